@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rl-project/rl/internal/dirs"
+)
+
+// Exit codes that rl itself returns, as Docker's command line does: usage is
+// for whatever rl refuses to begin, failed for a command that was begun.
+const (
+	exitFailed = 1
+	exitUsage  = 125
+)
+
+// app is what every command is given: the caller's stdio and rl's folders.
+type app struct {
+	stdin, stdout, stderr *os.File
+	program               string   // argv[0]; insideName within the user namespace
+	args                  []string // the command's own arguments, its name first
+	places                dirs.Dirs
+}
+
+// exitError ends rl with a code; err, if any, is printed first.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usagef makes the error for bad input: one line, exit code 125.
+func usagef(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// exitCode makes rl end with code without printing anything.
+func exitCode(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return &exitError{code: code}
+}
+
+// run executes one rl command line and returns its exit code.
+func run(a *app, argv []string) int {
+	a.program = argv[0]
+	err := dispatch(a, argv[1:])
+	if err == nil {
+		return 0
+	}
+	code := exitFailed
+	exit := new(exitError)
+	if errors.As(err, &exit) {
+		code = exit.code
+		if exit.err == nil {
+			return code
+		}
+	}
+	fmt.Fprintf(a.stderr, "rl: %s\n", strings.TrimSpace(err.Error()))
+	return code
+}
+
+// dirs returns rl's folders, made when they are missing.
+func (a *app) dirs() (dirs.Dirs, error) {
+	if a.places.Data != "" {
+		return a.places, nil
+	}
+	open := dirs.Open
+	if a.inside() {
+		open = dirs.Inherited
+	}
+	d, err := open()
+	if err != nil {
+		return d, &exitError{exitUsage, err}
+	}
+	a.places = d
+	return d, nil
+}
+
+// inside reports whether rl started this process in its user namespace.
+func (a *app) inside() bool { return filepath.Base(a.program) == insideName }
+
+func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
+func (a *app) warnf(format string, args ...any)  { fmt.Fprintf(a.stderr, "rl: "+format+"\n", args...) }

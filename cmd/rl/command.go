@@ -1,0 +1,191 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// A command is one row of the command table. Its flags are the fields of the
+// value that new returns, in kong's tags; that value's Run does the work.
+type command struct {
+	name     string   // "run", "image inspect"
+	aliases  []string // "container run", "ps"
+	group    string   // heading of `rl --help`; empty for a hidden command
+	summary  string   // one line
+	usage    string   // "[flags] IMAGE [COMMAND [ARG...]]"
+	examples []string
+	inside   bool // runs in the user namespace, in the program that links image handling
+	new      func() any
+}
+
+// runner is what command.new's values do when called. Commands marked inside
+// only have it in the full program.
+type runner interface{ Run(*app) error }
+
+// insideName is argv[0] of a program that rl started in its user namespace.
+const insideName = "rl-inside"
+
+// dispatch finds the command that args begin with and runs it.
+func dispatch(a *app, args []string) error {
+	if len(args) == 0 {
+		return help(a, nil)
+	}
+	switch args[0] {
+	case "help", "--help", "-h":
+		return help(a, args[1:])
+	case "--version", "-v":
+		args = []string{"version", "--short"}
+	}
+	cmd, rest, err := find(args)
+	if err != nil {
+		return err
+	}
+	a.args = append([]string{cmd.name}, rest...)
+	flags := cmd.new()
+	if err := parse(a, cmd, flags, rest); err != nil {
+		if errors.Is(err, errHelp) {
+			return nil
+		}
+		return usagef("%w\nSee 'rl help %s'", err, cmd.name)
+	}
+	if cmd.inside && !a.inside() {
+		return a.runInside(a.args)
+	}
+	return flags.(runner).Run(a)
+}
+
+// find returns the command that args name, by one word or two, and what
+// follows it. A word that begins like a flag belongs to rl itself.
+func find(args []string) (command, []string, error) {
+	if strings.HasPrefix(args[0], "-") {
+		return command{}, nil, usagef("unknown flag: %s\nSee 'rl --help'", args[0])
+	}
+	byName := commandIndex()
+	if len(args) > 1 {
+		if c, ok := byName[args[0]+" "+args[1]]; ok {
+			return c, args[2:], nil
+		}
+	}
+	if c, ok := byName[args[0]]; ok {
+		return c, args[1:], nil
+	}
+	typed := args[0]
+	if isNoun(args[0]) && len(args) > 1 {
+		typed += " " + args[1]
+	} else if isNoun(args[0]) {
+		return command{}, nil, usagef("%s needs a command after it\nSee 'rl help %s'", args[0], args[0])
+	}
+	if near := nearest(typed, byName); near != "" {
+		return command{}, nil, usagef("%q is not a command, did you mean %q?\nSee 'rl --help'", typed, near)
+	}
+	return command{}, nil, usagef("%q is not a command\nSee 'rl --help'", typed)
+}
+
+// isNoun reports whether word stands before other words, as in `image ls`.
+func isNoun(word string) bool {
+	for name := range commandIndex() {
+		if strings.HasPrefix(name, word+" ") {
+			return true
+		}
+	}
+	return false
+}
+
+// commandIndex maps each name and alias to its command.
+func commandIndex() map[string]command {
+	index := make(map[string]command, 3*len(commands))
+	for _, c := range commands {
+		index[c.name] = c
+		for _, alias := range c.aliases {
+			index[alias] = c
+		}
+	}
+	return index
+}
+
+var errHelp = errors.New("help was asked for")
+
+// parse fills flags from args by their kong tags.
+func parse(a *app, cmd command, flags any, args []string) error {
+	parser, err := newParser(cmd, flags)
+	if err != nil {
+		return fmt.Errorf("internal: flags of %s: %w", cmd.name, err)
+	}
+	if wantsHelp(parser, args) {
+		printCommandHelp(a.stdout, cmd, parser)
+		return errHelp
+	}
+	_, err = parser.Parse(args)
+	return err
+}
+
+func newParser(cmd command, flags any) (*kong.Kong, error) {
+	return kong.New(flags,
+		kong.Name("rl "+cmd.name),
+		kong.NoDefaultHelp(),
+		kong.WithHyphenPrefixedParameters(true),
+		kong.Writers(io.Discard, io.Discard),
+		kong.Exit(func(int) {}),
+	)
+}
+
+// wantsHelp reports whether --help stands among the command's own flags, that
+// is before the first argument that ends them. `-h` is hostname in `run`.
+func wantsHelp(parser *kong.Kong, args []string) bool {
+	short := true
+	for _, f := range parser.Model.Flags {
+		if f.Short == 'h' {
+			short = false
+		}
+	}
+	for _, arg := range args {
+		switch {
+		case arg == "--help", short && arg == "-h":
+			return true
+		case arg == "--", !strings.HasPrefix(arg, "-"):
+			return false
+		}
+	}
+	return false
+}
+
+// nearest returns the known name that typed most likely meant, or "".
+func nearest(typed string, known map[string]command) string {
+	best, limit := "", 1+len(typed)/3
+	for name, c := range known {
+		if c.group == "" {
+			continue
+		}
+		d := editDistance(typed, name)
+		if d < limit || d == limit && best != "" && name < best {
+			best, limit = name, d
+		}
+	}
+	return best
+}
+
+// editDistance counts the insertions, deletions and substitutions between two
+// short words (Levenshtein).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

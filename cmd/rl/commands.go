@@ -1,0 +1,20 @@
+package main
+
+// Headings of `rl --help`, in the order they are printed.
+const (
+	groupRun    = "Run containers"
+	groupLook   = "Look at containers"
+	groupImages = "Images"
+	groupSystem = "System"
+)
+
+// commands is the command table. Each group's file adds its own rows.
+var commands = concat(containerCommands, imageCommands, systemCommands, hiddenCommands)
+
+func concat(groups ...[]command) []command {
+	var all []command
+	for _, g := range groups {
+		all = append(all, g...)
+	}
+	return all
+}
