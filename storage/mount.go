@@ -1,0 +1,61 @@
+package storage
+
+import (
+	"strings"
+)
+
+// optionLimit is what mount(2) copies: one page, the last byte of which is 0.
+const optionLimit = 4096 - 1
+
+// Overlay says how to mount a container's root file system.
+type Overlay struct {
+	// Program is the path of fuse-overlayfs, to be run as
+	// `Program -o Options TARGET`; empty for a mount(2) of type "overlay".
+	Program string
+	// Folder has to be the current folder of the thread that mounts, because
+	// Options name layers relative to it. Empty for Program.
+	Folder string
+	// Options is the mount data.
+	Options string
+}
+
+// Overlay returns the mount of a container's root file system: img below, what
+// the container writes in upper, and work, an empty folder beside it on the same
+// file system. The mount must happen in rl's user namespace, by its uid 0.
+//
+// With volatile nothing is flushed to disk, for containers that are removed
+// when they end; the kernel refuses the second mount of such an upper folder
+// after a crash.
+func (img *Image) Overlay(upper, work string, volatile bool) (Overlay, error) {
+	if img.Store.Program != "" {
+		return Overlay{Program: img.Store.Program, Options: overlayOptions(img.Layers, upper, work, nil, volatile)}, nil
+	}
+	// Extended attributes of the "trusted" kind need a privilege over the
+	// whole machine; inside a user namespace overlayfs keeps them under "user".
+	o := Overlay{Folder: img.Store.Home, Options: overlayOptions(img.Links, upper, work, []string{"userxattr"}, volatile)}
+	if len(o.Options) > optionLimit {
+		return Overlay{}, ErrTooManyLayers
+	}
+	return o, nil
+}
+
+func overlayOptions(layers []string, upper, work string, more []string, volatile bool) string {
+	lower := make([]string, len(layers))
+	for i, l := range layers {
+		lower[i] = escapeLayer.Replace(l)
+	}
+	options := append([]string{
+		"lowerdir=" + strings.Join(lower, ":"),
+		"upperdir=" + escapeFolder.Replace(upper),
+		"workdir=" + escapeFolder.Replace(work),
+	}, more...)
+	if volatile {
+		options = append(options, "volatile")
+	}
+	return strings.Join(options, ",")
+}
+
+var (
+	escapeLayer  = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`)
+	escapeFolder = strings.NewReplacer(`\`, `\\`, ",", `\,`)
+)
