@@ -1,0 +1,132 @@
+package fork
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func start(t *testing.T, p *Program, o Options) *Process {
+	t.Helper()
+	child, err := Start(p, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Wait4(child.PID, nil, 0, nil) })
+	return child
+}
+
+func TestStepsHandOnResults(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := new(Program)
+	fd := p.NewSlot()
+	p.Call("duplicate", unix.SYS_DUP, int(writer.Fd())).Save(fd)
+	p.Call("write", unix.SYS_WRITE, fd, []byte("hello"), 5)
+	p.Exit()
+	child := start(t, p, Options{})
+	if err := child.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 5)
+	if _, err := reader.Read(got); err != nil || string(got) != "hello" {
+		t.Fatalf("read %q, %v", got, err)
+	}
+}
+
+func TestFailureNamesItsStep(t *testing.T) {
+	p := new(Program)
+	p.Call("enter /missing", unix.SYS_CHDIR, "/missing")
+	p.Exit()
+	err := start(t, p, Options{}).Wait()
+	failure := new(StepError)
+	if !errors.As(err, &failure) || failure.Step != "enter /missing" || !errors.Is(err, unix.ENOENT) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestAllowedFailuresAreReportedWithTheLastOne(t *testing.T) {
+	p := new(Program)
+	p.Call("first", unix.SYS_CHDIR, "/missing").Allow(unix.ENOENT).Reported()
+	p.Call("unreported", unix.SYS_CHDIR, "/missing").Allow()
+	p.Fail("nothing left to try", unix.EACCES)
+	err := start(t, p, Options{}).Wait()
+	if !errors.Is(err, unix.ENOENT) || !errors.Is(err, unix.EACCES) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestElseSkipsSteps(t *testing.T) {
+	p := new(Program)
+	var after Label
+	p.Call("try", unix.SYS_CHDIR, "/missing").Allow(unix.ENOENT).Else(&after)
+	p.Fail("not skipped", unix.EPERM)
+	p.Mark(&after)
+	p.Exit()
+	if err := start(t, p, Options{}).Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEndOfFileIsAFailureWhereAWordIsExpected(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	p := new(Program)
+	p.Call("wait for the parent", unix.SYS_READ, int(reader.Fd()), make([]byte, 1), 1).Positive()
+	p.Exit()
+	if err := start(t, p, Options{}).Wait(); !errors.Is(err, unix.EPIPE) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestReportAcrossASecondClone(t *testing.T) {
+	p := new(Program)
+	pid := p.NewSlot()
+	var parent Label
+	p.Call("clone", unix.SYS_CLONE, int(unix.CLONE_PARENT)|int(unix.SIGCHLD), 0, 0, 0, 0).Save(pid).IfNonZero(&parent)
+	p.Call("execute", unix.SYS_EXECVE, "/bin/sh", []string{"sh", "-c", "exit 7"}, []string{})
+	p.Mark(&parent)
+	p.Report("process id", pid)
+	p.Exit()
+	child := start(t, p, Options{})
+	grandchild, err := child.Report()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(grandchild, &status, 0, nil); err != nil || status.ExitStatus() != 7 {
+		t.Fatalf("status %v, %v", status, err)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	done := make(chan error)
+	for range 16 {
+		go func() {
+			p := new(Program)
+			p.Call("execute", unix.SYS_EXECVE, "/bin/true", []string{"true"}, []string{})
+			child, err := Start(p, Options{})
+			if err == nil {
+				err = child.Wait()
+				unix.Wait4(child.PID, nil, 0, nil)
+			}
+			done <- err
+		}()
+	}
+	for range 16 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
