@@ -1,0 +1,195 @@
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process is a process that belongs to an Env.
+type Process struct {
+	PID  int
+	Args []string
+	// Ours means that it runs rl itself, not a container's command.
+	Ours bool
+}
+
+func (p Process) String() string {
+	return fmt.Sprintf("process %d: %s", p.PID, strings.Join(p.Args, " "))
+}
+
+// Processes are the live processes that belong to the Env: those that run its
+// program, have its folders in their environment, or see its folders among
+// their mounts, as every container does.
+func (e *Env) Processes() []Process {
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		panic(err) // only a wrong pattern is an error
+	}
+	var found []Process
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		if p, ok := e.process(pid, dir); ok {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+func (e *Env) process(pid int, dir string) (Process, bool) {
+	args, err := os.ReadFile(dir + "/cmdline")
+	if err != nil || len(args) == 0 { // ended, or a kernel thread
+		return Process{}, false
+	}
+	p := Process{PID: pid, Args: strings.Split(strings.TrimRight(string(args), "\x00"), "\x00")}
+	exe, _ := os.Readlink(dir + "/exe")
+	p.Ours = strings.HasPrefix(exe, e.Dir+"/")
+	return p, p.Ours || mentions(dir+"/environ", e.Dir) || e.inContainer(dir)
+}
+
+// inContainer reports whether the process has another mount namespace than the
+// Env's commands and its root is mounted from the Env's folders.
+func (e *Env) inContainer(dir string) bool {
+	table, err := os.ReadFile(dir + "/mountinfo")
+	if err != nil {
+		return false
+	}
+	for line := range bytes.Lines(table) {
+		fields := strings.Fields(string(line))
+		if len(fields) > 5 && fields[4] == "/" {
+			return bytes.Contains(line, []byte(e.Dir+"/"))
+		}
+	}
+	return false
+}
+
+func mentions(file, text string) bool {
+	data, err := os.ReadFile(file)
+	return err == nil && bytes.Contains(data, []byte(text+"/"))
+}
+
+// Leaks lists what the Env's containers left behind, once all of them are
+// removed: processes but for the one that holds the user namespace, mounts,
+// control groups, folders of containers. Processes that are about to end get a
+// few seconds for it.
+func (e *Env) Leaks() []string {
+	var leaks []string
+	for _, p := range e.Processes() {
+		if p.holder() {
+			continue
+		}
+		if err := waitGone(p.PID, 5*time.Second); err != nil {
+			leaks = append(leaks, p.String())
+		}
+	}
+	leaks = append(leaks, e.leakedMounts()...)
+	leaks = append(leaks, e.leakedGroups()...)
+	left, err := filepath.Glob(filepath.Join(e.Data(), "containers", "*"))
+	if err != nil {
+		panic(err) // only a wrong pattern is an error
+	}
+	return append(leaks, left...)
+}
+
+// holder reports whether the process is the one that keeps the user namespace.
+func (p Process) holder() bool {
+	return p.Ours && len(p.Args) > 1 && strings.Contains(strings.Join(p.Args, " "), "hold")
+}
+
+// leakedMounts are the mounts from the Env's folders in the namespace where
+// its commands start, but for the ones that the harness made there itself.
+func (e *Env) leakedMounts() []string {
+	var leaks []string
+	table := e.mountTable()
+	for line := range strings.Lines(table) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 || !strings.Contains(line, e.Dir) || e.madeMount(fields[4]) {
+			continue
+		}
+		leaks = append(leaks, "mount "+strings.TrimSpace(line))
+	}
+	return leaks
+}
+
+func (e *Env) madeMount(place string) bool {
+	for _, p := range rootPlaces {
+		if p == place {
+			return e.mounts != nil
+		}
+	}
+	return false
+}
+
+func (e *Env) mountTable() string {
+	var table []byte
+	err := e.mounts.do(func() (err error) {
+		table, err = os.ReadFile("/proc/thread-self/mountinfo")
+		return err
+	})
+	if err != nil {
+		return "cannot read the mounts of " + e.Dir + ": " + err.Error()
+	}
+	return string(table)
+}
+
+// leakedGroups are the control groups of containers that were not there when
+// the Env was made and have no process; those with processes belong to
+// somebody else's containers, or show among the processes.
+func (e *Env) leakedGroups() []string {
+	var leaks []string
+	for g := range containerGroups() {
+		procs, err := os.ReadFile(g + "/cgroup.procs")
+		if !e.groups[g] && err == nil && len(procs) == 0 {
+			leaks = append(leaks, "control group "+g)
+		}
+	}
+	return leaks
+}
+
+var containerID = regexp.MustCompile(`[0-9a-f]{64}`)
+
+// containerGroups are all control groups named for a container.
+func containerGroups() map[string]bool {
+	found := map[string]bool{}
+	filepath.WalkDir("/sys/fs/cgroup", func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() && containerID.MatchString(d.Name()) {
+			found[path] = true
+		}
+		return nil // groups come and go while we look
+	})
+	return found
+}
+
+// close removes all containers, returns what is left nevertheless, and then
+// removes the Env with every process and file of it.
+func (e *Env) close() []string {
+	var leaks []string
+	if r, err := e.Cmd("ps", "-aq").run(); err == nil && r.Code == 0 && r.Out != "" {
+		e.Cmd(append([]string{"rm", "-f"}, strings.Fields(r.Out)...)...).run()
+	}
+	leaks = append(leaks, e.Leaks()...)
+	e.remove()
+	return leaks
+}
+
+// remove deletes the Env's folder. Files of mapped ids belong to others than
+// an ordinary user: they need the user namespace, and so its holder.
+func (e *Env) remove() {
+	e.Cmd("unshare", "rm", "-rf", e.Home, e.Runtime).run()
+	for _, p := range e.Processes() {
+		unix.Kill(p.PID, unix.SIGKILL)
+		waitGone(p.PID, 5*time.Second)
+	}
+	e.mounts.close()
+	os.RemoveAll(e.Dir)
+}
