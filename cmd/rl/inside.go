@@ -1,6 +1,89 @@
 package main
 
-import "errors"
+import (
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
 
-// runInside runs an rl command line in the user namespace.
-func (a *app) runInside(args []string) error { return errors.New("not yet") }
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/userns"
+)
+
+// namespace opens the person's user namespace.
+func (a *app) namespace() (*userns.Namespace, error) {
+	places, err := a.dirs()
+	if err != nil {
+		return nil, err
+	}
+	ns, err := userns.Open(places, userns.Options{Warn: func(line string) { a.warnf("%s", line) }})
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return ns, nil
+}
+
+// storageVars tell containers/storage that the user namespace is there already
+// and that it serves an ordinary user.
+func storageVars(uid int) []string {
+	return []string{"_CONTAINERS_USERNS_CONFIGURED=done", "_CONTAINERS_ROOTLESS_UID=" + strconv.Itoa(uid)}
+}
+
+// runInside runs an rl command line in the user namespace, by the program
+// that links image handling, and ends as that does.
+func (a *app) runInside(args []string) error {
+	ns, err := a.namespace()
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	program, err := fullProgram(a.places)
+	if err != nil {
+		return err
+	}
+	// The child asks to die with the thread that started it.
+	runtime.LockOSThread()
+	process, err := ns.Start(userns.Command{
+		Path:        program,
+		Args:        append([]string{insideName}, args...),
+		Env:         storageVars(a.places.UID),
+		Files:       []*os.File{a.stdin, a.stdout, a.stderr},
+		Mounts:      true,
+		DeathSignal: unix.SIGTERM,
+	})
+	if err != nil {
+		return err
+	}
+	forward(process)
+	return exitStatus(process)
+}
+
+// forward hands termination signals on to process. Those from the terminal
+// reach it as well, and must not end this program before it.
+func forward(process *os.Process) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	go func() {
+		for s := range signals {
+			if s != unix.SIGINT && s != unix.SIGQUIT {
+				process.Signal(s)
+			}
+		}
+	}()
+}
+
+// exitStatus waits for process and returns its end as ours.
+func exitStatus(process *os.Process) error {
+	state, err := process.Wait()
+	if err != nil {
+		return err
+	}
+	status := state.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		return exitCode(128 + int(status.Signal()))
+	}
+	return exitCode(status.ExitStatus())
+}
+

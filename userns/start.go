@@ -1,0 +1,101 @@
+package userns
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/fork"
+)
+
+// Command is a program to start in the namespace, as its user id 0 with every
+// capability there. All other namespaces stay the caller's, unless Mounts.
+type Command struct {
+	Path  string // absolute; "" is the running program itself
+	Args  []string
+	Env   []string   // added to the caller's own and the folders' variables
+	Dir   string     // "" for the caller's
+	Files []*os.File // become descriptors 0, 1, 2, ...; nil is /dev/null
+	// Session makes the process leader of a session of its own, out of reach
+	// of the terminal's signals.
+	Session bool
+	// Mounts gives the process a mount namespace of its own. Mounts that the
+	// host makes later appear in it, its own stay in it.
+	Mounts bool
+	// DeathSignal is sent to the process when the calling thread ends.
+	DeathSignal syscall.Signal
+}
+
+// firstFree is above every descriptor number that Files may ask for.
+const firstFree = 64
+
+// Start starts c in the namespace. The caller waits for the process.
+func (n *Namespace) Start(c Command) (*os.Process, error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	child, err := fork.Start(n.steps(c, int(null.Fd())), fork.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := child.Wait(); err != nil {
+		unix.Wait4(child.PID, nil, 0, nil)
+		return nil, fmt.Errorf("start %s in the user namespace: %w", c.Args[0], err)
+	}
+	return os.FindProcess(child.PID)
+}
+
+// steps enters the namespace and becomes c. The program file is opened before
+// the user id changes: root's own files may be closed to the container's root.
+func (n *Namespace) steps(c Command, null int) *fork.Program {
+	p := new(fork.Program)
+	if c.Session {
+		p.Call("start a session", unix.SYS_SETSID)
+	}
+	p.Call("enter the user namespace", unix.SYS_SETNS, int(n.file.Fd()), int(unix.CLONE_NEWUSER))
+	if c.Mounts {
+		p.Call("unshare mounts", unix.SYS_UNSHARE, int(unix.CLONE_NEWNS))
+		p.Call("keep mounts to ourselves", unix.SYS_MOUNT, "none", "/", nil, unix.MS_REC|unix.MS_SLAVE, nil)
+	}
+	path := c.Path
+	if path == "" {
+		path = "/proc/self/exe"
+	}
+	program := p.NewSlot()
+	p.Call("open "+path, unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_PATH|unix.O_CLOEXEC, 0).Save(program)
+	if n.places.UID == 0 {
+		p.Call("drop groups", unix.SYS_SETGROUPS, 0, nil)
+	}
+	p.Call("become group 0", unix.SYS_SETRESGID, 0, 0, 0)
+	p.Call("become user 0", unix.SYS_SETRESUID, 0, 0, 0)
+	if c.DeathSignal != 0 {
+		p.Call("die with the parent", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(c.DeathSignal), 0, 0, 0)
+	}
+	if c.Dir != "" {
+		p.Call("change to "+c.Dir, unix.SYS_CHDIR, c.Dir)
+	}
+	placeFiles(p, c.Files, null)
+	p.Call("execute "+path, unix.SYS_EXECVEAT, program, "", c.Args, append(append(os.Environ(), n.places.Environ()...), c.Env...), unix.AT_EMPTY_PATH)
+	return p
+}
+
+// placeFiles moves files out of each other's way and then to 0, 1, 2, ...
+func placeFiles(p *fork.Program, files []*os.File, null int) {
+	moved := make([]fork.Slot, len(files))
+	for i, f := range files {
+		fd := null
+		if f != nil {
+			fd = int(f.Fd())
+		}
+		moved[i] = p.NewSlot()
+		p.Call("move a descriptor", unix.SYS_FCNTL, fd, unix.F_DUPFD_CLOEXEC, firstFree).Save(moved[i])
+	}
+	p.Call("hide descriptors", unix.SYS_CLOSE_RANGE, 0, int(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)
+	for i, slot := range moved {
+		p.Call("place a descriptor", unix.SYS_DUP3, slot, i, 0)
+	}
+}

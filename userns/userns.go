@@ -1,0 +1,205 @@
+// Package userns creates and enters the one user namespace that all of a
+// person's containers live in.
+//
+// Networks, pid and ipc namespaces can be shared between containers only within
+// one user namespace, because capabilities over them come from the user
+// namespace that owns them (user_namespaces(7)). So the first command makes it
+// and later ones join. A tiny process, the holder, keeps it alive; should the
+// holder be killed, any other process of rl in the namespace leads back to it.
+//
+// Everything here is called outside the namespace unless it says otherwise.
+package userns
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/dirs"
+)
+
+// Namespace is the person's user namespace, held open.
+type Namespace struct {
+	file   *os.File
+	UIDs   []Mapping // as /proc/PID/uid_map reads from outside
+	GIDs   []Mapping
+	places dirs.Dirs
+}
+
+// Options for Open.
+type Options struct {
+	// Adopt is called with the process id of a new holder, to move it out of
+	// the session or service that happened to create it, so that it outlives
+	// them. An error is not fatal: the namespace then lives as long as they do.
+	Adopt func(pid int) error
+	// Warn is told, in one line, what will not work in a new namespace.
+	Warn func(line string)
+}
+
+// Open joins the person's namespace, or creates it.
+func Open(places dirs.Dirs, o Options) (*Namespace, error) {
+	if ns := recall(places); ns != nil {
+		return ns, nil
+	}
+	lock, err := lockFile(filepath.Join(places.Runtime, "userns.lock"))
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	if ns := recall(places); ns != nil {
+		return ns, nil
+	}
+	if pid := search(places); pid != 0 {
+		if ns, err := open(places, pid); err == nil {
+			return ns, remember(places, pid)
+		}
+	}
+	return create(places, o)
+}
+
+// Close lets go of the namespace, which goes on existing.
+func (n *Namespace) Close() error { return n.file.Close() }
+
+// SingleID reports whether only one user id exists in the namespace.
+func (n *Namespace) SingleID() bool { return size(n.UIDs) < 2 || size(n.GIDs) < 2 }
+
+// holderFile keeps the holder's process id and start time.
+func holderFile(places dirs.Dirs) string { return filepath.Join(places.Runtime, "holder") }
+
+// recall opens the namespace of the holder that was written down, or returns
+// nil when there is none, or it is no longer that process.
+func recall(places dirs.Dirs) *Namespace {
+	data, err := os.ReadFile(holderFile(places))
+	if err != nil {
+		return nil
+	}
+	word, start, _ := strings.Cut(strings.TrimSpace(string(data)), " ")
+	pid, err := strconv.Atoi(word)
+	if err != nil {
+		return nil
+	}
+	ns, err := open(places, pid)
+	if err != nil {
+		return nil
+	}
+	if now, err := startTime(pid); err != nil || now != start {
+		ns.Close()
+		return nil
+	}
+	return ns
+}
+
+// remember writes down a process that keeps the namespace alive.
+func remember(places dirs.Dirs, pid int) error {
+	start, err := startTime(pid)
+	if err != nil {
+		return err
+	}
+	temporary := holderFile(places) + ".new"
+	if err := os.WriteFile(temporary, fmt.Appendf(nil, "%d %s\n", pid, start), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temporary, holderFile(places))
+}
+
+// open opens the user namespace of pid and checks that it is the person's own.
+func open(places dirs.Dirs, pid int) (*Namespace, error) {
+	proc := filepath.Join("/proc", strconv.Itoa(pid))
+	file, err := os.Open(filepath.Join(proc, "ns/user"))
+	if err != nil {
+		return nil, err
+	}
+	n := &Namespace{file: file, places: places}
+	owner, err := unix.IoctlGetUint32(int(file.Fd()), unix.NS_GET_OWNER_UID)
+	if err == nil && int(owner) != places.UID {
+		err = fmt.Errorf("user namespace of process %d belongs to user id %d", pid, owner)
+	}
+	if err == nil {
+		n.UIDs, err = readMap(filepath.Join(proc, "uid_map"))
+	}
+	if err == nil {
+		n.GIDs, err = readMap(filepath.Join(proc, "gid_map"))
+	}
+	if err == nil && len(n.UIDs) == 0 {
+		err = errors.New("user namespace without a map")
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// search looks for any live process of rl that serves the same folders and
+// lives in another user namespace than this one.
+func search(places dirs.Dirs) int {
+	own, _ := os.Readlink("/proc/self/ns/user")
+	entries, _ := os.ReadDir("/proc")
+	mark := "\x00" + places.Environ()[0] + "\x00"
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		environ, err := os.ReadFile("/proc/" + e.Name() + "/environ")
+		if err != nil || !strings.Contains("\x00"+string(environ), mark) {
+			continue
+		}
+		if theirs, err := os.Readlink("/proc/" + e.Name() + "/ns/user"); err == nil && theirs != own {
+			return pid
+		}
+	}
+	return 0
+}
+
+// startTime returns field 22 of /proc/PID/stat, in clock ticks since boot.
+// With the process id it names a process for good.
+func startTime(pid int) (string, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", err
+	}
+	// The command name, field 2, may itself contain blanks and brackets.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return "", os.ErrNotExist
+	}
+	return fields[19], nil
+}
+
+// lockFile takes an exclusive lock that ends with this process at the latest.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
+	}
+	return f, nil
+}
+
+// readMap parses /proc/PID/uid_map or gid_map.
+func readMap(path string) ([]Mapping, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var maps []Mapping
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var m Mapping
+		if _, err := fmt.Sscan(lines.Text(), &m.Container, &m.Host, &m.Size); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		maps = append(maps, m)
+	}
+	return maps, nil
+}
