@@ -1,0 +1,88 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// FactsAnnotation is the key under which Build stores Facts, as JSON. It is not the user's: `inspect` and
+// the like leave it out of the annotations they show.
+const FactsAnnotation = "org.rl.facts"
+
+// Values of Facts.Seccomp.
+const (
+	// SeccompDefault asks for Docker's default profile, given the capabilities of the container.
+	SeccompDefault = "default"
+	// SeccompProfile asks for the profile in Linux.Seccomp.
+	SeccompProfile = "profile"
+	// SeccompUnconfined asks for no filter.
+	SeccompUnconfined = "unconfined"
+)
+
+// Facts is what a container needs to be run that an OCI runtime-spec value has no field for.
+type Facts struct {
+	// Seccomp is one of SeccompDefault, SeccompProfile and SeccompUnconfined.
+	Seccomp string `json:"seccomp"`
+	// Privileged is whether --privileged was given.
+	Privileged bool `json:"privileged,omitempty"`
+	// Init is whether the command runs below the small init of --init. Process.Args is the command itself.
+	Init bool `json:"init,omitempty"`
+	// Systemd is whether the first process is an init system.
+	Systemd bool `json:"systemd,omitempty"`
+	// KeepGroups is whether the caller's supplementary groups stay: setgroups must not be called then.
+	KeepGroups bool `json:"keepGroups,omitempty"`
+	// Network is the mode asked for: none, host, bridge, container:ID or the name of a network.
+	Network string `json:"network"`
+	// Join names, for each namespace that is another container's, that container by id. /dev/shm comes
+	// from there too when the ipc namespace does; no mount for it is listed.
+	Join map[specs.LinuxNamespaceType]string `json:"join,omitempty"`
+	// UserNS is the mode of --userns as typed; see ParseUserNS.
+	UserNS string `json:"userns,omitempty"`
+	// CreateSources are the source directories of -v, which are made (as the caller, mode 0755) when they
+	// are missing at a start. Those of --mount are not: their absence is an error.
+	CreateSources []string `json:"createSources,omitempty"`
+	// Volumes are the mounts of volumes, in the order of Spec.Mounts, so that an empty one can be filled.
+	Volumes []Mount `json:"volumes,omitempty"`
+	// CgroupParent is --cgroup-parent as typed.
+	CgroupParent string `json:"cgroupParent,omitempty"`
+	// StopSignal is the number of the signal that asks the command to end.
+	StopSignal int `json:"stopSignal"`
+	// StopTimeout is how many seconds it has for that; -1 is for ever.
+	StopTimeout int `json:"stopTimeout"`
+	// Restart is what happens when the command has ended.
+	Restart RestartPolicy `json:"restart"`
+	// Labels are the image's, overlaid with --label-file and --label.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Notes are lines for the person who asked, about options that are accepted and do nothing here.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// FactsOf reads what Build stored in s. A value that was not made by Build is an error.
+func FactsOf(s *specs.Spec) (Facts, error) {
+	var f Facts
+	text, ok := s.Annotations[FactsAnnotation]
+	if !ok {
+		return f, fmt.Errorf("%w: no annotation %s", ErrNotBuilt, FactsAnnotation)
+	}
+	if err := json.Unmarshal([]byte(text), &f); err != nil {
+		return f, fmt.Errorf("%w: annotation %s: %w", ErrNotBuilt, FactsAnnotation, err)
+	}
+	return f, nil
+}
+
+// SetFacts replaces the facts in s, as `update` does with the restart policy.
+func SetFacts(s *specs.Spec, f Facts) error { return f.store(s) }
+
+func (f Facts) store(s *specs.Spec) error {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	if s.Annotations == nil {
+		s.Annotations = map[string]string{}
+	}
+	s.Annotations[FactsAnnotation] = string(text)
+	return nil
+}

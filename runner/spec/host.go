@@ -1,0 +1,106 @@
+package spec
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Host is what Build has to know of the machine and of the caller. LocalHost fills all of it that can be
+// read; the rest is set by the caller of Build.
+type Host struct {
+	// LookupEnv is the caller's environment (os.LookupEnv).
+	LookupEnv func(string) (string, bool)
+	// Dir is the caller's working directory, to which relative paths are relative.
+	Dir string
+	// Hostname is the machine's name, that of a container on the host's network.
+	Hostname string
+	// CPUs is how many processors the caller may use.
+	CPUs int
+	// UIDs and GIDs are the maps of the user namespace the container will run in: ContainerID is the id
+	// inside. Empty means that every id exists.
+	UIDs, GIDs []specs.LinuxIDMapping
+	// HardLimit is the caller's hard limit of a resource (unix.RLIMIT_NOFILE ...), which no container exceeds.
+	HardLimit func(resource int) uint64
+	// OOMScoreAdj is the caller's own; a container's can only be higher.
+	OOMScoreAdj int
+	// LastCap is the highest capability number the kernel knows.
+	LastCap int
+	// Mqueue is whether the kernel has POSIX message queues.
+	Mqueue bool
+	// UID and GID are the caller's on the host, for --userns keep-id.
+	UID, GID int
+
+	// Open opens a file of the image by its absolute path (/etc/passwd and /etc/group are asked for). It must
+	// not follow links out of the image. nil, or an error that is os.ErrNotExist, means there is none.
+	Open func(path string) (io.ReadCloser, error)
+	// Volume gives the directory of a volume, making the volume when it is missing; an empty Mount.Source is a
+	// request for an anonymous one. nil refuses volumes, and the VOLUMEs of the image stay plain directories.
+	Volume func(Mount) (string, error)
+	// Files are made by rl for this container and bound over their destinations (/etc/hosts,
+	// /etc/resolv.conf, /etc/hostname) unless the user mounts something there: destination to file.
+	Files map[string]string
+}
+
+// LocalHost reads the facts of this machine and this process.
+func LocalHost() (Host, error) {
+	h := Host{
+		LookupEnv: os.LookupEnv,
+		CPUs:      runtime.NumCPU(),
+		HardLimit: hardLimit,
+		LastCap:   readInt("/proc/sys/kernel/cap_last_cap", 40),
+		UID:       os.Getuid(),
+		GID:       os.Getgid(),
+	}
+	h.OOMScoreAdj = readInt("/proc/self/oom_score_adj", 0)
+	filesystems, _ := os.ReadFile("/proc/filesystems") // without it: no mqueue, which few miss
+	h.Mqueue = bytes.Contains(filesystems, []byte("\tmqueue\n"))
+	var err error
+	if h.Dir, err = os.Getwd(); err != nil {
+		return h, fmt.Errorf("the current directory is gone: %w", err)
+	}
+	if h.Hostname, err = os.Hostname(); err != nil {
+		return h, fmt.Errorf("read the host's name: %w", err)
+	}
+	return h, nil
+}
+
+func hardLimit(resource int) uint64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(resource, &limit); err != nil {
+		return unlimited
+	}
+	return limit.Max
+}
+
+func readInt(path string, fallback int) int {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fallback
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return fallback
+	}
+	return n
+}
+
+// mapped is whether id exists in a user namespace with the map ids.
+func mapped(ids []specs.LinuxIDMapping, id uint32) bool {
+	if len(ids) == 0 {
+		return true
+	}
+	for _, m := range ids {
+		if id >= m.ContainerID && uint64(id) < uint64(m.ContainerID)+uint64(m.Size) {
+			return true
+		}
+	}
+	return false
+}

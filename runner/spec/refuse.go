@@ -1,0 +1,21 @@
+package spec
+
+import "fmt"
+
+// Refuse gives the error for an option that no unprivileged user can be given, whatever the machine; nil for
+// any other option. flag is with its dashes.
+func Refuse(flag string) error {
+	why := map[string]string{
+		"--device-cgroup-rule": "device rules of a cgroup are programs only root may load; --device gives a device that you may open",
+		"--cpu-rt-period":      "real-time budgets belong to root; --cpu-shares and --cpus divide the ordinary time",
+		"--cpu-rt-runtime":     "real-time budgets belong to root; --cpu-shares and --cpus divide the ordinary time",
+		"--kernel-memory":      "cgroup v2 has no separate limit of kernel memory; --memory counts it in",
+		"--memory-swappiness":  "cgroup v2 has no swappiness of a container; --memory-swap bounds its swap",
+		"--oom-kill-disable":   "cgroup v2 always kills at the limit; --memory-reservation or a higher --memory avoids it",
+		"--isolation":          "it is for Windows containers",
+	}[flag]
+	if why == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: %s", flag, ErrNeedsRoot, why)
+}

@@ -1,0 +1,110 @@
+package spec
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// ipcSysctls belong to the ipc namespace; fs.mqueue.* does too.
+func ipcSysctls() []string {
+	return []string{
+		"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
+		"kernel.shmmni", "kernel.shm_rmid_forced",
+	}
+}
+
+// setSysctls: the defaults let any user of the container open ports below 1024 and use ping, as in Docker.
+func (b *builder) setSysctls() error {
+	sysctls := map[string]string{}
+	if b.has(specs.NetworkNamespace) {
+		sysctls["net.ipv4.ip_unprivileged_port_start"] = "0"
+		if groups := pingGroups(b.host.GIDs); groups != "" {
+			sysctls["net.ipv4.ping_group_range"] = groups
+		}
+	}
+	for _, s := range b.opts.Sysctls {
+		key, value, err := ParseSysctl(s)
+		if err != nil {
+			return err
+		}
+		if err := b.checkSysctl(key); err != nil {
+			return err
+		}
+		sysctls[key] = value
+	}
+	if len(sysctls) > 0 {
+		b.spec.Linux.Sysctl = sysctls
+	}
+	return nil
+}
+
+// pingGroups is the range of groups that may ping. The kernel compares the ids as they are outside the user
+// namespace, and takes no range that runs backwards there; "" when the map has no usable one.
+func pingGroups(gids []specs.LinuxIDMapping) string {
+	if len(gids) == 0 {
+		return "0 2147483647"
+	}
+	first := gids[0]
+	last := first
+	for _, m := range gids[1:] {
+		if m.ContainerID == last.ContainerID+last.Size && m.HostID >= last.HostID+last.Size {
+			last = m
+		}
+	}
+	if first.ContainerID != 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %d", first.ContainerID, last.ContainerID+last.Size-1)
+}
+
+// ParseSysctl reads name=value and refuses settings that are not a container's own. Slashes in the name are
+// dots, as in sysctl(8).
+func ParseSysctl(s string) (key, value string, err error) {
+	key, value, found := strings.Cut(s, "=")
+	if !found || key == "" {
+		return "", "", fmt.Errorf("invalid sysctl %q: write NAME=VALUE", s)
+	}
+	key = dotted(key)
+	if strings.ContainsRune(s, 0) || strings.Contains(path.Clean("/"+strings.ReplaceAll(key, ".", "/")), "..") {
+		return "", "", fmt.Errorf("invalid sysctl %q: not a name", s)
+	}
+	if strings.HasPrefix(key, "net.") || strings.HasPrefix(key, "fs.mqueue.") || slices.Contains(ipcSysctls(), key) {
+		return key, value, nil
+	}
+	return "", "", fmt.Errorf("--sysctl %s: it belongs to the whole machine; a container has its own net.*, fs.mqueue.*, "+
+		"kernel.msg*, kernel.sem and kernel.shm* only", key)
+}
+
+// dotted turns net/ipv4/conf/eth0.5/forwarding into its form with dots, in which a slash stands for a dot of a name.
+func dotted(key string) string {
+	i := strings.IndexAny(key, "./")
+	if i < 0 || key[i] == '.' {
+		return key
+	}
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '/':
+			return '.'
+		case '.':
+			return '/'
+		}
+		return r
+	}, key)
+}
+
+func (b *builder) checkSysctl(key string) error {
+	if strings.HasPrefix(key, "net.") {
+		if !b.has(specs.NetworkNamespace) {
+			return fmt.Errorf("--sysctl %s: the container has no network of its own (--network %s)", key, b.facts.Network)
+		}
+		return nil
+	}
+	if !b.has(specs.IPCNamespace) {
+		return fmt.Errorf("--sysctl %s: the container has no ipc namespace of its own (--ipc %s)", key, b.opts.IPC)
+	}
+	return nil
+}
