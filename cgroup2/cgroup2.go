@@ -1,0 +1,217 @@
+// Package cgroup2 gives each container a control group of its own and holds
+// it to its limits.
+//
+// An ordinary user may only use what was delegated. Inside a systemd unit with
+// Delegate=yes that is the unit's own group, and the container stays in the
+// unit. Anywhere else the user's systemd is asked over D-Bus for a transient
+// scope. Where neither exists (cgroup v1, hybrid, no systemd) there is no group:
+// limits are refused by name, except --memory, which Watch enforces by sampling.
+//
+// Layout below a scope, which holds the monitor and the container:
+//
+//	rl-0123456789ab.scope        no processes here: the kernel forbids a group
+//	|-- supervisor               to have both processes and limited children
+//	`-- container                the limits; root of the container's cgroup namespace
+//
+// and below a unit, which the container shares with whatever started it:
+//
+//	some.service
+//	|-- supervisor               everything the unit ran before
+//	`-- rl-0123456789ab          the limits
+//
+// The control files are written here and not by github.com/opencontainers/cgroups:
+// it adds 0.25 MB, logrus and cgroup v1 to a program that starts for every command,
+// and covers neither D-Bus as an ordinary user in a user namespace nor the
+// refusals. D-Bus is spoken with godbus alone: go-systemd opens two
+// connections and adds a dispatcher for what is one call and one signal.
+//
+// Nothing here may be used from inside a container's namespaces: paths are those
+// of the caller's mount and cgroup namespace, process ids those of its pid namespace.
+package cgroup2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	supervisorName = "supervisor"
+	containerName  = "container"
+	prefix         = "rl-"
+	idLength       = 12
+)
+
+// Options say for which container a group is made and what it may use.
+type Options struct {
+	// ID is the container's full id; the first twelve characters name the group.
+	ID string
+	// Resources are the requested limits; nil means none. See Missing for what is read.
+	Resources *specs.LinuxResources
+	// PID is the monitor, as the caller's pid namespace counts. It is moved next to
+	// the container, so that it may fork into the container's group.
+	PID int
+	// Owner is the host's user and group id of the monitor where that is not the
+	// caller: root gives the group away to the user namespace's root. Nil: the caller.
+	Owner *Owner
+}
+
+// Owner is a user and a group as the caller's user namespace counts them.
+type Owner struct{ UID, GID int }
+
+// Create makes the container's group, sets its limits and moves the monitor beside it.
+//
+// It returns nil without an error where nothing is delegated and nothing, or only
+// --memory, was asked for: then WatchLimit tells what the monitor has to
+// enforce. A limit that cannot be enforced is a *MissingError. What was made
+// is removed again when a later step fails; a scope goes with the monitor.
+func Create(ctx context.Context, o Options) (*Group, error) {
+	if len(o.ID) < idLength {
+		return nil, fmt.Errorf("container id %q is shorter than %d characters", o.ID, idLength)
+	}
+	if err := unsupported(o.Resources); err != nil {
+		return nil, err
+	}
+	m := locate()
+	g, err := m.create(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuse(m, g, o.Resources); err != nil {
+		return nil, errors.Join(err, g.discard())
+	}
+	if g == nil {
+		return nil, nil
+	}
+	if err := g.limit(o.Resources); err != nil {
+		return nil, errors.Join(err, g.discard())
+	}
+	return g, nil
+}
+
+// create takes the first place on the list that can be had.
+func (m machine) create(ctx context.Context, o Options) (*Group, error) {
+	switch {
+	case m.Mode != Unified:
+		return nil, nil
+	case m.delegated != "" && o.Owner == nil:
+		return below(ctx, m.delegated, GroupName(o.ID))
+	case m.delegated != "":
+		return nestBelow(ctx, m.delegated, o)
+	}
+	sd, err := connect(ctx, m.uid)
+	if errors.Is(err, ErrNoSystemd) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer sd.conn.Close()
+	if m.service != "" && writable(m.service) && sd.delegates(ctx, m.service) {
+		return below(ctx, m.service, GroupName(o.ID))
+	}
+	scope, err := sd.startScope(ctx, m, o)
+	if err != nil {
+		return nil, err
+	}
+	return nest(ctx, scope, o)
+}
+
+// refuse returns the limits that neither the group nor Watch can enforce.
+func refuse(m machine, g *Group, r *specs.LinuxResources) error {
+	missing := Missing(r, g.Controllers())
+	if len(missing) == 0 || onlyMemory(missing) {
+		return nil
+	}
+	return &MissingError{Limits: missing, Mode: m.Mode, Root: m.uid == 0}
+}
+
+// GroupName is the name of a container's group, and of its scope without the suffix.
+func GroupName(id string) string { return prefix + id[:min(idLength, len(id))] }
+
+// below makes the container's group directly below a delegated one.
+func below(ctx context.Context, parent, name string) (*Group, error) {
+	if err := enable(parent); err != nil {
+		return nil, err
+	}
+	return makeGroup(ctx, filepath.Join(parent, name))
+}
+
+// nestBelow makes a group for monitor and container below one of root's, given to another user.
+func nestBelow(ctx context.Context, parent string, o Options) (*Group, error) {
+	if err := enable(parent); err != nil {
+		return nil, err
+	}
+	home := filepath.Join(parent, GroupName(o.ID))
+	if err := os.Mkdir(home, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	g, err := nest(ctx, home, o)
+	if err != nil {
+		return nil, errors.Join(err, removeTree(home))
+	}
+	return g, nil
+}
+
+// nest lays out supervisor and container in home and moves the monitor. Home may hold
+// the monitor already (a scope does), so controllers are switched on after the move.
+func nest(ctx context.Context, home string, o Options) (*Group, error) {
+	supervisor := filepath.Join(home, supervisorName)
+	if err := os.Mkdir(supervisor, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	if err := addProcess(supervisor, o.PID); err != nil {
+		return nil, err
+	}
+	if err := enable(home); err != nil {
+		return nil, err
+	}
+	g, err := makeGroup(ctx, filepath.Join(home, containerName))
+	if err != nil || o.Owner == nil {
+		return g, err
+	}
+	if err := giveAway(*o.Owner, home, supervisor, g.path); err != nil {
+		return nil, errors.Join(err, g.discard())
+	}
+	return g, nil
+}
+
+// makeGroup makes an empty group. The caller holds the container's lock, so one of the same
+// name is what a killed monitor left, and whatever is in it ends.
+func makeGroup(ctx context.Context, path string) (*Group, error) {
+	err := os.Mkdir(path, 0o755)
+	if errors.Is(err, os.ErrExist) {
+		if err = clear(ctx, path); err == nil {
+			err = os.Mkdir(path, 0o755)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make control group: %w", err)
+	}
+	g, err := Open(path)
+	if err != nil {
+		return nil, errors.Join(err, unix.Rmdir(path))
+	}
+	return g, nil
+}
+
+// giveAway lets owner fork into, freeze, kill and remove the group, but not change limits.
+// The list is the kernel's own (/sys/kernel/cgroup/delegate) without the memory files,
+// plus the two that the monitor writes.
+func giveAway(owner Owner, groups ...string) error {
+	files := []string{"", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "cgroup.freeze", "cgroup.kill"}
+	for _, dir := range groups {
+		for _, f := range files {
+			err := os.Lchown(filepath.Join(dir, f), owner.UID, owner.GID)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package cgroup2
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Sweep removes the groups of containers that are gone, with every process still in them: what
+// remains when a monitor is killed before it could clean up. live is asked with the first twelve
+// characters of the container's id and has to say yes from before Create is called. Looked at are the places where Create makes groups for the
+// caller now; groups below a unit that has ended went with it.
+func Sweep(ctx context.Context, live func(id string) bool) error {
+	var errs []error
+	for _, dir := range locate().places() {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue // a place that does not exist holds nothing
+		}
+		for _, e := range entries {
+			id, ok := containerOf(e.Name())
+			if e.IsDir() && ok && !live(id) {
+				errs = append(errs, clear(ctx, filepath.Join(dir, e.Name())))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// places are the folders in which groups of the caller's containers can lie.
+func (m machine) places() []string {
+	switch {
+	case m.Mode != Unified:
+		return nil
+	case m.delegated != "":
+		return []string{m.delegated}
+	case m.uid == 0:
+		return []string{filepath.Join(Root, "system.slice")}
+	}
+	return []string{userSlice(m.uid)}
+}
+
+// containerOf reads the id out of a group's or a scope's name.
+func containerOf(name string) (id string, ok bool) {
+	id, ok = strings.CutPrefix(strings.TrimSuffix(name, ".scope"), prefix)
+	if !ok || len(id) != idLength || strings.Trim(id, "0123456789abcdef") != "" {
+		return "", false
+	}
+	return id, true
+}
+
+// clear ends what is left in a group and removes it. A scope is systemd's to remove, which it does
+// as soon as nobody is in it.
+func clear(ctx context.Context, dir string) error {
+	if err := killTree(dir); err != nil {
+		return ignoreGone(err)
+	}
+	if err := waitEvent(ctx, dir, "populated", "0"); err != nil {
+		return ignoreGone(err)
+	}
+	if strings.HasSuffix(dir, ".scope") {
+		return nil
+	}
+	return removeTree(dir)
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, ErrGone) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,248 @@
+package cgroup2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+const (
+	systemdName    = "org.freedesktop.systemd1"
+	systemdPath    = dbus.ObjectPath("/org/freedesktop/systemd1")
+	managerIface   = systemdName + ".Manager"
+	serviceIface   = systemdName + ".Service"
+	unitExists     = systemdName + ".UnitExists"
+	propertiesGet  = "org.freedesktop.DBus.Properties.Get"
+	stopTimeout    = 20 * time.Second // twice Docker's default time to stop
+	privateSuffix  = "systemd/private"
+	systemPrivate  = "/run/systemd/private"
+	systemBusPath  = "/run/dbus/system_bus_socket"
+	jobRemovedRule = "type='signal',interface='" + managerIface + "',member='JobRemoved'"
+)
+
+// systemd is a connection to the systemd that makes scopes for the caller.
+type systemd struct {
+	conn    *dbus.Conn
+	manager dbus.BusObject
+}
+
+// socket is a place where systemd may answer. A private one is systemd's own: no
+// bus in between, so no name to ask for and no signals to subscribe to.
+type socket struct {
+	address string
+	private bool
+}
+
+// sockets lists where to look, best first. The environment comes first, but su, cron
+// and CI leave it unset or pointing to somebody else's folder.
+func sockets(uid int) []socket {
+	if uid == 0 {
+		return []socket{{address: "unix:path=" + systemBusPath}, {address: "unix:path=" + systemPrivate, private: true}}
+	}
+	var list []socket
+	if address := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); address != "" {
+		list = append(list, socket{address: address})
+	}
+	usual := filepath.Join("/run/user", strconv.Itoa(uid))
+	dirs := []string{usual}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) && filepath.Clean(dir) != usual {
+		dirs = []string{filepath.Clean(dir), usual}
+	}
+	for _, dir := range dirs {
+		list = append(list, socket{address: "unix:path=" + filepath.Join(dir, "bus")},
+			socket{address: "unix:path=" + filepath.Join(dir, privateSuffix), private: true})
+	}
+	return list
+}
+
+// connect finds a systemd that answers. The caller closes it.
+func connect(ctx context.Context, uid int) (*systemd, error) {
+	var errs []error
+	for _, s := range sockets(uid) {
+		conn, err := s.dial(ctx)
+		if err == nil {
+			return conn, nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", s.address, err))
+	}
+	return nil, fmt.Errorf("%w: %w", ErrNoSystemd, errors.Join(errs...))
+}
+
+// dial connects and subscribes to the end of jobs, which also proves that systemd is there: a
+// session bus of dbus-run-session has none.
+func (s socket) dial(ctx context.Context) (*systemd, error) {
+	conn, err := dbus.Dial(s.address, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	sd := &systemd{conn, conn.Object(systemdName, systemdPath)}
+	if err := sd.greet(ctx, s.private); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return sd, nil
+}
+
+// greet claims no user id: the other side takes it from the socket, which is right in a user
+// namespace too, where the caller believes to be 0.
+func (sd *systemd) greet(ctx context.Context, private bool) error {
+	if err := sd.conn.Auth([]dbus.Auth{dbus.AuthExternal("")}); err != nil {
+		return err
+	}
+	if !private {
+		if err := sd.conn.Hello(); err != nil {
+			return err
+		}
+		call := sd.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.AddMatch", 0, jobRemovedRule)
+		if call.Err != nil {
+			return call.Err
+		}
+	}
+	return sd.manager.CallWithContext(ctx, managerIface+".Subscribe", dbus.FlagNoAutoStart).Err
+}
+
+// managerGroup asks systemd for the group below which it makes units.
+func managerGroup(ctx context.Context, m machine) (string, error) {
+	sd, err := connect(ctx, m.uid)
+	if err != nil {
+		return "", err
+	}
+	defer sd.conn.Close()
+	var group string
+	err = sd.manager.CallWithContext(ctx, propertiesGet, 0, managerIface, "ControlGroup").Store(&group)
+	if err != nil {
+		return "", fmt.Errorf("ask systemd for its control group: %w", err)
+	}
+	return filepath.Join(Root, group), nil
+}
+
+// startScope has systemd put the monitor in a scope of its own and returns the scope's group.
+//
+// The id belongs to this container alone and the caller holds its lock, so a scope of that
+// name is what a killed monitor left: it is stopped and the start repeated once.
+func (sd *systemd) startScope(ctx context.Context, m machine, o Options) (string, error) {
+	name := GroupName(o.ID) + ".scope"
+	start := func() error {
+		return sd.job(ctx, name, "StartTransientUnit", name, "fail", scopeProperties(m, o), []aux{})
+	}
+	err := start()
+	if isError(err, unitExists) {
+		if err = sd.job(ctx, name, "StopUnit", name, "replace"); err == nil {
+			err = start()
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("start %s: %w", name, err)
+	}
+	return scopeOf(o.PID, name)
+}
+
+// property and aux are the structures (sv) and (sa(sv)) of StartTransientUnit.
+type property struct {
+	Name  string
+	Value dbus.Variant
+}
+
+type aux struct {
+	Name       string
+	Properties []property
+}
+
+// scopeProperties describe the scope. BindsTo without After: a oneshot service is still starting
+// while it runs the caller, and a scope ordered after it would wait for ever.
+func scopeProperties(m machine, o Options) []property {
+	set := func(name string, value any) property { return property{name, dbus.MakeVariant(value)} }
+	list := []property{
+		set("Description", "rl container "+o.ID[:idLength]),
+		set("PIDs", []uint32{uint32(o.PID)}),
+		set("Delegate", true),
+		set("CollectMode", "inactive-or-failed"),
+		set("TimeoutStopUSec", uint64(stopTimeout.Microseconds())),
+	}
+	if m.service != "" {
+		list = append(list, set("BindsTo", []string{filepath.Base(m.service)}))
+	}
+	return list
+}
+
+// job calls a method that starts a job and waits until the job is removed. Signals arrive from
+// before the call on, so none is missed; other people's jobs are told apart by their path.
+func (sd *systemd) job(ctx context.Context, unit, method string, args ...any) error {
+	signals := make(chan *dbus.Signal, 64)
+	sd.conn.Signal(signals)
+	defer sd.conn.RemoveSignal(signals)
+	var path dbus.ObjectPath
+	if err := sd.manager.CallWithContext(ctx, managerIface+"."+method, 0, args...).Store(&path); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for systemd's job: %w", ctx.Err())
+		case s, ok := <-signals:
+			if !ok {
+				return fmt.Errorf("wait for systemd's job: %w", dbus.ErrClosed)
+			}
+			if result, ok := jobResult(s, path, unit); ok {
+				return resultError(result)
+			}
+		}
+	}
+}
+
+// jobResult reads JobRemoved(id, job, unit, result) if it is about this job.
+func jobResult(s *dbus.Signal, job dbus.ObjectPath, unit string) (string, bool) {
+	if s.Name != managerIface+".JobRemoved" {
+		return "", false
+	}
+	var id uint32
+	var path dbus.ObjectPath
+	var name, result string
+	if dbus.Store(s.Body, &id, &path, &name, &result) != nil {
+		return "", false
+	}
+	return result, path == job && name == unit
+}
+
+func resultError(result string) error {
+	if result == "done" {
+		return nil
+	}
+	return fmt.Errorf("systemd's job ended as %q", result)
+}
+
+func isError(err error, name string) bool {
+	var e dbus.Error
+	return errors.As(err, &e) && e.Name == name
+}
+
+// scopeOf returns the scope's group as the kernel sees it: where the process is now.
+func scopeOf(pid int, name string) (string, error) {
+	group, err := groupOf(strconv.Itoa(pid))
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", name, err)
+	}
+	if filepath.Base(group) != name {
+		return "", fmt.Errorf("systemd left process %d in %s instead of %s", pid, group, name)
+	}
+	return group, nil
+}
+
+// delegates asks whether a user's service has Delegate=yes: before 251 systemd did not
+// mark it where an ordinary user can read it.
+func (sd *systemd) delegates(ctx context.Context, service string) bool {
+	var unit dbus.ObjectPath
+	err := sd.manager.CallWithContext(ctx, managerIface+".GetUnit", 0, filepath.Base(service)).Store(&unit)
+	if err != nil {
+		return false
+	}
+	var yes bool
+	err = sd.conn.Object(systemdName, unit).CallWithContext(ctx, propertiesGet, 0, serviceIface, "Delegate").Store(&yes)
+	return err == nil && yes
+}
