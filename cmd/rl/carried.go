@@ -39,22 +39,29 @@ func fullProgram(places dirs.Dirs) (string, error) {
 }
 
 // unpackTo writes the program beside path and renames it, so that path is
-// always whole, and removes those of other versions.
+// always whole, and removes those of other versions. One process at a time
+// does so; what a killed one left behind is overwritten.
 func unpackTo(path string) error {
-	old, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "program-*"))
-	f, err := os.CreateTemp(filepath.Dir(path), "program-*.new")
+	lock, err := os.OpenFile(filepath.Join(filepath.Dir(path), "program.new"), os.O_CREATE|os.O_RDWR, 0o755)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	if err := copyCarried(f); err != nil {
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		return err
 	}
-	if err := f.Chmod(0o755); err != nil {
+	if unix.Access(path, unix.X_OK) == nil {
+		return nil
+	}
+	old, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "program-*"))
+	if err := lock.Truncate(0); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := copyCarried(lock); err != nil {
+		lock.Truncate(0)
+		return err
+	}
+	if err := os.Rename(lock.Name(), path); err != nil {
 		return err
 	}
 	for _, name := range old {

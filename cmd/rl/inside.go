@@ -86,4 +86,3 @@ func exitStatus(process *os.Process) error {
 	}
 	return exitCode(status.ExitStatus())
 }
-
