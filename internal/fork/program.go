@@ -192,6 +192,9 @@ func (p *Program) Fail(name string, errno syscall.Errno) {
 	p.add(step{name: name, kind: kindFail, number: uintptr(errno)})
 }
 
+// Pin keeps v alive, for memory that is pointed to from inside an argument.
+func (p *Program) Pin(v any) { p.pins = append(p.pins, v) }
+
 // Steps returns what the program does, a line per step, for tests and people.
 func (p *Program) Steps() []string {
 	names := make([]string, len(p.steps))

@@ -1,0 +1,174 @@
+// Package boot turns an OCI runtime-spec value into the list of system calls
+// by which a forked child becomes the container's first process ([Init]), or
+// one more process in it ([Exec]).
+//
+// Everything that can be decided is decided here, before the fork. The child
+// only executes the list, in rl's user namespace and with every capability in
+// it, until near the end it drops what the container may not have.
+package boot
+
+import (
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/fork"
+)
+
+// masterFD is a descriptor that steps refer to by number, because the kernel
+// takes it inside a structure; above any that the program needs otherwise.
+const masterFD = 220
+
+// Stdio is where a process's standard descriptors come from.
+type Stdio struct {
+	// In, Out and Err are the child's ends of pipes or files.
+	In, Out, Err int
+	// Console, for a process with a terminal, is a socket over which the child
+	// sends the descriptor of its terminal's other side. In, Out and Err are
+	// not used then.
+	Console int
+}
+
+// Init describes the first process of a container.
+type Init struct {
+	Spec  *specs.Spec
+	Stdio Stdio
+	// Root is the mount point of the root file system: an existing empty folder.
+	Root string
+	// Mount is how the root file system gets there.
+	Mount RootMount
+	// Joins are descriptors of other containers' namespaces to enter.
+	Joins []int
+	// Ready is the read end of a pipe that yields a byte once the parent has
+	// arranged what needs the child's process id (ids, network, limits).
+	// Sync is its write end, which the child must not keep open.
+	Ready, Sync int
+	// Mapped, if not 0, is such a pipe too, for the ids of a new user namespace.
+	Mapped, MappedSync int
+	// Filter is the seccomp filter; nil for none.
+	Filter []unix.SockFilter
+	// Reaper runs the command below this program (rl itself, as `init`), which
+	// reaps and forwards signals.
+	Reaper []string
+	// KeepGroups leaves the caller's supplementary groups.
+	KeepGroups bool
+}
+
+// RootMount is how a container's root file system is mounted.
+type RootMount struct {
+	// Folder becomes the current folder for the mount, as Options may be relative to it.
+	Folder string
+	// Options are those of overlayfs.
+	Options string
+	// FUSE, if not 0, is a descriptor of /dev/fuse that a server answers.
+	FUSE int
+	// Bind, if not empty, is a folder to use as it is.
+	Bind string
+}
+
+// builder adds steps to a program, with the slots they share.
+type builder struct {
+	*fork.Program
+	root          fork.Slot // the root file system
+	target        fork.Slot // a path being looked up
+	mount, fs     fork.Slot // a detached mount, and a file system being configured
+	master, slave fork.Slot
+	exe           fork.Slot
+}
+
+func newBuilder() *builder {
+	b := &builder{Program: new(fork.Program)}
+	for _, slot := range []*fork.Slot{&b.root, &b.target, &b.mount, &b.fs, &b.master, &b.slave, &b.exe} {
+		*slot = b.NewSlot()
+	}
+	return b
+}
+
+// Flags are the namespaces that the child is cloned into.
+func Flags(s *specs.Spec) uint64 {
+	kinds := map[specs.LinuxNamespaceType]uint64{
+		specs.MountNamespace: unix.CLONE_NEWNS, specs.PIDNamespace: unix.CLONE_NEWPID,
+		specs.UTSNamespace: unix.CLONE_NEWUTS, specs.IPCNamespace: unix.CLONE_NEWIPC,
+		specs.NetworkNamespace: unix.CLONE_NEWNET, specs.CgroupNamespace: unix.CLONE_NEWCGROUP,
+		specs.UserNamespace: unix.CLONE_NEWUSER,
+	}
+	var flags uint64
+	for _, ns := range s.Linux.Namespaces {
+		if ns.Path == "" {
+			flags |= kinds[ns.Type]
+		}
+	}
+	return flags
+}
+
+// Program lists the steps from the fork to the command.
+func (in Init) Program() *fork.Program {
+	b := newBuilder()
+	b.begin(in)
+	b.mountRoot(in)
+	for _, m := range in.Spec.Mounts {
+		b.mountEntry(m)
+	}
+	b.devLinks()
+	b.hidePaths(in.Spec.Linux)
+	b.enterRoot(in.Spec)
+	b.names(in.Spec)
+	b.stdio(in.Stdio, in.Spec.Process, true)
+	b.Call("wait for the monitor", unix.SYS_READ, in.Ready, make([]byte, 1), 1).Positive()
+	b.sysctls(in.Spec.Linux.Sysctl)
+	b.become(process{in.Spec.Process, in.Filter, in.KeepGroups})
+	if in.Reaper != nil {
+		b.reaper(in.Reaper, in.Spec.Process)
+	} else {
+		b.command(in.Spec.Process)
+	}
+	return b.Program
+}
+
+// begin ties the child to its parent, enters namespaces of other containers,
+// and cuts mounts off from the host's.
+func (b *builder) begin(in Init) {
+	b.Call("close the parent's end", unix.SYS_CLOSE, in.Sync)
+	b.Call("set the umask", unix.SYS_UMASK, 0o022)
+	if in.Mapped != 0 {
+		b.Call("close the parent's end", unix.SYS_CLOSE, in.MappedSync)
+		b.Call("wait for ids", unix.SYS_READ, in.Mapped, make([]byte, 1), 1).Positive()
+	}
+	for _, fd := range in.Joins {
+		b.Call("join another container's namespace", unix.SYS_SETNS, fd, 0)
+	}
+	if in.Reaper != nil {
+		b.Call("open rl", unix.SYS_OPENAT, unix.AT_FDCWD, "/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0).Save(b.exe)
+	}
+	b.Call("cut mounts off from the host", unix.SYS_MOUNT, "none", "/", nil, unix.MS_REC|unix.MS_SLAVE, nil)
+}
+
+// enterRoot makes the new root file system the only one.
+func (b *builder) enterRoot(s *specs.Spec) {
+	if s.Root.Readonly {
+		b.setAttr("make the root read-only", b.root, 0, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	}
+	b.Call("enter the root", unix.SYS_FCHDIR, b.root)
+	b.Call("pivot_root", unix.SYS_PIVOT_ROOT, ".", ".")
+	b.Call("leave the host's files", unix.SYS_UMOUNT2, ".", unix.MNT_DETACH)
+	b.Call("enter the new root", unix.SYS_CHDIR, "/")
+}
+
+func (b *builder) names(s *specs.Spec) {
+	if s.Hostname != "" && Flags(s)&unix.CLONE_NEWUTS != 0 {
+		b.Call("set the host name", unix.SYS_SETHOSTNAME, s.Hostname, len(s.Hostname))
+	}
+	if s.Domainname != "" && Flags(s)&unix.CLONE_NEWUTS != 0 {
+		b.Call("set the domain name", unix.SYS_SETDOMAINNAME, s.Domainname, len(s.Domainname))
+	}
+}
+
+// sysctls writes kernel parameters of the container's own namespaces.
+func (b *builder) sysctls(values map[string]string) {
+	for key, value := range values {
+		path := "/proc/sys/" + strings.ReplaceAll(key, ".", "/")
+		b.Call("set sysctl "+key, unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_WRONLY|unix.O_CLOEXEC, 0).Save(b.fs)
+		b.Call("set sysctl "+key, unix.SYS_WRITE, b.fs, []byte(value), len(value))
+	}
+}
