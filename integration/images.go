@@ -85,6 +85,7 @@ func writeRootfs(tw *tar.Writer, program []byte, applets []string) error {
 		{tar.Header{Name: "root/", Typeflag: tar.TypeDir, Mode: 0o700}, ""},
 		{tar.Header{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777}, ""},
 		{tar.Header{Name: "etc/passwd", Mode: 0o644}, "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\nguest:x:405:100:guest:/dev/null:/bin/false\n"},
+		{tar.Header{Name: "etc/os-release", Mode: 0o644}, "PRETTY_NAME=busybox\n"},
 		{tar.Header{Name: "etc/group", Mode: 0o644}, "root:x:0:\nusers:x:100:\nnobody:x:65534:\n"},
 		{tar.Header{Name: "bin/busybox", Mode: 0o755}, string(program)},
 	}

@@ -1,0 +1,75 @@
+package integration
+
+import (
+	"syscall"
+	"testing"
+)
+
+const reporter = "for s in HUP INT TERM USR1 USR2; do trap \"echo got $s\" $s; done; trap 'exit 7' QUIT; echo ready; while :; do sleep 1000 & wait $!; done"
+
+// Signals sent to rl reach process 1 of the container.
+func TestSignalsForwarded(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		p := e.Cmd("run", "--rm", Image, "sh", "-c", reporter).Start(t)
+		p.Expect(t, "ready\n")
+		for _, s := range []struct {
+			signal syscall.Signal
+			name   string
+		}{
+			{syscall.SIGHUP, "HUP"}, {syscall.SIGINT, "INT"}, {syscall.SIGTERM, "TERM"},
+			{syscall.SIGUSR1, "USR1"}, {syscall.SIGUSR2, "USR2"},
+		} {
+			p.Signal(t, s.signal)
+			p.Expect(t, "got "+s.name+"\n")
+		}
+		p.Signal(t, syscall.SIGQUIT)
+		p.Wait(t).Exits(t, 7)
+	})
+}
+
+func TestSignalsToAttach(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.ready(t, name)
+		quiet := e.Cmd("attach", "--no-stdin", "--sig-proxy=false", name).Start(t)
+		loud := e.Cmd("attach", "--no-stdin", name).Start(t)
+		loud.Signal(t, syscall.SIGTERM)
+		loud.Wait(t).Exits(t, 5)
+		quiet.Wait(t).Exits(t, 5)
+	})
+}
+
+// With --init, a process 1 that ignores what it does not handle is no problem.
+func TestInitForwards(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		p := e.Cmd("run", "--rm", "--init", Image, "sh", "-c", "echo ready; exec sleep 1000").Start(t)
+		p.Expect(t, "ready\n")
+		p.Signal(t, syscall.SIGTERM)
+		p.Wait(t).Exits(t, 143)
+	})
+}
+
+// --init collects children that nobody waits for.
+func TestInitReaps(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.OK(t, "run", "-d", "--init", "--name", name, Image, "sh", "-c", "sh -c 'sleep 0 & exec true'; mkfifo /ready; echo orphan made > /ready; exec sleep 1000")
+		script := "until test -p /ready; do :; done; cat /ready; while grep -q '^State:.Z' /proc/[0-9]*/status 2>/dev/null; do :; done; echo no zombies"
+		e.Want(t, "orphan made\nno zombies", "exec", name, "sh", "-c", script)
+	})
+}
+
+// The container goes on when the command that started it is killed: its
+// monitor does not depend on it.
+func TestRunKilled(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		p := e.Cmd("run", "--name", name, Image, "sh", "-c", forever).Start(t)
+		p.Expect(t, "ready\n")
+		p.Signal(t, syscall.SIGKILL)
+		p.Wait(t).Exits(t, 137)
+		e.Want(t, "true", "inspect", "-f", "{{.State.Running}}", name)
+		e.OK(t, "stop", name)
+		e.Want(t, "5", "wait", name)
+	})
+}

@@ -1,0 +1,227 @@
+package integration
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	ctrlC      = "\x03"
+	ctrlZ      = "\x1a"
+	detachKeys = "\x10\x11" // ctrl-p ctrl-q
+)
+
+// The prompt that the tests give the shell. It is not what they type, so that
+// the echo of the typed line is not taken for it.
+const shellReady = "PS1='ready''> '\n"
+
+func interactive(t *testing.T, e *Env, args ...string) *Terminal {
+	t.Helper()
+	tm := e.Cmd(args...).Terminal(t)
+	tm.Expect(t, "# ")
+	tm.Type(t, shellReady)
+	tm.Expect(t, "ready> ")
+	return tm
+}
+
+func TestTerminal(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		tm := interactive(t, e, "run", "--rm", "-it", Image, "sh")
+		tm.Type(t, "tty; test -t 0 -a -t 1 -a -t 2 && echo all''three\n")
+		tm.Expect(t, "/dev/pts/0")
+		tm.Expect(t, "allthree")
+		tm.Type(t, "exit 6\n")
+		tm.Wait(t).Exits(t, 6)
+	})
+}
+
+// The size is right from the first moment and follows the person's terminal.
+func TestTerminalSize(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		tm := e.Cmd("run", "--rm", "-it", Image, "sh", "-c", "stty size; trap 'stty size' WINCH; echo waiting; while :; do read x && exit; done").Terminal(t)
+		tm.Expect(t, "24 80")
+		tm.Expect(t, "waiting")
+		tm.Resize(t, 43, 132)
+		tm.Type(t, "") // the trap runs when read is interrupted
+		tm.Expect(t, "43 132")
+		tm.Type(t, "\n")
+		tm.Wait(t).OK(t)
+	})
+}
+
+func TestTerminalCtrlC(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		tm := interactive(t, e, "run", "--rm", "-it", Image, "sh")
+		tm.Type(t, "sh -c 'echo sleep''ing; sleep 1000'\n")
+		tm.Expect(t, "sleeping")
+		tm.Type(t, ctrlC)
+		tm.Expect(t, "ready> ")
+		tm.Type(t, "echo code $?\n")
+		tm.Expect(t, "code 130")
+		tm.Type(t, "exit\n")
+		tm.Wait(t)
+	})
+}
+
+func TestTerminalJobControl(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		tm := interactive(t, e, "run", "--rm", "-it", Image, "sh")
+		if text := tm.out.String(); strings.Contains(text, "job control") {
+			t.Errorf("the shell complains: %q", text)
+		}
+		tm.Type(t, "sleep 1000\n")
+		tm.Expect(t, "sleep 1000\r\n")
+		tm.Type(t, ctrlZ)
+		tm.Expect(t, "Stopped")
+		tm.Expect(t, "ready> ")
+		tm.Type(t, "kill %1; wait %1; echo code $?\n")
+		tm.Expect(t, "code 143")
+		tm.Type(t, "exit 0\n")
+		tm.Wait(t).OK(t)
+	})
+}
+
+// The person's terminal is as it was, however the container ended.
+func TestTerminalRestored(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		tm := e.Tool("sh").Terminal(t)
+		tm.Type(t, shellReady)
+		tm.Expect(t, "ready> ")
+		before := tm.Mode(t)
+		for _, command := range []string{"true", "false", "no-such-command"} {
+			tm.Type(t, e.Prog+" run --rm -it "+Image+" "+command+"; echo en''ded\n")
+			tm.Expect(t, "ended")
+			tm.Expect(t, "ready> ")
+			if after := tm.Mode(t); after != before {
+				t.Errorf("after %s: %+v, before %+v", command, after, before)
+			}
+		}
+		tm.Type(t, "exit 0\n")
+		tm.Wait(t).OK(t)
+	})
+}
+
+// While a container has the terminal, its keys go through unchanged.
+func TestTerminalRaw(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		tm := e.Cmd("run", "--rm", "-it", Image, "sh", "-c", "stty raw -echo; echo go; head -c 4 | od -An -tx1").Terminal(t)
+		tm.Expect(t, "go")
+		if m := tm.Mode(t); m.Lflag&(unix.ICANON|unix.ECHO|unix.ISIG) != 0 {
+			t.Errorf("the person's terminal is not raw: %+v", m)
+		}
+		tm.Type(t, "\x03\x1a\x04\x1c")
+		tm.Expect(t, "03 1a 04 1c")
+		tm.Wait(t).OK(t)
+	})
+}
+
+func TestTerminalNeedsTerminal(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		r := e.Cmd("run", "--rm", "-it", Image, "true").Input("").Run(t)
+		r.Exits(t, 1).Says(t, "not a TTY")
+	})
+}
+
+// -t without -i gives the command a terminal and rl's output stays a pipe.
+func TestTerminalOnly(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		if r := e.Run(t, "run", "--rm", "-t", Image, "sh", "-c", "test -t 1 && echo line"); r.Out != "line\r\n" {
+			t.Error(r)
+		}
+	})
+}
+
+func TestDetach(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		tm := interactive(t, e, "run", "-it", "--name", name, Image, "sh")
+		tm.Type(t, detachKeys)
+		tm.Wait(t).Exits(t, 0)
+		e.Want(t, "true", "inspect", "-f", "{{.State.Running}}", name)
+
+		again := e.Cmd("attach", name).Terminal(t)
+		again.Type(t, "echo still ''here\n")
+		again.Expect(t, "still here\r\n")
+		again.Type(t, "exit 3\n")
+		again.Wait(t).Exits(t, 3)
+	})
+}
+
+func TestDetachKeys(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		tm := interactive(t, e, "run", "-it", "--detach-keys", "ctrl-x,q", "--name", name, Image, "sh")
+		tm.Type(t, "\x18q")
+		tm.Wait(t).Exits(t, 0)
+		e.OK(t, "kill", name)
+	})
+}
+
+// Without detach keys, ctrl-p reaches the container at once.
+func TestDetachKeysOff(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		tm := e.Cmd("run", "--rm", "-it", "--detach-keys", "", Image, "sh", "-c", "stty raw -echo; echo go; head -c 2 | od -An -tx1").Terminal(t)
+		tm.Expect(t, "go")
+		tm.Type(t, detachKeys)
+		tm.Expect(t, "10 11")
+		tm.Wait(t).OK(t)
+	})
+}
+
+func TestExecTerminal(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.ready(t, name)
+		tm := interactive(t, e, "exec", "-it", name, "sh")
+		tm.Resize(t, 50, 100)
+		tm.Type(t, "sleep 1000\n")
+		tm.Expect(t, "sleep 1000\r\n")
+		tm.Type(t, ctrlC)
+		tm.Expect(t, "ready> ")
+		tm.Type(t, "stty size\n")
+		tm.Expect(t, "50 100")
+		tm.Type(t, "exit 8\n")
+		tm.Wait(t).Exits(t, 8)
+		e.Want(t, "true", "inspect", "-f", "{{.State.Running}}", name)
+	})
+}
+
+// Two people at one container see the same output; the first to leave does not
+// take the other along.
+func TestAttachTwice(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		first := interactive(t, e, "run", "-it", "--name", name, Image, "sh")
+		second := e.Cmd("attach", name).Terminal(t)
+		second.Type(t, "echo for ''both\n")
+		second.Expect(t, "for both\r\n")
+		first.Expect(t, "for both\r\n")
+		second.Type(t, detachKeys)
+		second.Wait(t).Exits(t, 0)
+		first.Type(t, "exit 4\n")
+		first.Wait(t).Exits(t, 4)
+	})
+}
+
+// Attaching without a terminal carries output, input and the exit code.
+func TestAttachPipes(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.OK(t, "run", "-d", "-i", "--name", name, Image, "sh", "-c", "read x; echo out $x; echo err $x >&2; exit 2")
+		in, out, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		p := e.Cmd("attach", name).Stdin(in).Start(t)
+		out.WriteString("word\n")
+		p.Expect(t, "out word\n")
+		p.ExpectErr(t, "err word\n")
+		out.Close()
+		p.Wait(t).Exits(t, 2)
+		e.Run(t, "attach", name).Exits(t, 1)
+	})
+}
