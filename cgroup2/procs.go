@@ -1,0 +1,149 @@
+package cgroup2
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// process is one process of a container as the kernel's OOM killer looks at it.
+type process struct {
+	pid int
+	rss int64 // bytes resident, shared ones counted in full
+}
+
+// container finds the processes of a container without a control group.
+type container struct {
+	proc string // where procfs is mounted
+	init int
+	ns   string // the container's pid namespace, "pid:[4026532000]"
+}
+
+// newContainer takes a live init process. Reading its namespace needs the ptrace
+// capability in the user namespace that owns it, which the monitor has.
+func newContainer(proc string, init int) (container, error) {
+	c := container{proc: proc, init: init}
+	var err error
+	c.ns, err = c.namespace(init)
+	return c, err
+}
+
+func (c container) path(pid int, names ...string) string {
+	return filepath.Join(append([]string{c.proc, strconv.Itoa(pid)}, names...)...)
+}
+
+func (c container) namespace(pid int) (string, error) { return os.Readlink(c.path(pid, "ns", "pid")) }
+
+// processes walks down from init, and from the caller's own children that live in the container's
+// pid namespace: those are exec'd commands, whose parent is outside. Nothing else can be in the
+// namespace, because an orphan goes to init. A walk costs what the container is big,
+// not what the machine is big, and cannot be deceived from inside as a mounted /proc can.
+func (c container) processes() []process {
+	seen := map[int]bool{}
+	var found []process
+	var walk func(pid int)
+	walk = func(pid int) {
+		if seen[pid] {
+			return
+		}
+		seen[pid] = true
+		if rss, err := c.resident(pid); err == nil {
+			found = append(found, process{pid, rss})
+		}
+		for _, child := range c.children(pid) {
+			walk(child)
+		}
+	}
+	walk(c.init)
+	for _, child := range c.children(os.Getpid()) {
+		if ns, err := c.namespace(child); err == nil && ns == c.ns {
+			walk(child)
+		}
+	}
+	return found
+}
+
+// children lists the children of every thread of a process; a child belongs to the thread that forked it.
+func (c container) children(pid int) []int {
+	tasks := c.path(pid, "task")
+	dir, err := os.Open(tasks)
+	if err != nil {
+		return nil
+	}
+	threads, _ := dir.Readdirnames(-1)
+	dir.Close()
+	var all []int
+	for _, thread := range threads {
+		data, err := os.ReadFile(filepath.Join(tasks, thread, "children"))
+		if err != nil {
+			continue
+		}
+		for field := range bytes.FieldsSeq(data) {
+			if child, err := strconv.Atoi(string(field)); err == nil {
+				all = append(all, child)
+			}
+		}
+	}
+	return all
+}
+
+// resident reads the second number of statm, in pages. It costs the kernel nothing to answer.
+func (c container) resident(pid int) (int64, error) {
+	data, err := os.ReadFile(c.path(pid, "statm"))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(data))
+	if len(fields) < 2 {
+		return 0, errors.New("statm is too short")
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize()), err
+}
+
+// proportional is the memory of a process with each shared page divided by the number of those who
+// share it. The kernel walks the page tables for it, so it is asked only near the limit.
+func (c container) proportional(p process) int64 {
+	data, err := os.ReadFile(c.path(p.pid, "smaps_rollup"))
+	switch {
+	case err == nil && len(data) > 0:
+		return parseRollup(string(data))
+	case errors.Is(err, fs.ErrPermission):
+		return p.rss // too much rather than nothing
+	}
+	return 0 // it has ended
+}
+
+// parseRollup adds anonymous and shared memory, in bytes. Mapped files are left out where the kernel
+// tells them apart (5.9): under a real limit it would drop those pages before it kills.
+func parseRollup(text string) int64 {
+	values := map[string]int64{}
+	for line := range strings.Lines(text) {
+		key, rest, _ := strings.Cut(line, ":")
+		n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+		if err == nil {
+			values[key] = n << 10
+		}
+	}
+	if anonymous, ok := values["Pss_Anon"]; ok {
+		return anonymous + values["Pss_Shmem"]
+	}
+	return values["Pss"]
+}
+
+// name is the command name of a process, for messages.
+func (c container) name(pid int) string {
+	data, _ := os.ReadFile(c.path(pid, "comm"))
+	return strings.TrimSuffix(string(data), "\n")
+}
+
+// adjustment is what the process asked the OOM killer to add, from -1000 (never) to 1000.
+func (c container) adjustment(pid int) int64 {
+	data, _ := os.ReadFile(c.path(pid, "oom_score_adj"))
+	n, _ := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+	return n
+}
