@@ -13,7 +13,7 @@ TAGS := containers_image_openpgp,exclude_graphdriver_btrfs
 
 export GOARCH
 export CGO_ENABLED := 0
-export GOFLAGS := -buildvcs=false -trimpath -tags=$(TAGS)
+export GOFLAGS := -buildvcs=false -tags=$(TAGS)
 
 LDFLAGS := -s -w -X main.version=$(VERSION)
 CARRIED := cmd/rl/carried/rl-full
@@ -27,8 +27,9 @@ all: build
 # or two and answers run, exec and ps.
 build:
 	@mkdir -p bin $(dir $(CARRIED))
-	$(GO) build -ldflags '$(LDFLAGS)' -o $(CARRIED) ./cmd/rl
-	$(GO) build -ldflags '$(LDFLAGS)' -tags $(TAGS),split -o bin/rl ./cmd/rl
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(CARRIED) ./cmd/rl
+	sha256sum $(CARRIED) | cut -c 1-64 | tr -d '\n' > $(CARRIED).sum
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -tags $(TAGS),split -o bin/rl ./cmd/rl
 
 install: build
 	install -D -m 0755 bin/rl $(DESTDIR)$(PREFIX)/bin/rl
@@ -49,7 +50,7 @@ bench: build
 	$(GO) run ./integration/bench $(BENCHARGS)
 
 lint:
-	@mkdir -p $(dir $(CARRIED)) && touch -a $(CARRIED)
+	@mkdir -p $(dir $(CARRIED)) && touch -a $(CARRIED) $(CARRIED).sum
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted by gofmt: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags $(TAGS),split ./cmd/rl
@@ -66,7 +67,7 @@ fuzz:
 	done
 
 clean:
-	rm -rf bin $(CARRIED)
+	rm -rf bin $(CARRIED) $(CARRIED).sum
 
 help:
 	@echo 'make build                the program: bin/rl, one static file (GOARCH=arm64 for the other machine)'

@@ -18,7 +18,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 )
@@ -60,10 +59,19 @@ var Bin = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
-// Root is the top folder of the checkout.
+// Root is the top folder of the checkout: the nearest one above the working
+// directory that has a go.mod, or the working directory.
 func Root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(filepath.Dir(file))
+	here, err := os.Getwd()
+	if err != nil {
+		return "."
+	}
+	for dir := here; dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+	}
+	return here
 }
 
 // ImageDir is the folder with real images; it may not exist.
