@@ -1,0 +1,131 @@
+// Package format prints lists and values the way Docker's --format asks for: as
+// a table, as JSON, or through a Go template with Docker's functions.
+package format
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"text/template"
+)
+
+// functions are those that Docker's templates have besides Go's own.
+var functions = template.FuncMap{
+	"json":     toJSON,
+	"split":    strings.Split,
+	"join":     strings.Join,
+	"lower":    strings.ToLower,
+	"upper":    strings.ToUpper,
+	"title":    title,
+	"pad":      pad,
+	"truncate": truncate,
+}
+
+// Parse compiles a template given on the command line. Like Docker it takes the
+// two characters \t and \n for what they mean.
+func Parse(text string) (*template.Template, error) {
+	t, err := template.New("").Funcs(functions).Parse(strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(text))
+	if err != nil {
+		return nil, fmt.Errorf("template: %s", strings.TrimPrefix(err.Error(), "template: :"))
+	}
+	return t, nil
+}
+
+// List prints rows as the format of a list command says: empty or "table" for
+// a table of the columns in the template columns, "table TEMPLATE" for other
+// columns, "json" for an object per line, and else a template per row. header is
+// a row that has the titles of the columns in place of values.
+func List[Row any](w io.Writer, format, columns string, header Row, rows []Row) error {
+	rest, isTable := strings.CutPrefix(strings.TrimSpace(format), "table")
+	switch {
+	case format == "json":
+		return each(w, `{{json .}}`, rows)
+	case format == "" || isTable && strings.TrimSpace(rest) == "":
+		return table(w, columns, header, rows)
+	case isTable:
+		return table(w, strings.TrimSpace(rest), header, rows)
+	}
+	return each(w, format, rows)
+}
+
+func table[Row any](w io.Writer, columns string, header Row, rows []Row) error {
+	t := tabwriter.NewWriter(w, 10, 1, 3, ' ', 0)
+	if err := each(t, columns, append([]Row{header}, rows...)); err != nil {
+		return err
+	}
+	return t.Flush()
+}
+
+// each prints the rows only if the template fits all of them.
+func each[Row any](w io.Writer, text string, rows []Row) error {
+	t, err := Parse(text)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	for _, r := range rows {
+		if err := t.Execute(&out, r); err != nil {
+			return fmt.Errorf("template: %w", err)
+		}
+		out.WriteByte('\n')
+	}
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+// Values prints values as an inspect command does: as one JSON array, or each
+// through the template in format on a line of its own.
+func Values[V any](w io.Writer, format string, values []V) error {
+	switch format {
+	case "":
+		if values == nil {
+			values = []V{}
+		}
+		return writeJSON(w, values)
+	case "json":
+		return each(w, `{{json .}}`, values)
+	}
+	return each(w, format, values)
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "    ")
+	return e.Encode(v)
+}
+
+func toJSON(v any) (string, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n"), err
+}
+
+// title makes the first letter of s a capital one.
+func title(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// pad puts blanks before and after s.
+func pad(s string, before, after int) string {
+	if s == "" {
+		return s
+	}
+	return strings.Repeat(" ", max(before, 0)) + s + strings.Repeat(" ", max(after, 0))
+}
+
+// truncate cuts s to n characters.
+func truncate(s string, n int) string {
+	if runes := []rune(s); n >= 0 && len(runes) > n {
+		return string(runes[:n])
+	}
+	return s
+}
