@@ -228,6 +228,12 @@ func isImageID(s string) bool {
 	return len(s) == 64 && isHex(s)
 }
 
+// IDPrefix returns the digits of an image id or of the beginning of one, and
+// whether ref can be that.
+func IDPrefix(ref string) (digits string, ok bool) {
+	return trimID(ref), isIDPrefix(ref)
+}
+
 // isIDPrefix reports whether s may be the beginning of an image id.
 func isIDPrefix(s string) bool {
 	s = trimID(s)

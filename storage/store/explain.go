@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/docker/distribution/registry/api/errcode"
+	v2 "github.com/docker/distribution/registry/api/v2"
+	"go.podman.io/image/v5/docker"
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/storage"
+)
+
+// explain adds what to do about the errors of disks. Errors that crossed a
+// process arrive as text only.
+func explain(err error) error {
+	is := func(errno unix.Errno) bool {
+		return errors.Is(err, errno) || err != nil && strings.Contains(err.Error(), errno.Error())
+	}
+	switch {
+	case err == nil:
+		return nil
+	case is(unix.ENOSPC):
+		return fmt.Errorf("%w; free some space, for example with 'rl rmi'", oneLine(err))
+	case is(unix.EDQUOT):
+		return fmt.Errorf("%w; your disk quota is used up, remove something, for example with 'rl rmi'", oneLine(err))
+	case is(unix.EROFS):
+		return fmt.Errorf("%w; set XDG_DATA_HOME, or graphroot in storage.conf, to a folder that can be written", oneLine(err))
+	}
+	return oneLine(err)
+}
+
+// explainRegistry says what to do about an image that could not be pulled.
+func explainRegistry(name string, err error) error {
+	host := name
+	if r, bad := storage.ParseReference(name); bad == nil {
+		host = r.Domain
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("pull of %s interrupted: %w", name, context.Canceled)
+	case isUnknown(err):
+		return fmt.Errorf("%w: %s is not in the registry; check the name, the tag and the digest", ErrNoSuchImage, name)
+	case isDenied(err):
+		return fmt.Errorf("access to %s denied: it does not exist, or needs credentials ('podman login' or 'docker login' stores them): %w", name, oneLine(err))
+	case errors.Is(err, docker.ErrTooManyRequests):
+		return fmt.Errorf("registry %s allows no more pulls for now: wait, or use credentials ('docker login' stores them)", host)
+	case isPlainHTTP(err):
+		return fmt.Errorf("registry %s speaks HTTP without TLS; to allow it, add to ~/.config/containers/registries.conf:  [[registry]] location=\"%s\" insecure=true", host, host)
+	case isUnreachable(err):
+		return fmt.Errorf("registry %s cannot be reached: check the name, the network and HTTPS_PROXY: %w", host, oneLine(innermost(err)))
+	case strings.Contains(err.Error(), "Digest did not match"), strings.Contains(err.Error(), "does not match provided manifest digest"):
+		return fmt.Errorf("%s was damaged on the way or in the registry; nothing of it is kept, pull again: %w", name, oneLine(err))
+	case isPlatform(err):
+		return fmt.Errorf("%w: %w", ErrPlatform, oneLine(err))
+	}
+	return explain(fmt.Errorf("pull of %s: %w", name, err))
+}
+
+func isUnknown(err error) bool {
+	var coder errcode.ErrorCoder
+	if errors.As(err, &coder) {
+		switch coder.ErrorCode() {
+		case v2.ErrorCodeManifestUnknown, v2.ErrorCodeNameUnknown:
+			return true
+		}
+	}
+	var status docker.UnexpectedHTTPStatusError
+	return errors.As(err, &status) && status.StatusCode == http.StatusNotFound
+}
+
+func isDenied(err error) bool {
+	var coder errcode.ErrorCoder
+	if errors.As(err, &coder) && (coder.ErrorCode() == errcode.ErrorCodeDenied || coder.ErrorCode() == errcode.ErrorCodeUnauthorized) {
+		return true
+	}
+	var credentials docker.ErrUnauthorizedForCredentials
+	return errors.As(err, &credentials)
+}
+
+func isPlainHTTP(err error) bool {
+	var record tls.RecordHeaderError
+	return errors.As(err, &record) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+}
+
+func isUnreachable(err error) bool {
+	var network net.Error
+	return errors.As(err, &network)
+}
+
+func isPlatform(err error) bool {
+	return strings.Contains(err.Error(), "no image found in")
+}
+
+// innermost returns the error at the bottom, without the stories around it.
+func innermost(err error) error {
+	for {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			return op
+		}
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+// oneLine keeps the text of an error to one line. What a child printed may have
+// several.
+func oneLine(err error) error {
+	if err == nil || !strings.ContainsAny(err.Error(), "\n\r") {
+		return err
+	}
+	return &flat{err}
+}
+
+type flat struct{ err error }
+
+func (f *flat) Error() string { return strings.Join(strings.Fields(f.err.Error()), " ") }
+func (f *flat) Unwrap() error { return f.err }

@@ -1,0 +1,104 @@
+package store
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// extractLayout unpacks a tar of an OCI layout into a new folder. A layout holds
+// plain files under known names, so nothing else is taken: no links, and no name
+// that leads out of the folder.
+func extractLayout(file, dir string) (err error) {
+	in, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	for t := tar.NewReader(in); ; {
+		h, err := t.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%w: it breaks off or is damaged: %w", ErrArchive, err)
+		}
+		if err := extractEntry(root, h, t); err != nil {
+			return err
+		}
+	}
+}
+
+func extractEntry(root *os.Root, h *tar.Header, content io.Reader) error {
+	name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+	if h.Typeflag != tar.TypeReg || !isLayoutFile(name) {
+		return nil
+	}
+	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
+		return explain(err)
+	}
+	f, err := root.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return explain(err)
+	}
+	_, err = io.Copy(f, content)
+	return explain(errors.Join(err, f.Close()))
+}
+
+// isLayoutFile reports whether a name may stand in an OCI layout.
+func isLayoutFile(name string) bool {
+	if name == "oci-layout" || name == "index.json" {
+		return true
+	}
+	parts := strings.Split(name, "/")
+	return len(parts) == 3 && parts[0] == "blobs"
+}
+
+// archiveLayout writes a folder in the OCI layout as a tar.
+func archiveLayout(w io.Writer, dir string) error {
+	t := tar.NewWriter(w)
+	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		return addFile(t, dir, file)
+	})
+	return errors.Join(err, t.Close())
+}
+
+func addFile(t *tar.Writer, dir, file string) error {
+	name, err := filepath.Rel(dir, file)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	// No times and owners: the same images give the same archive.
+	h := &tar.Header{Name: filepath.ToSlash(name), Mode: 0o644, Size: info.Size(), Typeflag: tar.TypeReg}
+	if err := t.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err = io.Copy(t, f)
+	return err
+}

@@ -1,0 +1,206 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"go.podman.io/image/v5/copy"
+	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/pkg/sysregistriesv2"
+	"go.podman.io/image/v5/signature"
+	istorage "go.podman.io/image/v5/storage"
+	"go.podman.io/image/v5/types"
+
+	"github.com/rl-project/rl/storage"
+)
+
+// progressInterval is how often a layer being copied is reported.
+const progressInterval = 100 * time.Millisecond
+
+// PullOptions say how to pull.
+type PullOptions struct {
+	Platform string // OS[/ARCH[/VARIANT]]; empty for this machine's
+	// Progress is told about each layer; it may be called from several
+	// goroutines, but never at the same time.
+	Progress func(LayerProgress)
+}
+
+// LayerState is how far the copying of a layer is.
+type LayerState int
+
+// The states of a layer, in the order in which it goes through them. A layer
+// that is stored already has only the last one.
+const (
+	LayerWaiting LayerState = iota
+	LayerCopying
+	LayerCopied
+	LayerExists
+)
+
+// LayerProgress is one report about one layer.
+type LayerProgress struct {
+	Digest         string
+	State          LayerState
+	Current, Total int64 // bytes, compressed; Total is -1 if it is not known
+}
+
+// Pulled is what Pull did.
+type Pulled struct {
+	Name   string // complete reference
+	ID     string
+	Digest string // of the manifest in the registry
+	New    bool   // the name did not mean this image before
+}
+
+// Pull copies an image from its registry. A canceled or killed pull leaves no
+// image; the layers that had arrived whole are taken up by the next pull, or
+// removed with what else is left over (see RemoveLeftovers).
+func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, error) {
+	name, err := storage.NormalizeReference(ref)
+	if err != nil {
+		return Pulled{}, err
+	}
+	named, err := reference.ParseNamed(name)
+	if err != nil {
+		return Pulled{}, fmt.Errorf("%w: %w", storage.ErrInvalidReference, err)
+	}
+	source, err := docker.NewReference(named)
+	if err != nil {
+		return Pulled{}, err
+	}
+	before, _ := s.findName(name)
+	sys, err := s.systemContext(o.Platform, reference.Domain(named))
+	if err != nil {
+		return Pulled{}, err
+	}
+	if err := s.copyIn(ctx, source, named, sys, o); err != nil {
+		return Pulled{}, explainRegistry(name, err)
+	}
+	img, err := s.findName(name)
+	if err != nil {
+		return Pulled{}, err
+	}
+	s.warnClamped(name, img)
+	s.refresh()
+	return Pulled{
+		Name: name, ID: img.ID, Digest: img.Digest.String(),
+		New: before == nil || before.ID != img.ID,
+	}, nil
+}
+
+// copyIn copies an image into the store under the name to, from anywhere.
+func (s *Store) copyIn(ctx context.Context, source types.ImageReference, to reference.Named, sys *types.SystemContext, o PullOptions) error {
+	target, err := istorage.Transport.NewStoreReference(s.store, to, "")
+	if err != nil {
+		return err
+	}
+	_, err = s.copy(ctx, target, source, sys, o)
+	return err
+}
+
+// copy copies one image between any two places, layers in parallel, and returns
+// the exact reference of what it made, if the target has such a thing.
+func (s *Store) copy(ctx context.Context, target, source types.ImageReference, sys *types.SystemContext, o PullOptions) (resolved types.ImageReference, err error) {
+	trust, err := trustPolicy()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, trust.Destroy()) }()
+	scratch, err := s.openScratch()
+	if err != nil {
+		return nil, err
+	}
+	defer scratch.Close()
+	sys.BigFilesTemporaryDir = scratch.Path
+	reports, finish := reportTo(o.Progress)
+	defer finish()
+	_, err = copy.Image(ctx, trust, target, source, &copy.Options{
+		SourceCtx: sys, DestinationCtx: sys,
+		Progress: reports, ProgressInterval: progressInterval,
+		ReportResolvedReference: &resolved,
+	})
+	return resolved, err
+}
+
+// reportTo turns the library's reports into calls of progress, one at a time,
+// and returns what ends this.
+func reportTo(progress func(LayerProgress)) (chan types.ProgressProperties, func()) {
+	if progress == nil {
+		return nil, func() {}
+	}
+	reports, done := make(chan types.ProgressProperties), make(chan struct{})
+	go func() {
+		defer close(done)
+		for r := range reports {
+			if !strings.Contains(r.Artifact.MediaType, "config") && !strings.Contains(r.Artifact.MediaType, "container.image") {
+				progress(layerProgress(r))
+			}
+		}
+	}()
+	return reports, func() { close(reports); <-done }
+}
+
+func layerProgress(r types.ProgressProperties) LayerProgress {
+	p := LayerProgress{Digest: r.Artifact.Digest.String(), Current: int64(r.Offset), Total: r.Artifact.Size}
+	switch r.Event {
+	case types.ProgressEventNewArtifact:
+		p.State = LayerWaiting
+	case types.ProgressEventRead:
+		p.State = LayerCopying
+	case types.ProgressEventDone:
+		p.State = LayerCopied
+	case types.ProgressEventSkipped:
+		p.State = LayerExists
+	}
+	return p
+}
+
+// trustPolicy reads policy.json; where there is none, every image is accepted.
+func trustPolicy() (*signature.PolicyContext, error) {
+	policy, err := signature.DefaultPolicy(nil)
+	if errors.Is(err, os.ErrNotExist) || err != nil && strings.Contains(err.Error(), "no policy.json file found") {
+		policy, err = &signature.Policy{Default: []signature.PolicyRequirement{signature.NewPRInsecureAcceptAnything()}}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("policy.json: %w", err)
+	}
+	return signature.NewPolicyContext(policy)
+}
+
+// systemContext says how to reach a registry and which platform to take.
+// Credentials and registries.conf are found by the library.
+func (s *Store) systemContext(platform, registry string) (*types.SystemContext, error) {
+	sys := &types.SystemContext{DockerRegistryUserAgent: "rl"}
+	if platform != "" {
+		p, err := ParsePlatform(platform)
+		if err != nil {
+			return nil, err
+		}
+		sys.OSChoice, sys.ArchitectureChoice, sys.VariantChoice = p.OS, p.Architecture, p.Variant
+	}
+	if isLoopback(registry) && !isConfigured(registry) {
+		// Docker takes plain HTTP from a registry on this machine.
+		sys.DockerInsecureSkipTLSVerify = types.OptionalBoolTrue
+	}
+	return sys, nil
+}
+
+func isLoopback(registry string) bool {
+	host := registry
+	if h, _, err := net.SplitHostPort(registry); err == nil {
+		host = h
+	}
+	return host == "localhost" || net.ParseIP(strings.Trim(host, "[]")).IsLoopback()
+}
+
+// isConfigured reports whether registries.conf says anything about a registry.
+func isConfigured(registry string) bool {
+	r, err := sysregistriesv2.FindRegistry(nil, registry)
+	return err == nil && r != nil
+}

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rl-project/rl/storage"
+)
+
+// When to pull, in Docker's words.
+const (
+	PullMissing = "missing"
+	PullAlways  = "always"
+	PullNever   = "never"
+)
+
+// ResolveOptions say what Resolve may do.
+type ResolveOptions struct {
+	When string // PullMissing, PullAlways or PullNever
+	Pull PullOptions
+}
+
+// Resolve finds the image that ref names, pulls it if it should, and writes the
+// record by which storage.Lookup finds it from then on.
+func (s *Store) Resolve(ctx context.Context, ref string, o ResolveOptions) error {
+	f, err := s.find(ref)
+	switch {
+	case o.When == PullNever && err != nil:
+		return err
+	case err != nil && !errors.Is(err, ErrNoSuchImage):
+		return err
+	case err == nil && o.When != PullAlways && s.hasPlatform(f, o.Pull.Platform):
+		return s.record(ref)
+	case o.When == PullNever:
+		return fmt.Errorf("%w: image %s is stored for another platform than %s", ErrPlatform, ref, o.Pull.Platform)
+	}
+	if name, bad := storage.NormalizeReference(ref); bad != nil || name == "" {
+		return err
+	}
+	if _, err := s.Pull(ctx, ref, o.Pull); err != nil {
+		return err
+	}
+	return s.record(ref)
+}
+
+// hasPlatform reports whether an image is for a platform; none is any.
+func (s *Store) hasPlatform(f found, want string) bool {
+	if want == "" {
+		return true
+	}
+	p, err := ParsePlatform(want)
+	if err != nil {
+		return false
+	}
+	c, err := s.config(f.Image)
+	return err == nil && p.OS == c.OS &&
+		(p.Architecture == "" || p.Architecture == c.Architecture) &&
+		(p.Variant == "" || p.Variant == c.Variant)
+}
+
+// record writes what Lookup reads: for ref as it was typed, and for the id.
+func (s *Store) record(ref string) error {
+	f, err := s.find(ref)
+	if err != nil {
+		return err
+	}
+	img, err := s.describe(f.Image)
+	if err != nil {
+		return err
+	}
+	keys := []string{img.ID}
+	if f.name == "" {
+		id, _ := storage.IDPrefix(ref)
+		keys = append(keys, id)
+	} else if name, err := storage.NormalizeReference(ref); err == nil {
+		keys = append(keys, name)
+	}
+	for _, key := range keys {
+		if err := storage.WriteRecord(s.options.Data, key, img, s.facts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refresh renews the records after rl itself has changed the store, so that the
+// next start of a container finds one that holds. A record of what is gone is
+// removed. Records are a convenience: what goes wrong here, goes wrong again,
+// with a message, when the image is needed.
+func (s *Store) refresh() {
+	s.facts = storage.GatherFacts(s.factFiles())
+	files, _ := filepath.Glob(filepath.Join(s.options.Data, "images", "*.json"))
+	for _, file := range files {
+		key := strings.ReplaceAll(strings.TrimSuffix(filepath.Base(file), ".json"), "%", "/")
+		if s.record(key) != nil {
+			os.Remove(file)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	dockerarchive "go.podman.io/image/v5/docker/archive"
+	"go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/oci/layout"
+	istorage "go.podman.io/image/v5/storage"
+	"go.podman.io/image/v5/types"
+)
+
+// Formats of Save.
+const (
+	FormatDocker = "docker-archive"
+	FormatOCI    = "oci-archive"
+)
+
+// Save writes images as one archive. Every name that is given becomes a name in
+// the archive; an image that is given by id is in it without one.
+func (s *Store) Save(ctx context.Context, w io.Writer, format string, refs []string) (err error) {
+	images, err := s.gather(refs)
+	if err != nil {
+		return err
+	}
+	tmp, err := s.openScratch()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tmp.Close()) }()
+	switch format {
+	case FormatDocker:
+		return s.saveDocker(ctx, w, filepath.Join(tmp.Path, "archive.tar"), images)
+	case FormatOCI:
+		return s.saveOCI(ctx, w, filepath.Join(tmp.Path, "layout"), images)
+	}
+	return fmt.Errorf("format %q is not one of %s and %s", format, FormatDocker, FormatOCI)
+}
+
+// A saved image is one, with the names that it has in the archive.
+type saved struct {
+	id    string
+	names []reference.NamedTagged
+}
+
+// gather finds the images of all references before anything is written.
+func (s *Store) gather(refs []string) ([]saved, error) {
+	var images []saved
+	index := make(map[string]int)
+	for _, ref := range refs {
+		f, err := s.find(ref)
+		if err != nil {
+			return nil, err
+		}
+		at, ok := index[f.ID]
+		if !ok {
+			at = len(images)
+			index[f.ID] = at
+			images = append(images, saved{id: f.ID})
+		}
+		if named, err := reference.ParseNamed(f.name); err == nil {
+			if tagged, ok := named.(reference.NamedTagged); ok {
+				images[at].names = append(images[at].names, tagged)
+			}
+		}
+	}
+	return images, nil
+}
+
+func (s *Store) saveDocker(ctx context.Context, w io.Writer, file string, images []saved) error {
+	archive, err := dockerarchive.NewWriter(nil, file)
+	if err != nil {
+		return explain(err)
+	}
+	for _, img := range images {
+		if err = s.saveInto(ctx, archive, img); err != nil {
+			break
+		}
+	}
+	if err = errors.Join(err, archive.Close()); err != nil {
+		return explain(err)
+	}
+	return copyFile(w, file)
+}
+
+func (s *Store) saveInto(ctx context.Context, archive *dockerarchive.Writer, img saved) error {
+	var first reference.NamedTagged
+	sys := &types.SystemContext{}
+	if len(img.names) > 0 {
+		first, sys.DockerArchiveAdditionalTags = img.names[0], img.names[1:]
+	}
+	target, err := archive.NewReference(first)
+	if err != nil {
+		return err
+	}
+	return s.copyOut(ctx, target, img.id, sys)
+}
+
+// saveOCI makes a layout, in which images share their layers, and writes it as
+// one archive.
+func (s *Store) saveOCI(ctx context.Context, w io.Writer, dir string, images []saved) error {
+	for _, img := range images {
+		names := []string{""}
+		if len(img.names) > 0 {
+			names = names[:0]
+		}
+		for _, n := range img.names {
+			names = append(names, n.String())
+		}
+		for _, name := range names {
+			target, err := layout.NewReference(dir, name)
+			if err != nil {
+				return err
+			}
+			if err := s.copyOut(ctx, target, img.id, &types.SystemContext{}); err != nil {
+				return err
+			}
+		}
+	}
+	return explain(archiveLayout(w, dir))
+}
+
+// copyOut copies a stored image to another place.
+func (s *Store) copyOut(ctx context.Context, target types.ImageReference, id string, sys *types.SystemContext) error {
+	source, err := istorage.Transport.NewStoreReference(s.store, nil, id)
+	if err != nil {
+		return err
+	}
+	if _, err := s.copy(ctx, target, source, sys, PullOptions{}); err != nil {
+		return explain(fmt.Errorf("save image %s: %w", shortID(id), err))
+	}
+	return nil
+}
+
+func copyFile(w io.Writer, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return explain(err)
+}

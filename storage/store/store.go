@@ -1,0 +1,230 @@
+// Package store works on images: it pulls, lists, tags, removes, loads, saves,
+// imports and inspects them, in the person's ordinary containers/storage store.
+//
+// The store is the one that Podman, Buildah and Skopeo use, found by the same
+// rules (storage.conf, its drop-ins, the environment), so that what one program
+// stored is there for the others. There are two exceptions. For real root, whose
+// containers' root is not the host's, and for a home on a network file system,
+// which cannot hold files of several owners, the store lies in rl's own data
+// folder, unless $CONTAINERS_STORAGE_CONF names a configuration.
+//
+// Everything here runs as uid 0 of rl's user namespace, in a mount namespace of
+// its own, in a program whose main has called reexec.Init: layers are unpacked
+// by a child that has made the layer's folder its root, so no name in an archive
+// can lead out of it. The package is large to link and slow to open; what
+// starting a container needs of it is written to the records of package storage.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	cstorage "go.podman.io/storage"
+	graphdriver "go.podman.io/storage/drivers"
+	"go.podman.io/storage/pkg/configfile"
+	"go.podman.io/storage/types"
+
+	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/storage"
+)
+
+// Options say where the store is.
+type Options struct {
+	Data    string // rl's data folder
+	Runtime string // rl's folder for what a reboot may clear
+	UID     int    // the person, as the host counts; 0 is real root
+	// Warn is told, in one line each, what went on differently than asked.
+	Warn func(line string)
+}
+
+// Store is an opened image store.
+type Store struct {
+	options Options
+	opened  types.StoreOptions
+	store   cstorage.Store
+	facts   storage.Facts
+}
+
+// Open opens the store, making it if it is not there.
+func Open(o Options) (*Store, error) {
+	opts, err := types.LoadStoreOptions(types.LoadOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("storage.conf: %w", err)
+	}
+	chooseFolders(o, &opts)
+	chooseDriver(&opts)
+	s := &Store{options: o, opened: opts}
+	// What is read from here on must be no older than these facts.
+	s.facts = storage.GatherFacts(s.factFiles())
+	s.store, err = cstorage.GetStore(opts)
+	if err != nil {
+		return nil, explainOpen(opts, err)
+	}
+	return s, nil
+}
+
+// chooseFolders moves the store into rl's own folder where the usual place
+// cannot be used.
+func chooseFolders(o Options, opts *types.StoreOptions) {
+	if os.Getenv("CONTAINERS_STORAGE_CONF") != "" {
+		return
+	}
+	remote := dirs.RemoteFS(existing(opts.GraphRoot))
+	if o.UID != 0 && (remote == "" || hasOption(*opts, "mount_program")) {
+		return
+	}
+	opts.GraphRoot = filepath.Join(o.Data, "storage")
+	opts.RunRoot = filepath.Join(o.Runtime, "storage")
+	opts.ImageStore = ""
+}
+
+// chooseDriver asks for overlay unless the configuration asks for another one.
+// Left alone, containers/storage would go on with vfs where it finds a vfs store
+// that another program began; vfs copies the whole image for every container.
+func chooseDriver(opts *types.StoreOptions) {
+	if opts.GraphDriverName == "" && len(opts.GraphDriverPriority) == 0 {
+		opts.GraphDriverName = "overlay"
+	}
+	// Images may hold owners that are not in the person's id map. Their files
+	// then belong to root, and the pull goes on (see warnClamped).
+	if driver := opts.GraphDriverName; driver != "" && !hasOption(*opts, "ignore_chown_errors") {
+		opts.GraphDriverOptions = append(opts.GraphDriverOptions, driver+".ignore_chown_errors=true")
+	}
+}
+
+// hasOption reports whether a driver option, written as "key=" or
+// "driver.key=", is set.
+func hasOption(opts types.StoreOptions, key string) bool {
+	return len(optionValues(opts, key)) > 0
+}
+
+func optionValues(opts types.StoreOptions, key string) []string {
+	var values []string
+	for _, option := range opts.GraphDriverOptions {
+		name, value, _ := strings.Cut(option, "=")
+		if name = name[strings.LastIndexByte(name, '.')+1:]; name == key && value != "" {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// existing returns the nearest folder on the way to path that is there.
+func existing(path string) string {
+	for path != "/" && path != "." {
+		if _, err := os.Stat(path); err == nil {
+			break
+		}
+		path = filepath.Dir(path)
+	}
+	return path
+}
+
+// explainOpen says what to do about a store that does not open.
+func explainOpen(opts types.StoreOptions, err error) error {
+	if errors.Is(err, graphdriver.ErrIncompatibleFS) || errors.Is(err, graphdriver.ErrNotSupported) {
+		_, missing := exec.LookPath("fuse-overlayfs")
+		if missing != nil {
+			return fmt.Errorf("image store %s: %w; install the package fuse-overlayfs, or use Linux 5.11 or newer", opts.GraphRoot, err)
+		}
+	}
+	return explain(fmt.Errorf("image store %s: %w", opts.GraphRoot, err))
+}
+
+// imageRoots returns the folders in which images lie: the store's own, and the
+// additional ones that are only read.
+func (s *Store) imageRoots() []string {
+	roots := []string{s.opened.GraphRoot}
+	if s.opened.ImageStore != "" {
+		roots = append(roots, s.opened.ImageStore)
+	}
+	for _, key := range []string{"imagestore", "additionalimagestore"} {
+		for _, value := range optionValues(s.opened, key) {
+			roots = append(roots, strings.Split(value, ",")...)
+		}
+	}
+	return roots
+}
+
+// factFiles returns the files that decide what a reference means: the stores'
+// lists of images and the configuration. Lists of layers are not among them:
+// they change with every container, while an image's layers never do.
+func (s *Store) factFiles() []string {
+	var files []string
+	for _, root := range s.imageRoots() {
+		files = append(files, filepath.Join(root, s.driverName()+"-images", "images.json"))
+	}
+	return append(files, configFiles()...)
+}
+
+// configFiles returns every place where storage.conf may be, there or not.
+func configFiles() []string {
+	paths, err := configfile.GetSearchPaths(&configfile.File{
+		Name: "storage", Extension: "conf", EnvironmentName: "CONTAINERS_STORAGE_CONF", UserId: os.Getuid(),
+	})
+	if err != nil {
+		return nil
+	}
+	files := slices.Concat(paths.MainFiles, paths.DropInDirectories)
+	for _, dir := range paths.DropInDirectories {
+		found, _ := filepath.Glob(filepath.Join(dir, "*.conf"))
+		files = append(files, found...)
+	}
+	return slices.DeleteFunc(files, func(f string) bool { return f == "" })
+}
+
+func (s *Store) driverName() string {
+	if s.store != nil {
+		return s.store.GraphDriverName()
+	}
+	if s.opened.GraphDriverName == "" {
+		return "overlay"
+	}
+	return s.opened.GraphDriverName
+}
+
+// mountProgram returns the program that mounts overlays in place of the
+// kernel, or "".
+func (s *Store) mountProgram() string {
+	flag, _ := os.ReadFile(filepath.Join(s.opened.GraphRoot, s.driverName(), ".has-mount-program"))
+	if strings.TrimSpace(string(flag)) != "true" {
+		return ""
+	}
+	if set := optionValues(s.opened, "mount_program"); len(set) > 0 {
+		return set[len(set)-1]
+	}
+	path, _ := exec.LookPath("fuse-overlayfs")
+	return path
+}
+
+// location describes the store to package storage.
+func (s *Store) location() storage.Store {
+	name := s.driverName()
+	containers := filepath.Join(s.opened.GraphRoot, name+"-containers")
+	l := storage.Store{
+		Driver:         name,
+		Home:           filepath.Join(s.opened.GraphRoot, name),
+		Containers:     filepath.Join(containers, "containers.json"),
+		ContainersLock: filepath.Join(containers, "containers.lock"),
+	}
+	if program := s.mountProgram(); program != "" {
+		l.Driver, l.Program = filepath.Base(program), program
+	}
+	if s.opened.TransientStore {
+		containers = filepath.Join(s.opened.RunRoot, name+"-containers")
+		l.Containers = filepath.Join(containers, "volatile-containers.json")
+		l.ContainersLock = filepath.Join(containers, "containers.lock")
+	}
+	return l
+}
+
+func (s *Store) warnf(format string, args ...any) {
+	if s.options.Warn != nil {
+		s.options.Warn(fmt.Sprintf(format, args...))
+	}
+}
