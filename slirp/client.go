@@ -1,0 +1,250 @@
+package slirp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+
+	"github.com/rl-project/rl/slirp/internal/wire"
+)
+
+// Options say how to find the network process and how to start it.
+type Options struct {
+	// RuntimeDir is where its socket and locks lie; private to the user.
+	RuntimeDir string
+	// Command starts the network process: a program and its arguments, the
+	// program as a path. Empty means this very program with "netd". It gets
+	// null for stdin and stdout, Log for stderr, and as descriptor 3 a pipe to
+	// close when it listens.
+	Command []string
+	// Log receives the network process's complaints; nil discards them.
+	Log *os.File
+	// Warn is told, as a complete line, when something was lost while
+	// reattaching to a new network process. It may be nil.
+	Warn func(string)
+}
+
+// Client is a monitor's connection to its user's network process. Its methods
+// may be called from several goroutines.
+//
+// The caller must be in the user namespace of rl (so that the network process
+// it may start is there too) and in the host's network namespace.
+type Client struct {
+	opts Options
+
+	ctx    context.Context // done when Close is called
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the watching goroutine has ended
+
+	mu       sync.Mutex // one exchange at a time, and the fields below
+	conn     *connection
+	attached map[string]*attachment // by container id
+	bridge   *os.File               // keeps the bridge's namespace alive
+}
+
+// attachment is what is needed to attach again to another network process.
+type attachment struct {
+	endpoint Endpoint
+	netns    *os.File
+	result   Attachment
+}
+
+// Connect finds the user's network process or starts it. ctx bounds only the
+// connecting.
+func Connect(ctx context.Context, opts Options) (*Client, error) {
+	if opts.Warn == nil {
+		opts.Warn = func(string) {}
+	}
+	conn, err := dialOrStart(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{opts: opts, conn: conn, done: make(chan struct{}), attached: map[string]*attachment{}}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	go c.watch(conn)
+	return c, nil
+}
+
+// errLost is a network process that died, or a connection given up.
+var errLost = errors.New("the network process was lost")
+
+// Attach connects the network namespace netns, which must be owned by rl's
+// user namespace, to the default network. It returns when the container can
+// send, and when every port in endpoint is listened on; a port that cannot be
+// had is an error and leaves nothing behind. netns stays the caller's.
+func (c *Client) Attach(ctx context.Context, netns *os.File, endpoint Endpoint) (*Attachment, error) {
+	kept, err := duplicate(netns)
+	if err != nil {
+		return nil, err
+	}
+	a := &attachment{endpoint: endpoint, netns: kept}
+	for {
+		next, err := c.tryAttach(ctx, a)
+		if err == nil {
+			result := a.result
+			return &result, nil
+		}
+		if !errors.Is(err, errLost) || !wait(ctx, next) {
+			kept.Close()
+			return nil, err
+		}
+	}
+}
+
+// tryAttach attaches a over the present connection. next is closed when
+// another connection has taken its place.
+func (c *Client) tryAttach(ctx context.Context, a *attachment) (next <-chan struct{}, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.attach(ctx, a, nil); err != nil {
+		return c.conn.replaced, err
+	}
+	c.attached[a.endpoint.ID] = a
+	return nil, nil
+}
+
+// wait reports whether event came before ctx ended.
+func wait(ctx context.Context, event <-chan struct{}) bool {
+	select {
+	case <-event:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// attach asks the current network process to attach a. The lock is held.
+func (c *Client) attach(ctx context.Context, a *attachment, restore *Attachment) error {
+	files := []*os.File{a.netns}
+	if c.bridge != nil {
+		files = append(files, c.bridge)
+	}
+	reply, received, err := c.exchange(ctx, Request{Op: OpAttach, Endpoint: a.endpoint, Restore: restore}, files...)
+	if err != nil {
+		closeAll(received)
+		return err
+	}
+	if reply.Attachment == nil || len(received) != 1 {
+		closeAll(received)
+		return errors.New("the network process answered without an attachment")
+	}
+	if c.bridge != nil {
+		c.bridge.Close()
+	}
+	c.bridge, a.result = received[0], *reply.Attachment
+	return nil
+}
+
+// Detach frees the container's address and ports. It returns when the ports
+// can be taken by another.
+func (c *Client) Detach(ctx context.Context, id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.attached[id]
+	if a == nil {
+		return fmt.Errorf("%w: %s", ErrNotAttached, id)
+	}
+	delete(c.attached, id)
+	a.netns.Close()
+	_, received, err := c.exchange(ctx, Request{Op: OpDetach, Endpoint: Endpoint{ID: id}})
+	closeAll(received)
+	return err
+}
+
+// Status asks the network process how it is.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	reply, received, err := c.exchange(ctx, Request{Op: OpStatus})
+	closeAll(received)
+	if err != nil {
+		return nil, err
+	}
+	if reply.Status == nil {
+		return nil, errors.New("the network process answered without a status")
+	}
+	return reply.Status, nil
+}
+
+// exchange sends one request and waits for its reply; the lock is held. A
+// connection that broke in between is left to the watching goroutine.
+func (c *Client) exchange(ctx context.Context, request Request, files ...*os.File) (*Reply, []*os.File, error) {
+	if c.ctx.Err() != nil {
+		return nil, nil, ErrClosed
+	}
+	if err := wire.Send(c.conn.socket, request, files...); err != nil {
+		c.conn.socket.Close()
+		return nil, nil, fmt.Errorf("%w while it was asked to %s: %w", errLost, request.Op, err)
+	}
+	select {
+	case answer, ok := <-c.conn.replies:
+		if !ok {
+			return nil, nil, fmt.Errorf("%w while it was asked to %s", errLost, request.Op)
+		}
+		return &answer.Reply, answer.files, answer.Err()
+	case <-ctx.Done():
+		// The reply would be taken for that of the next request.
+		c.conn.socket.Close()
+		return nil, nil, fmt.Errorf("asking the network process: %w", ctx.Err())
+	}
+}
+
+// Close detaches everything and ends the client. The network process ends by
+// itself some seconds after its last client.
+func (c *Client) Close() error {
+	c.cancel()
+	c.mu.Lock()
+	c.conn.socket.Close()
+	c.mu.Unlock()
+	<-c.done
+	for _, a := range c.attached {
+		a.netns.Close()
+	}
+	if c.bridge != nil {
+		c.bridge.Close()
+	}
+	return nil
+}
+
+// connection is one socket to one network process, with its reading end
+// drained by a goroutine so that the process's end is noticed at once.
+type connection struct {
+	socket  *net.UnixConn
+	replies chan answer // closed at the end of the connection
+	// replaced is closed when another connection, or none any more, has taken
+	// this one's place.
+	replaced chan struct{}
+}
+
+type answer struct {
+	Reply
+	files []*os.File
+}
+
+func newConnection(socket *net.UnixConn) *connection {
+	return &connection{socket: socket, replies: make(chan answer, 1), replaced: make(chan struct{})}
+}
+
+// read passes replies on until the connection ends.
+func (c *connection) read() {
+	defer close(c.replies)
+	defer c.socket.Close()
+	for {
+		var a answer
+		var err error
+		if a.files, err = wire.Receive(c.socket, &a.Reply); err != nil {
+			closeAll(a.files)
+			return
+		}
+		c.replies <- a
+	}
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

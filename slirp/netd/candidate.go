@@ -1,0 +1,128 @@
+package netd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rl-project/rl/slirp"
+)
+
+// candidate is one kind of uplink.
+type candidate struct {
+	name string
+	argv func() ([]string, error)
+	// tap: the process gets the tap device itself as descriptor 3 instead of
+	// the bridge's namespace as descriptor 0.
+	tap bool
+}
+
+func candidates(opts Options) []candidate {
+	var list []candidate
+	for _, name := range opts.Uplinks {
+		switch name {
+		case slirp.Pasta:
+			list = append(list, candidate{name: name, argv: pastaCommand})
+		case slirp.Slirp4netns:
+			list = append(list, candidate{name: name, argv: slirp4netnsCommand})
+		case slirp.Builtin:
+			list = append(list, candidate{name: name, argv: builtinCommand(opts.Builtin), tap: true})
+		}
+	}
+	return list
+}
+
+// command prepares the process. The bridge's namespace is its standard input:
+// of all ways to name it, /proc/self/fd/0 is the only one that works for
+// programs that drop their capabilities or close their descriptors first.
+func (c *candidate) command(ns *namespace) (*exec.Cmd, error) {
+	argv, err := c.argv()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir, cmd.WaitDelay = "/", time.Second
+	if !c.tap {
+		cmd.Stdin = ns.file
+		return cmd, nil
+	}
+	tap, err := openTap(ns)
+	if err != nil {
+		return nil, err
+	}
+	cmd.ExtraFiles = []*os.File{tap}
+	return cmd, nil
+}
+
+const netnsPath = "/proc/self/fd/0"
+
+func pastaCommand() ([]string, error) {
+	path, err := slirp.FindUplink(slirp.Pasta)
+	if err != nil {
+		return nil, err
+	}
+	return []string{path,
+		"--foreground", "--quiet", "--ipv4-only",
+		"--ns-ifname", tapName, "--mtu", fmt.Sprint(mtu),
+		"--address", uplinkAddress.String(), "--netmask", fmt.Sprint(uplinkSubnet.Bits()),
+		"--gateway", uplinkGateway.String(),
+		// The way to the host's loopback addresses, both by the gateway's
+		// address and by listening in the namespace: shut.
+		"--no-map-gw", "--tcp-ns", "none", "--udp-ns", "none",
+		"--tcp-ports", "none", "--udp-ports", "none",
+		"--no-dhcp", "--no-ndp", "--no-ra", "--no-dhcpv6",
+		"--netns-only", "--no-netns-quit", "--netns", netnsPath,
+	}, nil
+}
+
+func slirp4netnsCommand() ([]string, error) {
+	path, err := slirp.FindUplink(slirp.Slirp4netns)
+	if err != nil {
+		return nil, err
+	}
+	return []string{path,
+		"--mtu", fmt.Sprint(mtu), "--cidr", uplinkSubnet.String(),
+		"--disable-host-loopback", "--enable-sandbox",
+		"--netns-type", "path", netnsPath, tapName,
+	}, nil
+}
+
+func builtinCommand(builtin func() ([]string, error)) func() ([]string, error) {
+	return func() ([]string, error) {
+		if builtin == nil {
+			return nil, errors.New("not part of this program")
+		}
+		argv, err := builtin()
+		if err != nil {
+			return nil, err
+		}
+		return append(argv, uplinkSubnet.String(), uplinkGateway.String(), fmt.Sprint(mtu)), nil
+	}
+}
+
+// tail keeps the last words of a process, for the message about its end.
+type tail struct {
+	mu   sync.Mutex
+	last string
+}
+
+const tailSize = 500
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last += string(b)
+	t.last = t.last[max(0, len(t.last)-tailSize):]
+	return len(b), nil
+}
+
+// String returns the words on one line.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.Join(strings.Fields(t.last), " ")
+}

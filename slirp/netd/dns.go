@@ -1,0 +1,145 @@
+package netd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Bounds on what containers can make the name server do.
+const (
+	maxQueries          = 256 // at once, of all containers
+	maxQueriesPerClient = 64  // at once, of one address: one flood does not starve the others
+	maxPacket           = 4096
+	queryTimeout        = 2 * time.Second // of one name server of the host's
+	tcpIdle             = 5 * time.Second
+	maxTCPClients       = 64
+	maxTCPQueries       = 32 // on one connection
+)
+
+// nameServer forwards the containers' queries to the host's resolvers. It
+// listens on the bridge's address; the forwarded queries leave from the host's
+// network namespace, so resolvers on the host's loopback addresses work.
+type nameServer struct {
+	resolvers *resolvers
+	servers   []*dns.Server
+
+	mu        sync.Mutex
+	running   int
+	perClient map[netip.Addr]int
+}
+
+func newNameServer(ns *namespace, ip netip.Addr, resolvers *resolvers) (*nameServer, error) {
+	s := &nameServer{resolvers: resolvers, perClient: map[netip.Addr]int{}}
+	address := netip.AddrPortFrom(ip, 53).String()
+	err := ns.do(func() error {
+		packets, err := net.ListenPacket("udp4", address)
+		if err != nil {
+			return err
+		}
+		listener, err := net.Listen("tcp4", address)
+		if err != nil {
+			packets.Close()
+			return err
+		}
+		s.servers = []*dns.Server{{PacketConn: packets}, {Listener: newLimitedListener(listener, maxTCPClients)}}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("name server for containers: %w", err)
+	}
+	for _, server := range s.servers {
+		server.Handler, server.UDPSize = s, maxPacket
+		server.ReadTimeout, server.WriteTimeout = tcpIdle, tcpIdle
+		server.IdleTimeout = func() time.Duration { return tcpIdle }
+		server.MaxTCPQueries = maxTCPQueries
+		go server.ActivateAndServe()
+	}
+	return s, nil
+}
+
+func (s *nameServer) close() {
+	for _, server := range s.servers {
+		if server.PacketConn != nil {
+			server.PacketConn.Close()
+		} else {
+			server.Listener.Close()
+		}
+	}
+}
+
+// ServeDNS answers one query. Queries beyond the bounds get no answer: the
+// asker's resolver tries again, and one that floods deserves nothing.
+func (s *nameServer) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
+	client := clientOf(w)
+	if !s.enter(client) {
+		return
+	}
+	defer s.leave(client)
+	answer, err := s.forward(query, w.LocalAddr().Network())
+	if err != nil {
+		answer = new(dns.Msg).SetRcode(query, dns.RcodeServerFailure)
+	}
+	answer.Compress = true
+	if _, datagram := w.RemoteAddr().(*net.UDPAddr); datagram {
+		answer.Truncate(datagramSize(query))
+	}
+	w.WriteMsg(answer)
+}
+
+// datagramSize is the longest answer that the asker takes in one datagram.
+func datagramSize(query *dns.Msg) int {
+	if opt := query.IsEdns0(); opt != nil {
+		return min(max(int(opt.UDPSize()), dns.MinMsgSize), maxPacket)
+	}
+	return dns.MinMsgSize
+}
+
+func clientOf(w dns.ResponseWriter) netip.Addr {
+	address, _ := netip.ParseAddrPort(w.RemoteAddr().String())
+	return address.Addr()
+}
+
+func (s *nameServer) enter(client netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running >= maxQueries || s.perClient[client] >= maxQueriesPerClient {
+		return false
+	}
+	s.running++
+	s.perClient[client]++
+	return true
+}
+
+func (s *nameServer) leave(client netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running--
+	if s.perClient[client]--; s.perClient[client] == 0 {
+		delete(s.perClient, client)
+	}
+}
+
+var errNoResolver = errors.New("no name server answers")
+
+// forward asks the host's name servers in their order, over the transport that
+// the container used: an answer too long for a datagram comes back truncated,
+// and the container asks again over TCP.
+func (s *nameServer) forward(query *dns.Msg, network string) (*dns.Msg, error) {
+	exchange := dns.Client{Net: network, Timeout: queryTimeout, UDPSize: maxPacket}
+	for _, ip := range s.resolvers.addresses() {
+		ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+		answer, _, err := exchange.ExchangeContext(ctx, query, netip.AddrPortFrom(ip, 53).String())
+		cancel()
+		if err == nil && answer.Rcode != dns.RcodeServerFailure && answer.Rcode != dns.RcodeRefused {
+			return answer, nil
+		}
+	}
+	return nil, errNoResolver
+}

@@ -1,0 +1,198 @@
+package netd
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rootless-containers/rootlesskit/v3/pkg/lowlevelmsgutil"
+	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/msg"
+	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/opaque"
+	"golang.org/x/sys/unix"
+)
+
+// connectTimeout is how long a container may take to accept. On the bridge it
+// takes microseconds; only a container that drops packets reaches this.
+const connectTimeout = 3 * time.Second
+
+// forwarder makes the connections to containers that the port driver asks for:
+// sockets of the bridge's namespace, for TCP with the client's own address.
+//
+// A connection with the client's address is answered to that address, which
+// is the world's. Its socket carries socketMark, by which the firewall knows
+// the answers and has them delivered here (see setupFirewall).
+type forwarder struct {
+	ns       *namespace
+	log      *log.Logger
+	dir      *os.File // keeps the socket's path valid
+	listener *net.UnixListener
+
+	plainOnce sync.Once // says once that clients' addresses get lost
+}
+
+func newForwarder(dir *os.File, driver map[string]string, ns *namespace, log *log.Logger) (*forwarder, error) {
+	path := driver[opaque.SocketPath]
+	os.Remove(path) // of a process that was killed
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	f := &forwarder{ns: ns, log: log, dir: dir, listener: listener}
+	go f.accept()
+	return f, nil
+}
+
+func (f *forwarder) close() {
+	f.listener.Close() // removes the socket too
+	f.dir.Close()
+}
+
+func (f *forwarder) accept() {
+	for {
+		conn, err := f.listener.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err == nil {
+			go f.answer(conn)
+		}
+	}
+}
+
+// answer reads one question and sends a connected socket, or an error.
+func (f *forwarder) answer(conn *net.UnixConn) {
+	defer conn.Close()
+	var request msg.Request
+	if _, err := lowlevelmsgutil.UnmarshalFromReader(conn, &request); err != nil {
+		return
+	}
+	socket, err := f.connect(&request)
+	if err != nil {
+		lowlevelmsgutil.MarshalToWriter(conn, &msg.Reply{Error: err.Error()})
+		return
+	}
+	defer socket.Close()
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(fd uintptr) {
+		conn.WriteMsgUnix([]byte{0}, unix.UnixRights(int(fd)), nil)
+	})
+}
+
+// connect prefers the client's address and falls back to the bridge's.
+func (f *forwarder) connect(r *msg.Request) (*os.File, error) {
+	ip, err := netip.ParseAddr(r.IP)
+	if err != nil {
+		return nil, err
+	}
+	target := netip.AddrPortFrom(ip, uint16(r.Port))
+	if strings.HasPrefix(r.Proto, "udp") {
+		return f.dial(unix.SOCK_DGRAM, target, netip.AddrPort{})
+	}
+	if source := clientSource(r, ip); source.IsValid() {
+		socket, err := f.dial(unix.SOCK_STREAM, target, source)
+		if err == nil || errors.Is(err, unix.ECONNREFUSED) {
+			return socket, err
+		}
+		f.plainOnce.Do(func() { f.log.Printf("published ports: containers do not see the client's address: %v", err) })
+	}
+	return f.dial(unix.SOCK_STREAM, target, netip.AddrPort{})
+}
+
+// clientSource is the address to appear with, if it can be kept: loopback means
+// the container itself to the container, and an address of the other family
+// cannot be spoken to.
+func clientSource(r *msg.Request, target netip.Addr) netip.AddrPort {
+	ip, err := netip.ParseAddr(r.SourceIP)
+	ip = ip.Unmap()
+	if err != nil || ip.IsLoopback() || ip.Is4() != target.Is4() || r.SourcePort == 0 {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ip, uint16(r.SourcePort))
+}
+
+// dial connects a socket of the bridge's namespace. With a valid source it
+// carries that address although it is not ours.
+func (f *forwarder) dial(kind int, target, source netip.AddrPort) (*os.File, error) {
+	var fd int
+	err := f.ns.do(func() (err error) {
+		fd, err = unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		return err
+	})
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	if source.IsValid() {
+		err = bindForeign(fd, source)
+	}
+	if err == nil {
+		err = unix.Connect(fd, sockaddr(target))
+	}
+	if err != nil && err != unix.EINPROGRESS {
+		unix.Close(fd)
+		return nil, fmt.Errorf("connecting to %s: %w", target, err)
+	}
+	socket := os.NewFile(uintptr(fd), target.String())
+	if err := awaitConnected(socket); err != nil {
+		socket.Close()
+		return nil, fmt.Errorf("connecting to %s: %w", target, err)
+	}
+	return socket, nil
+}
+
+// bindForeign gives the socket an address that is not this machine's.
+func bindForeign(fd int, source netip.AddrPort) error {
+	options := []struct {
+		name               string
+		level, option, val int
+	}{
+		{"IP_TRANSPARENT", unix.SOL_IP, unix.IP_TRANSPARENT, 1},
+		// The same client port may be in use towards another container.
+		{"SO_REUSEADDR", unix.SOL_SOCKET, unix.SO_REUSEADDR, 1},
+		{"SO_MARK", unix.SOL_SOCKET, unix.SO_MARK, socketMark},
+	}
+	for _, o := range options {
+		if err := unix.SetsockoptInt(fd, o.level, o.option, o.val); err != nil {
+			return os.NewSyscallError("setsockopt "+o.name, err)
+		}
+	}
+	return os.NewSyscallError("bind", unix.Bind(fd, sockaddr(source)))
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
+}
+
+// awaitConnected waits until a connection in progress stands or has failed.
+func awaitConnected(socket *os.File) error {
+	if err := socket.SetWriteDeadline(time.Now().Add(connectTimeout)); err != nil {
+		return err
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var result error
+	err = raw.Write(func(fd uintptr) bool {
+		code, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		switch {
+		case err != nil:
+			result = err
+		case code != 0:
+			result = unix.Errno(code)
+		default:
+			_, err := unix.Getpeername(int(fd))
+			return err == nil
+		}
+		return true
+	})
+	return errors.Join(err, result)
+}

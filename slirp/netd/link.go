@@ -1,0 +1,128 @@
+package netd
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// loopbackIndex is lo's in every network namespace.
+const loopbackIndex = 1
+
+// vethName names the bridge's side of a container's veth pair. Interface names
+// have at most 15 characters.
+func vethName(id string) string { return "v" + id[:min(len(id), 14)] }
+
+// wire makes the veth pair and configures the container's side. When
+// restoring, a pair that is still there, with the connections over it, stays.
+func (a *attached) wire(netns *os.File, restore bool) error {
+	n := a.network
+	if restore {
+		if _, err := n.h.LinkByName(a.veth); err == nil {
+			return nil
+		}
+	}
+	container, err := n.ns.handleOf(netns)
+	if err != nil {
+		return err
+	}
+	defer container.Close()
+	if restore {
+		// Its other end was in a bridge namespace that nobody holds any more
+		// or that another has replaced.
+		if err := deleteLink(container, a.result.Interface); err != nil {
+			return err
+		}
+	}
+	if err := a.createVeth(netns); err != nil {
+		return err
+	}
+	return a.configure(container)
+}
+
+func (a *attached) createVeth(netns *os.File) error {
+	n := a.network
+	mac, err := net.ParseMAC(a.result.MACAddress)
+	if err != nil {
+		return err
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU, attrs.MasterIndex = a.veth, mtu, n.bridge
+	veth := &netlink.Veth{
+		LinkAttrs: attrs, PeerName: a.result.Interface, PeerHardwareAddr: mac,
+		PeerMTU: mtu, PeerNamespace: netlink.NsFd(netns.Fd()),
+	}
+	err = n.h.LinkAdd(veth)
+	if errors.Is(err, unix.EEXIST) {
+		// A monitor was killed and its container is attached again before
+		// the kernel has ended the old namespace.
+		if err := deleteLink(n.h, a.veth); err != nil {
+			return err
+		}
+		err = n.h.LinkAdd(veth)
+	}
+	if err != nil {
+		return fmt.Errorf("making the veth pair %s to %s: %w", a.veth, a.result.Interface, err)
+	}
+	return n.h.LinkSetUp(veth)
+}
+
+// configure sets up the container's side.
+func (a *attached) configure(h *netlink.Handle) error {
+	link, err := h.LinkByName(a.result.Interface)
+	if err != nil {
+		return err
+	}
+	if err := h.AddrAdd(link, address(netip.PrefixFrom(a.result.IPAddress, a.result.PrefixLen))); err != nil {
+		return fmt.Errorf("giving the container its address %s: %w", a.result.IPAddress, err)
+	}
+	if err := h.LinkSetUp(link); err != nil {
+		return fmt.Errorf("switching the container's interface on: %w", err)
+	}
+	if err := setLoopbackUp(h); err != nil {
+		return err
+	}
+	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: a.result.Gateway.AsSlice()}
+	if err := h.RouteAdd(route); err != nil {
+		return fmt.Errorf("adding the container's default route: %w", err)
+	}
+	return nil
+}
+
+func setLoopbackUp(h *netlink.Handle) error {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.Index = "lo", loopbackIndex
+	if err := h.LinkSetUp(&netlink.Device{LinkAttrs: attrs}); err != nil {
+		return fmt.Errorf("switching the loopback interface on: %w", err)
+	}
+	return nil
+}
+
+func deleteLink(h *netlink.Handle, name string) error {
+	link, err := h.LinkByName(name)
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = h.LinkDel(link)
+	if errors.Is(err, unix.ENODEV) {
+		return nil // its other end's namespace ended meanwhile
+	}
+	return err
+}
+
+// address converts p without setting a broadcast address, which no program needs.
+func address(p netip.Prefix) *netlink.Addr {
+	return &netlink.Addr{IPNet: &net.IPNet{
+		IP:   p.Addr().AsSlice(),
+		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
+	}}
+}
+

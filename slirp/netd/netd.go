@@ -1,0 +1,163 @@
+// Package netd is the network process: one per user, shared by all of that
+// user's containers.
+//
+// It lives in rl's user namespace, where it has every capability, but in the
+// host's network namespace, so that it can listen on host ports and ask the
+// host's resolvers. The bridge's network namespace is reached through one
+// thread that was created there and never leaves but for container namespaces:
+// a thread cannot come back to the host's namespace, which belongs to
+// another user namespace. Sockets made on that thread belong to the bridge's
+// namespace whoever uses them later.
+//
+//	container eth0 --veth-- rl0 (bridge) --masquerade-- up0 (tap) -- uplink process -- host
+//	host port -- rootlesskit's port driver -- socket made in the bridge's namespace -- container
+//	container -- name server on rl0's address -- host's resolvers
+//
+// It starts with the first container that needs it and ends some seconds after
+// the last one. It may be killed at any moment: the bridge's namespace lives on
+// in its clients' hands, and they start another process and tell it what they
+// have.
+//
+// Only the program that runs as network process should import this package: it
+// links netlink, nftables, a DNS library and rootlesskit's port driver.
+package netd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/rl-project/rl/slirp"
+	"golang.org/x/sys/unix"
+)
+
+// DefaultLinger is how long the process stays after its last container. The
+// first start of everything costs some 20 ms, an attachment to a running
+// process 2: a loop of short `rl run` should pay the first only once.
+const DefaultLinger = 5 * time.Second
+
+// Options of the network process.
+type Options struct {
+	// RuntimeDir holds its socket and lock; private to the user.
+	RuntimeDir string
+	// Uplinks to try, in this order. Empty means slirp.Uplinks.
+	Uplinks []string
+	// Builtin gives the command of the built-in uplink (slirp/gvisor), which
+	// may have to be unpacked first. nil: there is none in this program.
+	Builtin func() (argv []string, err error)
+	// ResolvConf is the host's resolver configuration; empty means
+	// /etc/resolv.conf.
+	ResolvConf string
+	// Linger after the last container; 0 means DefaultLinger.
+	Linger time.Duration
+	// Log receives one line per fault; nil discards them.
+	Log io.Writer
+}
+
+const (
+	socketName = "netd.sock"
+	lockName   = "netd.lock" // held by the network process as long as it lives
+)
+
+// Serve is the network process. It returns nil when no container has needed it
+// for a while, or when ctx ends. The caller is in rl's user namespace, with all
+// capabilities there, and in the host's network namespace. ready is closed
+// after one byte was written to it, when clients can connect; it may be nil.
+func Serve(ctx context.Context, ready *os.File, opts Options) error {
+	saveMemory()
+	opts = withDefaults(opts)
+	lock, err := lockInstance(opts.RuntimeDir)
+	if err != nil {
+		return fmt.Errorf("network process: %w", err)
+	}
+	defer lock.Close()
+	listener, crashed, err := listen(opts.RuntimeDir)
+	if err != nil {
+		return fmt.Errorf("network process: %w", err)
+	}
+	s := newServer(opts, listener, crashed)
+	if ready != nil {
+		ready.Write([]byte{'r'})
+		ready.Close()
+	}
+	defer context.AfterFunc(ctx, s.stop)()
+	return s.run()
+}
+
+// saveMemory trades time, of which the process needs little, for the memory
+// that it holds as long as any container runs.
+func saveMemory() {
+	debug.SetGCPercent(25)
+}
+
+func withDefaults(opts Options) Options {
+	if len(opts.Uplinks) == 0 {
+		opts.Uplinks = slirp.Uplinks()
+	}
+	if opts.ResolvConf == "" {
+		opts.ResolvConf = "/etc/resolv.conf"
+	}
+	if opts.Linger == 0 {
+		opts.Linger = DefaultLinger
+	}
+	if opts.Log == nil {
+		opts.Log = io.Discard
+	}
+	return opts
+}
+
+// lockInstance waits until no other network process lives: the one before may
+// just be ending.
+func lockInstance(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if err == nil {
+			return f, nil
+		}
+		if err != unix.EINTR {
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
+		}
+	}
+}
+
+// listen opens the socket. crashed reports that the process before was killed:
+// one that ends properly takes its socket away.
+func listen(dir string) (listener *net.UnixListener, crashed bool, err error) {
+	path := filepath.Join(dir, socketName)
+	if err = os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, false, err
+	}
+	crashed = err == nil
+	address, done, err := slirp.SocketAddress(dir)
+	if err != nil {
+		return nil, false, err
+	}
+	defer done()
+	listener, err = net.ListenUnix("unix", address)
+	if err != nil {
+		return nil, false, err
+	}
+	listener.SetUnlinkOnClose(false)
+	if err := os.Chmod(path, 0o600); err != nil {
+		listener.Close()
+		return nil, false, err
+	}
+	return listener, crashed, nil
+}
+
+func newLogger(w io.Writer) *log.Logger {
+	return log.New(w, "rl netd: ", log.LstdFlags|log.Lmsgprefix)
+}

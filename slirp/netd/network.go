@@ -1,0 +1,302 @@
+package netd
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+
+	"github.com/rl-project/rl/slirp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	bridgeName = "rl0"
+	tapName    = "up0"
+	// mtu is the largest that pasta and slirp4netns take. Inside the machine
+	// nothing is gained by small packets, and throughput grows with it.
+	mtu = 65520
+	// macPrefix of addresses derived from an IPv4 address, as Docker does it.
+	macPrefix = "\x02\x42"
+)
+
+// network is the default network: the bridge in its namespace and what hangs
+// on it.
+type network struct {
+	ns      *namespace
+	h       *netlink.Handle // in ns
+	log     *log.Logger
+	subnet  netip.Prefix
+	gateway netip.Addr
+	bridge  int // interface index of rl0 in ns
+
+	uplink    *uplink
+	publisher *publisher
+	dns       *nameServer
+
+	mu       sync.Mutex // guards the following
+	pool     *pool
+	attached int
+}
+
+// newNetwork makes the bridge's namespace, or takes up an existing one whose
+// network process died.
+func newNetwork(opts Options, log *log.Logger, existing *os.File) (*network, error) {
+	ns, err := newNamespace(existing)
+	if err != nil {
+		return nil, err
+	}
+	n := &network{ns: ns, log: log}
+	if err := n.build(opts, existing != nil); err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// build does the steps that need one another, the uplink first because it
+// starts beside the others.
+func (n *network) build(opts Options, exists bool) (err error) {
+	if n.h, err = n.ns.handle(); err != nil {
+		return err
+	}
+	resolvers := newResolvers(opts.ResolvConf)
+	if exists {
+		err = n.readSubnet()
+	} else {
+		err = n.chooseSubnet(resolvers)
+	}
+	if err != nil {
+		return err
+	}
+	n.gateway = n.subnet.Addr()
+	n.pool = newPool(n.subnet)
+	if n.uplink, err = newUplink(opts, n.log, n.ns, n.h, exists); err != nil {
+		return err
+	}
+	n.uplink.start()
+	if !exists {
+		if err := n.createBridge(); err != nil {
+			return err
+		}
+	}
+	if err := n.findBridge(); err != nil {
+		return err
+	}
+	if n.dns, err = newNameServer(n.ns, n.gateway, resolvers); err != nil {
+		return err
+	}
+	n.publisher, err = newPublisher(opts.RuntimeDir, n.ns, n.log)
+	return err
+}
+
+// chooseSubnet finds one that the host does not use.
+func (n *network) chooseSubnet(resolvers *resolvers) error {
+	taken, err := takenByHost(resolvers.addresses())
+	if err != nil {
+		return err
+	}
+	subnet, err := pickSubnet(subnets(), append(taken, uplinkSubnet))
+	if err != nil {
+		return err
+	}
+	n.subnet = netip.PrefixFrom(subnet.Addr().Next(), subnet.Bits())
+	return nil
+}
+
+// readSubnet takes the subnet of a bridge that is already there.
+func (n *network) readSubnet() error {
+	link, err := n.h.LinkByName(bridgeName)
+	if err != nil {
+		return fmt.Errorf("finding the bridge of the network process before: %w", err)
+	}
+	addresses, err := n.h.AddrList(link, unix.AF_INET)
+	if err != nil || len(addresses) == 0 {
+		return fmt.Errorf("the bridge of the network process before has no address: %w", err)
+	}
+	ones, _ := addresses[0].Mask.Size()
+	ip, _ := netip.AddrFromSlice(addresses[0].IP)
+	n.subnet = netip.PrefixFrom(ip.Unmap(), ones)
+	return nil
+}
+
+func (n *network) createBridge() error {
+	// IPv6 comes with user-defined networks; until then its automatic
+	// addresses are only traffic that wakes the uplink.
+	_ = n.ns.setSysctl("ipv6/conf/default/disable_ipv6", "1")
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU = bridgeName, mtu
+	attrs.HardwareAddr = macFor(n.gateway)
+	if err := n.h.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
+		return fmt.Errorf("making the bridge: %w", err)
+	}
+	link, err := n.h.LinkByName(bridgeName)
+	if err != nil {
+		return err
+	}
+	if err := n.h.AddrAdd(link, address(n.subnet)); err != nil {
+		return fmt.Errorf("giving the bridge its address %s: %w", n.subnet, err)
+	}
+	if err := n.h.LinkSetUp(link); err != nil {
+		return fmt.Errorf("switching the bridge on: %w", err)
+	}
+	if err := setLoopbackUp(n.h); err != nil {
+		return err
+	}
+	if err := n.ns.setSysctl("ipv4/ip_forward", "1"); err != nil {
+		return fmt.Errorf("switching forwarding on: %w", err)
+	}
+	return setupFirewall(n.ns, n.h)
+}
+
+func (n *network) findBridge() error {
+	link, err := n.h.LinkByName(bridgeName)
+	if err != nil {
+		return err
+	}
+	n.bridge = link.Attrs().Index
+	return nil
+}
+
+// close ends what runs. The namespace itself is the kernel's to end, with the
+// last descriptor.
+func (n *network) close() error {
+	if n.publisher != nil {
+		n.publisher.close()
+	}
+	if n.dns != nil {
+		n.dns.close()
+	}
+	if n.uplink != nil {
+		n.uplink.stop()
+	}
+	if n.h != nil {
+		n.h.Close()
+	}
+	n.ns.close()
+	return nil
+}
+
+func (n *network) describe(status *slirp.Status) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	status.Subnet = n.subnet.Masked()
+	status.Containers = n.attached
+	status.Uplink, status.UplinkPID = n.uplink.running()
+}
+
+// attached is one container on the network.
+type attached struct {
+	network *network
+	result  slirp.Attachment
+	veth    string
+	ports   []*published
+}
+
+// attach connects the container's namespace. Every step undoes the ones before
+// when it fails.
+func (n *network) attach(ctx context.Context, netns *os.File, e slirp.Endpoint, restore *slirp.Attachment) (*attached, error) {
+	a := &attached{network: n, veth: vethName(e.ID)}
+	if restore != nil {
+		e.IPAddress, e.MACAddress, e.Ports = restore.IPAddress, restore.MACAddress, restore.Ports
+	}
+	if err := a.reserve(e); err != nil {
+		return nil, err
+	}
+	if err := a.connect(ctx, netns, e, restore != nil); err != nil {
+		a.release()
+		return nil, err
+	}
+	return a, nil
+}
+
+// reserve takes an address and fills in the result.
+func (a *attached) reserve(e slirp.Endpoint) error {
+	n := a.network
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	ip, err := n.pool.take(e.IPAddress)
+	if err != nil {
+		return err
+	}
+	mac, err := hardwareAddress(e.MACAddress, ip)
+	if err != nil {
+		n.pool.free(ip)
+		return err
+	}
+	n.attached++
+	a.result = slirp.Attachment{
+		Network: slirp.DefaultNetwork, Interface: slirp.DefaultInterface,
+		IPAddress: ip, PrefixLen: n.subnet.Bits(), Gateway: n.gateway, DNS: n.gateway,
+		MACAddress: mac.String(), MTU: mtu,
+	}
+	return nil
+}
+
+func (a *attached) connect(ctx context.Context, netns *os.File, e slirp.Endpoint, restore bool) error {
+	if err := a.wire(netns, restore); err != nil {
+		return err
+	}
+	if err := a.publish(e); err != nil {
+		return err
+	}
+	name, err := a.network.uplink.wait(ctx)
+	if err != nil {
+		a.result.Warnings = append(a.result.Warnings,
+			fmt.Sprintf("containers reach one another but not the world: %v", err))
+	}
+	a.result.Uplink = name
+	return nil
+}
+
+// publish listens for every port, or for none.
+func (a *attached) publish(e slirp.Endpoint) error {
+	for _, p := range e.Ports {
+		published, err := a.network.publisher.add(p, a.result.IPAddress, cmp.Or(e.Name, e.ID))
+		if err != nil {
+			return err
+		}
+		a.ports = append(a.ports, published)
+		a.result.Ports = append(a.result.Ports, published.mapping)
+	}
+	return nil
+}
+
+// release frees ports and address. It returns when others can have them.
+func (a *attached) release() {
+	for _, p := range a.ports {
+		p.close()
+	}
+	n := a.network
+	if err := deleteLink(n.h, a.veth); err != nil {
+		n.log.Printf("removing %s: %v", a.veth, err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.attached--
+	n.pool.free(a.result.IPAddress)
+}
+
+// hardwareAddress parses the wanted MAC address, or derives one from ip.
+func hardwareAddress(wanted string, ip netip.Addr) (net.HardwareAddr, error) {
+	if wanted == "" {
+		return macFor(ip), nil
+	}
+	mac, err := net.ParseMAC(wanted)
+	if err != nil || len(mac) != 6 {
+		return nil, fmt.Errorf("%w: %q is not a MAC address like 02:42:ac:11:00:02", slirp.ErrAddress, wanted)
+	}
+	if mac[0]&1 != 0 {
+		return nil, fmt.Errorf("%w: MAC address %s is a group's, its first byte must be even", slirp.ErrAddress, wanted)
+	}
+	return mac, nil
+}
+
+func macFor(ip netip.Addr) net.HardwareAddr {
+	return append(net.HardwareAddr(macPrefix), ip.AsSlice()...)
+}

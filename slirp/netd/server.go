@@ -1,0 +1,261 @@
+package netd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/slirp/internal/wire"
+	"golang.org/x/sys/unix"
+)
+
+// server accepts monitors and keeps count of them.
+type server struct {
+	opts     Options
+	log      *log.Logger
+	listener *net.UnixListener
+
+	mu       sync.Mutex
+	network  *network // nil until the first attachment
+	clients  int
+	stopping bool
+	idle     *time.Timer // runs while there is no client
+
+	// survivors is done with when a monitor has brought the namespace of a
+	// process that was killed, or none came for a while; see networkFor.
+	survivors    chan struct{}
+	survivorOnce sync.Once
+}
+
+// survivorWait is how long the first attachment waits for monitors that hold
+// the bridge of a killed process. They notice its end at once, so this only
+// has to cover their being scheduled.
+const survivorWait = 150 * time.Millisecond
+
+func newServer(opts Options, listener *net.UnixListener, crashed bool) *server {
+	s := &server{opts: opts, log: newLogger(opts.Log), listener: listener, survivors: make(chan struct{})}
+	s.idle = time.AfterFunc(opts.Linger, s.stopIfIdle)
+	if crashed {
+		time.AfterFunc(survivorWait, s.noMoreSurvivors)
+	} else {
+		s.noMoreSurvivors()
+	}
+	return s
+}
+
+func (s *server) noMoreSurvivors() {
+	s.survivorOnce.Do(func() { close(s.survivors) })
+}
+
+// run accepts clients until stop.
+func (s *server) run() error {
+	for {
+		conn, err := s.listener.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return s.shutdown()
+		}
+		if err != nil {
+			s.log.Printf("accepting a monitor: %v", err)
+			if !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) && !errors.Is(err, unix.ECONNABORTED) {
+				s.stop()
+			}
+			continue
+		}
+		go s.serve(conn)
+	}
+}
+
+// shutdown ends the uplink and waits for it. Whoever starts the next network
+// process waits for our lock, so no two uplinks ever meet.
+func (s *server) shutdown() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.network != nil {
+		return s.network.close()
+	}
+	return nil
+}
+
+// stop makes run return. Monitors that are connected see their connection end
+// and start another process.
+func (s *server) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.close()
+}
+
+func (s *server) stopIfIdle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clients == 0 {
+		s.close()
+	}
+}
+
+func (s *server) close() {
+	if s.stopping {
+		return
+	}
+	s.stopping = true
+	os.Remove(filepath.Join(s.opts.RuntimeDir, socketName))
+	s.listener.Close()
+}
+
+// enter counts a client; false when it came too late.
+func (s *server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.clients++
+	s.idle.Stop()
+	return true
+}
+
+func (s *server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients--
+	if s.clients == 0 {
+		s.idle.Reset(s.opts.Linger)
+	}
+}
+
+// serve answers one monitor until it goes.
+func (s *server) serve(conn *net.UnixConn) {
+	defer conn.Close()
+	if !s.enter() {
+		return
+	}
+	defer s.leave()
+	c := &client{server: s, conn: conn, attached: map[string]*attached{}}
+	defer c.detachAll()
+	if err := slirp.Greet(conn); err != nil {
+		return
+	}
+	for c.answer() {
+	}
+}
+
+// networkFor returns the user's network, made on first use: around the bridge
+// that the monitor holds, if it does.
+func (s *server) networkFor(bridge *os.File) (*network, error) {
+	if bridge == nil {
+		<-s.survivors
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.network == nil {
+		network, err := newNetwork(s.opts, s.log, bridge)
+		if err != nil {
+			return nil, err
+		}
+		s.network = network
+	}
+	s.noMoreSurvivors()
+	return s.network, nil
+}
+
+func (s *server) status() *slirp.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := &slirp.Status{PID: os.Getpid()}
+	if s.network != nil {
+		s.network.describe(status)
+	}
+	return status
+}
+
+// client is one monitor.
+type client struct {
+	server   *server
+	conn     *net.UnixConn
+	attached map[string]*attached // by container id
+}
+
+// answer reads one request and replies; false ends the conversation.
+func (c *client) answer() bool {
+	var request slirp.Request
+	files, err := wire.Receive(c.conn, &request)
+	defer closeAll(files)
+	if err != nil {
+		return false
+	}
+	reply, bridge := c.handle(&request, files)
+	if bridge != nil {
+		return wire.Send(c.conn, reply, bridge) == nil
+	}
+	return wire.Send(c.conn, reply) == nil
+}
+
+func (c *client) handle(request *slirp.Request, files []*os.File) (reply slirp.Reply, bridge *os.File) {
+	var err error
+	switch request.Op {
+	case slirp.OpAttach:
+		reply.Attachment, bridge, err = c.attach(request, files)
+	case slirp.OpDetach:
+		err = c.detach(request.Endpoint.ID)
+	case slirp.OpStatus:
+		reply.Status = c.server.status()
+	default:
+		err = fmt.Errorf("unknown request %q", request.Op)
+	}
+	if err != nil {
+		reply.Error, reply.Code = err.Error(), slirp.Code(err)
+	}
+	return reply, bridge
+}
+
+func (c *client) attach(request *slirp.Request, files []*os.File) (*slirp.Attachment, *os.File, error) {
+	if len(files) == 0 {
+		return nil, nil, errors.New("attach without a network namespace")
+	}
+	id := request.Endpoint.ID
+	if c.attached[id] != nil {
+		return nil, nil, fmt.Errorf("container %.12s is attached already", id)
+	}
+	var known *os.File
+	if len(files) > 1 {
+		known = files[1]
+	}
+	network, err := c.server.networkFor(known)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := network.attach(context.Background(), files[0], request.Endpoint, request.Restore)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.attached[id] = a
+	return &a.result, network.ns.file, nil
+}
+
+func (c *client) detach(id string) error {
+	a := c.attached[id]
+	if a == nil {
+		return fmt.Errorf("%w: %.12s", slirp.ErrNotAttached, id)
+	}
+	delete(c.attached, id)
+	a.release()
+	return nil
+}
+
+func (c *client) detachAll() {
+	for id := range c.attached {
+		c.detach(id)
+	}
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

@@ -1,0 +1,136 @@
+package netd
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/rl-project/rl/slirp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// subnets are tried in this order for the default network: the one that people
+// know from Podman, its neighbours, then the other private ranges, so that a
+// host whose VPN takes all of 10.0.0.0/8 still finds one.
+func subnets() []netip.Prefix {
+	var list []netip.Prefix
+	for i := range 16 {
+		list = append(list, block16(10, byte(88+i)))
+	}
+	for i := range 8 {
+		list = append(list, block16(172, byte(24+i)))
+	}
+	for i := range 16 {
+		list = append(list, netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, byte(230 + i), 0}), 24))
+	}
+	return list
+}
+
+func block16(a, b byte) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, 0, 0}), 16)
+}
+
+// pickSubnet returns the first of candidates that overlaps neither taken
+// routes nor a resolver's address.
+func pickSubnet(candidates, taken []netip.Prefix) (netip.Prefix, error) {
+	for _, c := range candidates {
+		if !overlapsAny(c, taken) {
+			return c, nil
+		}
+	}
+	return netip.Prefix{}, fmt.Errorf("no free subnet for containers: the host has routes to all of %v to %v",
+		candidates[0], candidates[len(candidates)-1])
+}
+
+func overlapsAny(p netip.Prefix, list []netip.Prefix) bool {
+	for _, other := range list {
+		if p.Overlaps(other) {
+			return true
+		}
+	}
+	return false
+}
+
+// takenByHost lists what the host routes somewhere, default routes excepted,
+// and its resolvers. It must run on a thread in the host's network namespace.
+func takenByHost(resolvers []netip.Addr) ([]netip.Prefix, error) {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	var taken []netip.Prefix
+	// All tables: VPNs like to put their routes into one of their own.
+	filter := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
+	err = h.RouteListFilteredIter(unix.AF_INET, filter, netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
+		if p, ok := destination(r); ok {
+			taken = append(taken, p)
+		}
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the host's routes: %w", err)
+	}
+	for _, ip := range resolvers {
+		taken = append(taken, netip.PrefixFrom(ip, ip.BitLen()))
+	}
+	return taken, nil
+}
+
+func destination(r netlink.Route) (netip.Prefix, bool) {
+	if r.Dst == nil {
+		return netip.Prefix{}, false
+	}
+	ip, ok := netip.AddrFromSlice(r.Dst.IP)
+	ones, _ := r.Dst.Mask.Size()
+	if !ok || ones == 0 {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(ip.Unmap(), ones), true
+}
+
+// pool hands out a subnet's addresses: the lowest free one, as Docker does.
+// The first is the gateway's.
+type pool struct {
+	subnet netip.Prefix
+	used   map[netip.Addr]bool
+}
+
+func newPool(subnet netip.Prefix) *pool {
+	p := &pool{subnet: subnet, used: map[netip.Addr]bool{}}
+	p.used[p.gateway()] = true
+	return p
+}
+
+func (p *pool) gateway() netip.Addr { return p.subnet.Masked().Addr().Next() }
+
+// take reserves wanted, or any free address when wanted is the zero value.
+func (p *pool) take(wanted netip.Addr) (netip.Addr, error) {
+	if wanted.IsValid() {
+		return wanted, p.claim(wanted)
+	}
+	for ip := p.gateway().Next(); p.subnet.Contains(ip.Next()); ip = ip.Next() {
+		if !p.used[ip] {
+			p.used[ip] = true
+			return ip, nil
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("%w: all of %s is in use", slirp.ErrAddress, p.subnet)
+}
+
+func (p *pool) claim(ip netip.Addr) error {
+	switch {
+	case !p.subnet.Contains(ip):
+		return fmt.Errorf("%w: %s lies outside the network %s", slirp.ErrAddress, ip, p.subnet)
+	case ip == p.subnet.Masked().Addr() || !p.subnet.Contains(ip.Next()):
+		return fmt.Errorf("%w: %s is the network's or the broadcast address of %s", slirp.ErrAddress, ip, p.subnet)
+	case ip == p.gateway():
+		return fmt.Errorf("%w: %s is the gateway's", slirp.ErrAddress, ip)
+	case p.used[ip]:
+		return fmt.Errorf("%w: %s belongs to another container", slirp.ErrAddress, ip)
+	}
+	p.used[ip] = true
+	return nil
+}
+
+func (p *pool) free(ip netip.Addr) { delete(p.used, ip) }

@@ -1,0 +1,101 @@
+// Package slirp gives containers their network without root: addresses on a
+// bridge, a way out, published ports and name resolution.
+//
+// One network process per user (`rl netd`, package slirp/netd) owns a network
+// namespace with a bridge in it, one user-mode uplink (pasta, slirp4netns or a
+// built-in one) through which all of that user's containers reach the world,
+// and the listening sockets of published ports. This package is the side of
+// the container's monitor: it finds or starts the network process, asks it to
+// connect a container's network namespace, and keeps that true when the
+// network process is killed.
+//
+// The package is linked into every start of rl, so it must stay cheap:
+// netlink, nftables, DNS and port forwarding live in slirp/netd, the built-in
+// uplink in slirp/gvisor. Do not import those from here.
+//
+// There is no state file. What is needed to go on after the network process
+// died is held by the monitors: the descriptor of the bridge's namespace
+// (which therefore lives on) and each container's own address and ports.
+package slirp
+
+import (
+	"net/netip"
+)
+
+// DefaultNetwork is the name of the network that every user has.
+const DefaultNetwork = "bridge"
+
+// DefaultInterface is the name of the container's side of the veth pair.
+const DefaultInterface = "eth0"
+
+// Endpoint says what a container wants of the network.
+type Endpoint struct {
+	ID       string `json:"id"`                 // the container's full id
+	Name     string `json:"name,omitempty"`     // its name, for messages
+	Hostname string `json:"hostname,omitempty"` // its own host name
+
+	// Ports to publish; Host 0 is filled in with a free port.
+	Ports []PortMapping `json:"ports,omitempty"`
+	// IPAddress wanted; the zero value takes the lowest free one.
+	IPAddress netip.Addr `json:"ip,omitzero"`
+	// MACAddress wanted, as "02:42:ac:11:00:02"; empty derives it from the
+	// address, as Docker does, so that a reused address keeps its hardware
+	// address and no neighbour's cache goes stale.
+	MACAddress string `json:"mac,omitempty"`
+}
+
+// Attachment is what a container has got. It is plain data: the runner stores
+// it for inspect.
+type Attachment struct {
+	Network    string        `json:"network"`
+	Interface  string        `json:"interface"`
+	IPAddress  netip.Addr    `json:"ip"`
+	PrefixLen  int           `json:"prefixLen"`
+	Gateway    netip.Addr    `json:"gateway"`
+	MACAddress string        `json:"mac"`
+	MTU        int           `json:"mtu"`
+	Ports      []PortMapping `json:"ports,omitempty"` // random host ports filled in
+	DNS        netip.Addr    `json:"dns"`             // the name server, for resolv.conf
+	Uplink     string        `json:"uplink,omitempty"`
+	// Warnings are complete lines for the person: what does not work on this
+	// machine although the container runs.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Op names what a Request asks for.
+type Op string
+
+// The requests of a monitor to the network process.
+const (
+	OpAttach Op = "attach" // descriptors: the container's netns, then the bridge's if it is known
+	OpDetach Op = "detach" // of Endpoint.ID
+	OpStatus Op = "status" // of the network process itself
+)
+
+// Request is one message of a monitor to the network process. A monitor sends
+// one at a time; closing the connection detaches everything attached over it.
+type Request struct {
+	Op       Op       `json:"op"`
+	Endpoint Endpoint `json:"endpoint,omitzero"`
+	// Restore is what the container already has from a network process that
+	// died. Addresses and ports in it are kept, not chosen anew.
+	Restore *Attachment `json:"restore,omitempty"`
+}
+
+// Reply answers a Request. The reply to OpAttach carries the descriptor of the
+// bridge's network namespace.
+type Reply struct {
+	Error      string      `json:"error,omitempty"`
+	Code       string      `json:"code,omitempty"` // which sentinel of this package Error is
+	Attachment *Attachment `json:"attachment,omitempty"`
+	Status     *Status     `json:"status,omitempty"`
+}
+
+// Status describes the running network process.
+type Status struct {
+	PID        int          `json:"pid"` // in the network process's own pid namespace
+	Subnet     netip.Prefix `json:"subnet,omitzero"`
+	Uplink     string       `json:"uplink,omitempty"` // empty while none runs
+	UplinkPID  int          `json:"uplinkPid,omitempty"`
+	Containers int          `json:"containers"`
+}
