@@ -142,6 +142,9 @@ func hasLabels(labels map[string]string, wanted []string) bool {
 	return true
 }
 
+// Matches reports whether one name of an image passes the filter's references.
+func (f Filter) Matches(name string) bool { return matchesAny([]string{name}, f.References) }
+
 // matchesAny reports whether a name matches a pattern: with and without its
 // tag, as people write it and complete.
 func matchesAny(names, patterns []string) bool {

@@ -94,6 +94,31 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, er
 	}, nil
 }
 
+// Tags returns the complete references of all tags that a registry has of a
+// repository, "docker.io/library/alpine".
+func (s *Store) Tags(ctx context.Context, repository string) ([]string, error) {
+	named, err := reference.ParseNamed(repository)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", storage.ErrInvalidReference, err)
+	}
+	source, err := docker.NewReference(reference.TagNameOnly(named))
+	if err != nil {
+		return nil, err
+	}
+	sys, err := s.systemContext("", reference.Domain(named))
+	if err != nil {
+		return nil, err
+	}
+	tags, err := docker.GetRepositoryTags(ctx, sys, source)
+	if err != nil {
+		return nil, explainRegistry(repository, err)
+	}
+	for i, tag := range tags {
+		tags[i] = named.Name() + ":" + tag
+	}
+	return tags, nil
+}
+
 // copyIn copies an image into the store under the name to, from anywhere.
 func (s *Store) copyIn(ctx context.Context, source types.ImageReference, to reference.Named, sys *types.SystemContext, o PullOptions) error {
 	target, err := istorage.Transport.NewStoreReference(s.store, to, "")

@@ -22,6 +22,8 @@ const (
 type ResolveOptions struct {
 	When string // PullMissing, PullAlways or PullNever
 	Pull PullOptions
+	// Pulling, if set, is told the complete name before a pull begins.
+	Pulling func(name string)
 }
 
 // Resolve finds the image that ref names, pulls it if it should, and writes the
@@ -38,8 +40,12 @@ func (s *Store) Resolve(ctx context.Context, ref string, o ResolveOptions) error
 	case o.When == PullNever:
 		return fmt.Errorf("%w: image %s is stored for another platform than %s", ErrPlatform, ref, o.Pull.Platform)
 	}
-	if name, bad := storage.NormalizeReference(ref); bad != nil || name == "" {
+	name, bad := storage.NormalizeReference(ref)
+	if bad != nil {
 		return err
+	}
+	if o.Pulling != nil {
+		o.Pulling(name)
 	}
 	if _, err := s.Pull(ctx, ref, o.Pull); err != nil {
 		return err

@@ -1,0 +1,111 @@
+//go:build !split
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/docker/go-units"
+	"golang.org/x/term"
+
+	"github.com/rl-project/rl/storage/store"
+)
+
+// barWidth is the number of characters of a progress bar.
+const barWidth = 30
+
+// progress shows the layers of an image as they arrive: a bar for each on a
+// terminal, else a line when something is done.
+type progress struct {
+	w     io.Writer
+	quiet bool
+	width int // columns of the terminal, 0 if it is none
+	order []string
+	state map[string]store.LayerProgress
+	drawn int // lines on the terminal, above the cursor
+}
+
+func newProgress(w io.Writer, quiet bool) *progress {
+	p := &progress{w: w, quiet: quiet, state: make(map[string]store.LayerProgress)}
+	if f, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			p.width = max(width, 1)
+		}
+	}
+	return p
+}
+
+// report takes one report about one layer.
+func (p *progress) report(l store.LayerProgress) {
+	if p.quiet {
+		return
+	}
+	before, known := p.state[l.Digest]
+	if !known {
+		p.order = append(p.order, l.Digest)
+	}
+	p.state[l.Digest] = l
+	if p.width > 0 {
+		p.draw()
+	} else if !known || before.State != l.State {
+		p.line(l)
+	}
+}
+
+func (p *progress) line(l store.LayerProgress) {
+	if l.State != store.LayerCopying {
+		fmt.Fprintf(p.w, "%s: %s\n", layerName(l.Digest), layerText(l))
+	}
+}
+
+// draw writes all layers over what it wrote before.
+func (p *progress) draw() {
+	var b strings.Builder
+	if p.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", p.drawn)
+	}
+	for _, digest := range p.order {
+		l := p.state[digest]
+		text := layerName(digest) + ": " + layerText(l)
+		if l.State == store.LayerCopying {
+			text += " " + bar(l.Current, l.Total)
+		}
+		fmt.Fprintf(&b, "\r\x1b[2K%s\n", text[:min(len(text), p.width-1)])
+	}
+	p.drawn = len(p.order)
+	io.WriteString(p.w, b.String())
+}
+
+// close ends the drawing; what is printed next goes below it.
+func (p *progress) close() { p.drawn = 0 }
+
+func layerName(digest string) string {
+	_, hex, _ := strings.Cut(digest, ":")
+	return hex[:min(12, len(hex))]
+}
+
+func layerText(l store.LayerProgress) string {
+	switch l.State {
+	case store.LayerWaiting:
+		return "Pulling fs layer"
+	case store.LayerCopying:
+		return "Downloading"
+	case store.LayerExists:
+		return "Already exists"
+	}
+	return "Pull complete"
+}
+
+// bar draws how much of total is there, in bytes. The total may be unknown.
+func bar(current, total int64) string {
+	if total <= 0 {
+		return units.HumanSizeWithPrecision(float64(current), 3)
+	}
+	done := int(min(current, total) * barWidth / total)
+	arrow := strings.Repeat("=", done) + ">"
+	return fmt.Sprintf("[%-*s] %s/%s", barWidth, arrow[:min(len(arrow), barWidth)],
+		units.HumanSizeWithPrecision(float64(current), 3), units.HumanSizeWithPrecision(float64(total), 3))
+}

@@ -1,0 +1,63 @@
+//go:build !split
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/sirupsen/logrus"
+	"go.podman.io/storage/pkg/reexec"
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/storage/store"
+)
+
+// init makes this program the child that unpacks a layer, when containers/storage
+// starts it as that: with the layer's folder as its root, before anything else.
+func init() {
+	if reexec.Init() {
+		os.Exit(0)
+	}
+}
+
+// images opens the image store, in the user namespace.
+func (a *app) images() (*store.Store, error) {
+	places, err := dirs.Inherited()
+	if err != nil {
+		return nil, err
+	}
+	// The libraries log what they also return as errors, and what only
+	// their authors can use.
+	logrus.SetOutput(io.Discard)
+	return store.Open(store.Options{
+		Data: places.Data, Runtime: places.Runtime, UID: places.UID,
+		Warn: func(line string) { a.warnf("%s", line) },
+	})
+}
+
+// interruptible returns a context that ends when the command is told to end, so
+// that it can clean up.
+func interruptible() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+}
+
+// eachImage does something with every name that was given, and goes on after
+// an error; the last one is returned, the others are printed.
+func (a *app) eachImage(names []string, do func(name string) error) error {
+	var failed error
+	for _, name := range names {
+		if failed != nil {
+			fmt.Fprintf(a.stderr, "rl: %v\n", failed)
+			failed = nil
+		}
+		if err := do(name); err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
