@@ -11,6 +11,10 @@ func Load(text []byte, caps []string) (*specs.LinuxSeccomp, error) {
 	return seccomp.LoadProfile(string(text), withCapabilities(caps))
 }
 
+func defaultProfile(caps []string) (*specs.LinuxSeccomp, error) {
+	return seccomp.GetDefaultProfile(withCapabilities(caps))
+}
+
 // withCapabilities is the one field of a runtime-spec value that profiles look at.
 func withCapabilities(caps []string) *specs.Spec {
 	return &specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: caps}}}
