@@ -56,8 +56,8 @@ func (c *Cmd) Within(d time.Duration) *Cmd { c.limit = d; return c }
 // Files gives the command open files from descriptor 3 on.
 func (c *Cmd) Files(f ...*os.File) *Cmd { c.files = append(c.files, f...); return c }
 
-// exec builds the process; the account's groups are its own one only.
-func (c *Cmd) exec(ctx context.Context) *exec.Cmd {
+// Process is the process to start; the account's groups are its own one only.
+func (c *Cmd) Process(ctx context.Context) *exec.Cmd {
 	x := exec.CommandContext(ctx, c.path, c.args...)
 	x.Env = append(c.env.Vars(), c.vars...)
 	x.Dir = c.dir
@@ -82,17 +82,18 @@ type Result struct {
 // started, takes too long, or leaves its output held open by another process.
 func (c *Cmd) Run(t testing.TB) Result {
 	t.Helper()
-	r, err := c.run()
+	r, err := c.Do()
 	if err != nil {
 		t.Fatalf("%v: %s", err, r)
 	}
 	return r
 }
 
-func (c *Cmd) run() (Result, error) {
+// Do is Run outside of a test.
+func (c *Cmd) Do() (Result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.limit)
 	defer cancel()
-	x := c.exec(ctx)
+	x := c.Process(ctx)
 	var out, errs bytes.Buffer
 	x.Stdout, x.Stderr = &out, &errs
 	x.WaitDelay = 5 * time.Second

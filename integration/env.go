@@ -24,7 +24,7 @@ type Env struct {
 	// tells this Env's processes from others of the same account.
 	Prog string
 
-	mounts *mountNS
+	mounts *MountNS
 	groups map[string]bool // control groups of containers, of anybody, seen at the start
 	names  atomic.Int64
 }
@@ -67,12 +67,12 @@ func Fresh(t testing.TB, who func() (Account, error)) *Env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := newEnv(a)
+	e, err := NewEnv(a)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for _, l := range e.close() {
+		for _, l := range e.Close() {
 			t.Error("left behind:", l)
 		}
 	})
@@ -114,7 +114,7 @@ func newLoaded(who func() (Account, error)) (*Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEnv(a)
+	e, err := NewEnv(a)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func closeShared() []string {
 	var leaks []string
 	for _, s := range []*shared{&sharedUser, &sharedRoot} {
 		if s.env != nil {
-			leaks = append(leaks, s.env.close()...)
+			leaks = append(leaks, s.env.Close()...)
 		}
 	}
 	return leaks
@@ -136,7 +136,7 @@ func closeShared() []string {
 // newEnv makes an installation below /var/tmp: overlay needs a file system
 // with user.* attributes, which older kernels do not have on tmpfs, and the
 // paths of sockets must stay short.
-func newEnv(a Account) (*Env, error) {
+func NewEnv(a Account) (*Env, error) {
 	bin, err := Bin()
 	if err != nil {
 		return nil, err

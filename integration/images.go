@@ -44,7 +44,7 @@ func (e *Env) importBusybox() error {
 
 // do runs a command outside of any test.
 func (e *Env) do(c *Cmd) error {
-	r, err := c.run()
+	r, err := c.Do()
 	if err == nil && r.Code == 0 {
 		return nil
 	}

@@ -132,7 +132,7 @@ func (e *Env) madeMount(place string) bool {
 
 func (e *Env) mountTable() string {
 	var table []byte
-	err := e.mounts.do(func() (err error) {
+	err := e.mounts.Do(func() (err error) {
 		table, err = os.ReadFile("/proc/thread-self/mountinfo")
 		return err
 	})
@@ -170,12 +170,12 @@ func containerGroups() map[string]bool {
 	return found
 }
 
-// close removes all containers, returns what is left nevertheless, and then
+// Close removes all containers, returns what is left nevertheless, and then
 // removes the Env with every process and file of it.
-func (e *Env) close() []string {
+func (e *Env) Close() []string {
 	var leaks []string
-	if r, err := e.Cmd("ps", "-aq").run(); err == nil && r.Code == 0 && r.Out != "" {
-		e.Cmd(append([]string{"rm", "-f"}, strings.Fields(r.Out)...)...).run()
+	if r, err := e.Cmd("ps", "-aq").Do(); err == nil && r.Code == 0 && r.Out != "" {
+		e.Cmd(append([]string{"rm", "-f"}, strings.Fields(r.Out)...)...).Do()
 	}
 	leaks = append(leaks, e.Leaks()...)
 	e.remove()
@@ -185,11 +185,11 @@ func (e *Env) close() []string {
 // remove deletes the Env's folder. Files of mapped ids belong to others than
 // an ordinary user: they need the user namespace, and so its holder.
 func (e *Env) remove() {
-	e.Cmd("unshare", "rm", "-rf", e.Home, e.Runtime).run()
+	e.Cmd("unshare", "rm", "-rf", e.Home, e.Runtime).Do()
 	for _, p := range e.Processes() {
 		unix.Kill(p.PID, unix.SIGKILL)
 		waitGone(p.PID, 5*time.Second)
 	}
-	e.mounts.close()
+	e.mounts.Close()
 	os.RemoveAll(e.Dir)
 }

@@ -10,15 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountNS is a private mount namespace, held by a file.
-type mountNS struct {
+// MountNS is a private mount namespace, held by a file. A nil one is the
+// namespace of the tests themselves.
+type MountNS struct {
 	file *os.File
 }
 
 // newMountNS makes a private mount namespace and runs setup in it. The thread
 // that unshares is never given back to other goroutines.
-func newMountNS(setup func() error) (*mountNS, error) {
-	var m *mountNS
+func newMountNS(setup func() error) (*MountNS, error) {
+	var m *MountNS
 	err := onOwnThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 			return fmt.Errorf("unshare the mount namespace: %w", err)
@@ -30,15 +31,15 @@ func newMountNS(setup func() error) (*mountNS, error) {
 			return err
 		}
 		file, err := os.Open("/proc/thread-self/ns/mnt")
-		m = &mountNS{file}
+		m = &MountNS{file}
 		return err
 	})
 	return m, err
 }
 
-// do runs f on a thread in the namespace; processes started there are born in
+// Do runs f on a thread in the namespace; processes started there are born in
 // it. With no namespace it just runs f.
-func (m *mountNS) do(f func() error) error {
+func (m *MountNS) Do(f func() error) error {
 	if m == nil {
 		return f()
 	}
@@ -54,9 +55,10 @@ func (m *mountNS) do(f func() error) error {
 }
 
 // start starts a command in the namespace.
-func (m *mountNS) start(c *exec.Cmd) error { return m.do(c.Start) }
+func (m *MountNS) start(c *exec.Cmd) error { return m.Do(c.Start) }
 
-func (m *mountNS) close() {
+// Close lets go of the namespace, which ends with its last process.
+func (m *MountNS) Close() {
 	if m != nil {
 		m.file.Close()
 	}
@@ -84,7 +86,7 @@ var rootPlaces = map[string]string{
 
 // rootMounts lays folders of dir over the places that root's rl uses, so that
 // the machine's own containers are out of reach.
-func rootMounts(dir string) (*mountNS, error) {
+func rootMounts(dir string) (*MountNS, error) {
 	return newMountNS(func() error {
 		for name, place := range rootPlaces {
 			own := filepath.Join(dir, name)
@@ -102,10 +104,14 @@ func rootMounts(dir string) (*mountNS, error) {
 	})
 }
 
-// pureCgroup2 makes a mount namespace in which /sys/fs/cgroup is a plain
+// PureCgroup2 makes, as root, a mount namespace in which /sys/fs/cgroup is a plain
 // version 2 tree: crun and podman refuse to run in a hybrid one.
-func pureCgroup2() (*mountNS, error) {
+func PureCgroup2() (*MountNS, error) {
 	return newMountNS(func() error {
+		// Podman warns of a root that is not shared.
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
+			return fmt.Errorf("make / shared: %w", err)
+		}
 		if err := unix.Mount("none", "/sys/fs/cgroup", "cgroup2", 0, ""); err != nil {
 			return &os.PathError{Op: "mount cgroup2 on", Path: "/sys/fs/cgroup", Err: err}
 		}

@@ -26,7 +26,7 @@ type Proc struct {
 func (c *Cmd) Start(t testing.TB) *Proc {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &Proc{cmd: c, x: c.exec(ctx), out: newCapture(), errs: newCapture(), done: make(chan struct{})}
+	p := &Proc{cmd: c, x: c.Process(ctx), out: newCapture(), errs: newCapture(), done: make(chan struct{})}
 	p.x.Stdout, p.x.Stderr = p.out, p.errs
 	p.x.WaitDelay = 5 * time.Second
 	if err := c.env.mounts.start(p.x); err != nil {

@@ -25,7 +25,7 @@ func (c *Cmd) Terminal(t testing.TB) *Terminal {
 	}
 	defer slave.Close()
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &Proc{cmd: c, x: c.exec(ctx), out: newCapture(), errs: newCapture(), done: make(chan struct{})}
+	p := &Proc{cmd: c, x: c.Process(ctx), out: newCapture(), errs: newCapture(), done: make(chan struct{})}
 	p.x.Stdin, p.x.Stdout, p.x.Stderr = slave, slave, slave
 	p.x.SysProcAttr.Setsid, p.x.SysProcAttr.Setctty = true, true
 	tm := &Terminal{p, master}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+
+	"github.com/rl-project/rl/integration"
+)
+
+// figure is one comparison: the same thing done by several programs.
+type figure struct {
+	title      string
+	contenders []contender
+	goals      []goal
+	// atOnce is how many run side by side; the time is that of all together.
+	atOnce int
+}
+
+// contender is one program's way to do it. Command makes the process of the
+// n-th run.
+type contender struct {
+	name    string
+	command func(n int) *integration.Cmd
+}
+
+// goal is what rl wants to reach: its time over a peer's at most that much.
+type goal struct {
+	peer string
+	most float64
+}
+
+// measure runs all contenders in turn. The first round warms up and is not
+// counted.
+func (f figure) measure(runs int) (map[string][]time.Duration, error) {
+	results := map[string][]time.Duration{}
+	n := 0
+	for round := range runs + 1 {
+		for _, c := range f.contenders {
+			var all []*exec.Cmd
+			for range max(f.atOnce, 1) {
+				all = append(all, c.command(n).Process(context.Background()))
+				n++
+			}
+			took, err := clock(all)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
+			if round > 0 {
+				results[c.name] = append(results[c.name], took)
+			}
+		}
+	}
+	return results, nil
+}
+
+// clock starts all commands and returns the time until the last has ended.
+// Nothing reads their output, so that no thread of ours is in the way.
+func clock(all []*exec.Cmd) (time.Duration, error) {
+	errs, err := os.CreateTemp("", "bench")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(errs.Name())
+	defer errs.Close()
+	begin := time.Now()
+	for _, x := range all {
+		x.Stderr = errs
+		if err := x.Start(); err != nil {
+			return 0, err
+		}
+	}
+	for _, x := range all {
+		if werr := x.Wait(); werr != nil {
+			err = fmt.Errorf("%v: %w", x.Args, werr)
+		}
+	}
+	took := time.Since(begin)
+	if err != nil {
+		said, _ := os.ReadFile(errs.Name())
+		err = fmt.Errorf("%w: %s", err, said)
+	}
+	return took, err
+}
+
+// quantile is the value below which a share q of the times lies.
+func quantile(times []time.Duration, q float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(times))
+	return sorted[int(float64(len(sorted)-1)*q+0.5)]
+}
