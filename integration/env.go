@@ -27,6 +27,9 @@ type Env struct {
 	mounts *MountNS
 	groups map[string]bool // control groups of containers, of anybody, seen at the start
 	names  atomic.Int64
+
+	usernsMu sync.Mutex
+	userns   map[string]bool // user namespaces seen to belong to it
 }
 
 // Each runs f in the shared installations: as an ordinary user, and as root

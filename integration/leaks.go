@@ -26,51 +26,79 @@ func (p Process) String() string {
 }
 
 // Processes are the live processes that belong to the Env: those that run its
-// program, have its folders in their environment, or see its folders among
-// their mounts, as every container does.
+// program, name its folders in their environment, are in the mount namespace
+// that was made for it, or in a user namespace in which such a one has been.
 func (e *Env) Processes() []Process {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		panic(err) // only a wrong pattern is an error
 	}
 	var found []Process
+	others := map[string]Process{} // by folder in /proc
 	for _, dir := range dirs {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil || pid == os.Getpid() {
+		p, ok := readProcess(dir)
+		if !ok || p.PID == os.Getpid() {
 			continue
 		}
-		if p, ok := e.process(pid, dir); ok {
+		if !e.owns(&p, dir) {
+			others[dir] = p
+			continue
+		}
+		e.learnUserNS(dir)
+		found = append(found, p)
+	}
+	for dir, p := range others {
+		if e.knowsUserNS(dir) {
 			found = append(found, p)
 		}
 	}
 	return found
 }
 
-func (e *Env) process(pid int, dir string) (Process, bool) {
-	args, err := os.ReadFile(dir + "/cmdline")
-	if err != nil || len(args) == 0 { // ended, or a kernel thread
+// readProcess is false for a process that has ended and for a kernel thread.
+func readProcess(dir string) (Process, bool) {
+	pid, err := strconv.Atoi(filepath.Base(dir))
+	if err != nil {
 		return Process{}, false
 	}
-	p := Process{PID: pid, Args: strings.Split(strings.TrimRight(string(args), "\x00"), "\x00")}
-	exe, _ := os.Readlink(dir + "/exe")
-	p.Ours = strings.HasPrefix(exe, e.Dir+"/")
-	return p, p.Ours || mentions(dir+"/environ", e.Dir) || e.inContainer(dir)
+	args, err := os.ReadFile(dir + "/cmdline")
+	if err != nil || len(args) == 0 {
+		return Process{}, false
+	}
+	return Process{PID: pid, Args: strings.Split(strings.TrimRight(string(args), "\x00"), "\x00")}, true
 }
 
-// inContainer reports whether the process has another mount namespace than the
-// Env's commands and its root is mounted from the Env's folders.
-func (e *Env) inContainer(dir string) bool {
-	table, err := os.ReadFile(dir + "/mountinfo")
-	if err != nil {
-		return false
-	}
-	for line := range bytes.Lines(table) {
-		fields := strings.Fields(string(line))
-		if len(fields) > 5 && fields[4] == "/" {
-			return bytes.Contains(line, []byte(e.Dir+"/"))
+// owns looks at one process alone, and sees whether it runs rl.
+func (e *Env) owns(p *Process, dir string) bool {
+	exe, _ := os.Readlink(dir + "/exe")
+	ran := strings.HasPrefix(exe, e.Dir+"/")
+	held := e.mounts != nil && readlink(dir+"/ns/mnt") == e.mounts.name
+	mine := ran || held || mentions(dir+"/environ", e.Dir)
+	p.Ours = ran || mine && strings.HasPrefix(exe, "/memfd:rl") || held && strings.HasPrefix(exe, "/var/lib/rl/")
+	return mine
+}
+
+func (e *Env) learnUserNS(dir string) {
+	e.usernsMu.Lock()
+	defer e.usernsMu.Unlock()
+	if ns := readlink(dir + "/ns/user"); ns != "" && ns != readlink("/proc/self/ns/user") {
+		if e.userns == nil {
+			e.userns = map[string]bool{}
 		}
+		e.userns[ns] = true
 	}
-	return false
+}
+
+func (e *Env) knowsUserNS(dir string) bool {
+	e.usernsMu.Lock()
+	defer e.usernsMu.Unlock()
+	return e.userns[readlink(dir+"/ns/user")]
+}
+
+// readlink is empty where there is nothing to read.
+func readlink(path string) string {
+	target, _ := os.Readlink(path)
+	return target
 }
 
 func mentions(file, text string) bool {
@@ -101,10 +129,9 @@ func (e *Env) Leaks() []string {
 	return append(leaks, left...)
 }
 
-// holder reports whether the process is the one that keeps the user namespace.
-func (p Process) holder() bool {
-	return p.Ours && len(p.Args) > 1 && strings.Contains(strings.Join(p.Args, " "), "hold")
-}
+// holder reports whether the process is the one that keeps the user namespace,
+// which stays when the last container has gone.
+func (p Process) holder() bool { return p.Args[0] == "rl-holder" }
 
 // leakedMounts are the mounts from the Env's folders in the namespace where
 // its commands start, but for the ones that the harness made there itself.

@@ -14,6 +14,7 @@ import (
 // namespace of the tests themselves.
 type MountNS struct {
 	file *os.File
+	name string // as /proc/PID/ns/mnt shows it
 }
 
 // newMountNS makes a private mount namespace and runs setup in it. The thread
@@ -31,7 +32,7 @@ func newMountNS(setup func() error) (*MountNS, error) {
 			return err
 		}
 		file, err := os.Open("/proc/thread-self/ns/mnt")
-		m = &MountNS{file}
+		m = &MountNS{file, readlink("/proc/thread-self/ns/mnt")}
 		return err
 	})
 	return m, err
