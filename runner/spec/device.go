@@ -2,11 +2,15 @@ package spec
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // defaultDevices are in every container.
@@ -29,6 +33,11 @@ func (b *builder) deviceMounts() ([]specs.Mount, error) {
 	var mounts []specs.Mount
 	for _, d := range defaultDevices() {
 		mounts = append(mounts, deviceMount(d, d))
+	}
+	if b.opts.Privileged {
+		for _, d := range hostDevices("/dev") {
+			mounts = append(mounts, deviceMount(d, d))
+		}
 	}
 	for _, s := range b.opts.Devices {
 		src, dst, err := ParseDevice(s)
@@ -78,4 +87,36 @@ func ParseDevice(s string) (src, dst string, err error) {
 
 func devicePermissions(s string) bool {
 	return s != "" && strings.Trim(s, "rwm") == ""
+}
+
+// hostDevices are the device files below dir that the caller can read, for --privileged; without those every
+// container has and those of the host's consoles.
+func hostDevices(dir string) []string {
+	var list []string
+	// What cannot be looked at cannot be given either.
+	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		if d.IsDir() && slices.Contains([]string{"pts", "shm", "mqueue", "hugepages"}, d.Name()) {
+			return fs.SkipDir
+		}
+		if d.Type()&fs.ModeDevice != 0 && !ownDevice(d.Name()) && unix.Access(name, unix.R_OK) == nil {
+			list = append(list, name)
+		}
+		return nil
+	})
+	return list
+}
+
+// ownDevice is whether a container has something else under that name, or must not see the host's.
+func ownDevice(name string) bool {
+	if slices.Contains(defaultDevices(), "/dev/"+name) || name == "console" || name == "ptmx" {
+		return true
+	}
+	number, isTTY := strings.CutPrefix(name, "tty")
+	if isTTY && number != "" && number[0] >= '0' && number[0] <= '9' {
+		return true
+	}
+	return strings.HasPrefix(name, "vcs")
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,29 +19,38 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // setEnv builds the environment: defaults, then the image's, then --env-file, then -e. A variable
 // keeps the place where it first appeared.
 func (b *builder) setEnv() error {
-	var asked []string
-	for _, name := range b.opts.EnvFiles {
-		lines, err := b.readEnvFile(name)
-		if err != nil {
-			return err
-		}
-		asked = append(asked, lines...)
+	asked, err := b.host.askedEnv(b.opts.EnvFiles, b.opts.Env)
+	if err != nil {
+		return err
 	}
-	for _, e := range b.opts.Env {
-		v, err := ParseEnv(e, b.host.LookupEnv)
-		if err != nil {
-			return err
-		}
-		asked = append(asked, v)
-	}
-	env := b.defaultEnv()
-	env = mergeEnv(env, b.img.Env)
+	env := mergeEnv(b.defaultEnv(), b.img.Env)
 	env = mergeEnv(env, asked)
-	if _, ok := lookup(env, "HOME"); !ok {
+	if !hasEnv(env, "HOME") {
 		env = append(env, "HOME="+b.user.Home)
+		b.facts.HomeFromUser = true
 	}
 	b.spec.Process.Env = env
 	return nil
+}
+
+// askedEnv is what --env-file and -e say together.
+func (h Host) askedEnv(files, words []string) ([]string, error) {
+	var asked []string
+	for _, name := range files {
+		lines, err := h.readEnvFile(name)
+		if err != nil {
+			return nil, err
+		}
+		asked = append(asked, lines...)
+	}
+	for _, word := range words {
+		v, err := ParseEnv(word, h.LookupEnv)
+		if err != nil {
+			return nil, err
+		}
+		asked = append(asked, v)
+	}
+	return asked, nil
 }
 
 func (b *builder) defaultEnv() []string {
@@ -51,13 +61,13 @@ func (b *builder) defaultEnv() []string {
 	return append(env, "container=rl")
 }
 
-func (b *builder) readEnvFile(name string) ([]string, error) {
-	f, err := os.Open(b.abs(name))
+func (h Host) readEnvFile(name string) ([]string, error) {
+	f, err := os.Open(h.abs(name))
 	if err != nil {
 		return nil, fmt.Errorf("--env-file: %w", err)
 	}
 	defer f.Close()
-	lines, err := ParseEnvFile(f, b.host.LookupEnv)
+	lines, err := ParseEnvFile(f, h.LookupEnv)
 	if err != nil {
 		return nil, fmt.Errorf("--env-file %s: %w", name, err)
 	}
@@ -65,11 +75,11 @@ func (b *builder) readEnvFile(name string) ([]string, error) {
 }
 
 // abs makes a path of the caller's absolute.
-func (b *builder) abs(name string) string {
+func (h Host) abs(name string) string {
 	if filepath.IsAbs(name) {
 		return name
 	}
-	return filepath.Join(b.host.Dir, name)
+	return filepath.Join(h.Dir, name)
 }
 
 // ParseEnv reads the value of -e. K=V stays; K alone takes the value from lookup, and stays "K" when there is
@@ -165,11 +175,6 @@ func mergeEnv(env, more []string) []string {
 	return kept
 }
 
-func lookup(env []string, name string) (string, bool) {
-	for _, e := range env {
-		if v, ok := strings.CutPrefix(e, name+"="); ok {
-			return v, true
-		}
-	}
-	return "", false
+func hasEnv(env []string, name string) bool {
+	return slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
 }

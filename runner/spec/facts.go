@@ -45,6 +45,9 @@ type Facts struct {
 	CreateSources []string `json:"createSources,omitempty"`
 	// Volumes are the mounts of volumes, in the order of Spec.Mounts, so that an empty one can be filled.
 	Volumes []Mount `json:"volumes,omitempty"`
+	// HomeFromUser is whether HOME is the home directory of the user rather than a value that image or flags set;
+	// `exec -u` then has that of its own user.
+	HomeFromUser bool `json:"homeFromUser,omitempty"`
 	// CgroupParent is --cgroup-parent as typed.
 	CgroupParent string `json:"cgroupParent,omitempty"`
 	// StopSignal is the number of the signal that asks the command to end.

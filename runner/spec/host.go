@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -35,6 +36,9 @@ type Host struct {
 	LastCap int
 	// Mqueue is whether the kernel has POSIX message queues.
 	Mqueue bool
+	// ThermalThrottle are the folders of each processor's throttling counters, which are masked: they tell how
+	// busy the machine is.
+	ThermalThrottle []string
 	// UID and GID are the caller's on the host, for --userns keep-id.
 	UID, GID int
 
@@ -62,6 +66,7 @@ func LocalHost() (Host, error) {
 	h.OOMScoreAdj = readInt("/proc/self/oom_score_adj", 0)
 	filesystems, _ := os.ReadFile("/proc/filesystems") // without it: no mqueue, which few miss
 	h.Mqueue = bytes.Contains(filesystems, []byte("\tmqueue\n"))
+	h.ThermalThrottle = thermalThrottle()
 	var err error
 	if h.Dir, err = os.Getwd(); err != nil {
 		return h, fmt.Errorf("the current directory is gone: %w", err)
@@ -70,6 +75,16 @@ func LocalHost() (Host, error) {
 		return h, fmt.Errorf("read the host's name: %w", err)
 	}
 	return h, nil
+}
+
+// thermalThrottle: most machines have none, and then this is one failed look-up.
+func thermalThrottle() []string {
+	const cpus = "/sys/devices/system/cpu/cpu"
+	if _, err := os.Stat(cpus + "0/thermal_throttle"); err != nil {
+		return nil
+	}
+	list, _ := filepath.Glob(cpus + "[0-9]*/thermal_throttle") // the pattern is well-formed: no error
+	return list
 }
 
 func hardLimit(resource int) uint64 {

@@ -34,7 +34,7 @@ func (b *builder) setLabels() error {
 }
 
 func (b *builder) readLabelFile(labels map[string]string, name string) error {
-	f, err := os.Open(b.abs(name))
+	f, err := os.Open(b.host.abs(name))
 	if err != nil {
 		return fmt.Errorf("--label-file: %w", err)
 	}

@@ -12,6 +12,9 @@ import (
 // defaultStopTimeout is how many seconds a container has to stop.
 const defaultStopTimeout = 10
 
+// systemdStop is SIGRTMIN+3, at which systemd shuts down in good order.
+const systemdStop = 34 + 3
+
 // RestartPolicy is what happens when the command of a container has ended.
 type RestartPolicy struct {
 	// Name is no, always, unless-stopped or on-failure.
@@ -81,6 +84,9 @@ func (b *builder) setLifecycle() error {
 
 func (b *builder) setStopSignal() error {
 	b.facts.StopSignal = int(syscall.SIGTERM)
+	if b.opts.Systemd {
+		b.facts.StopSignal = systemdStop
+	}
 	for _, s := range []struct{ from, name string }{
 		{"--stop-signal", b.opts.StopSignal},
 		{"STOPSIGNAL of the image", b.img.StopSignal},

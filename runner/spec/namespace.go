@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -9,6 +10,9 @@ import (
 
 // networkDefault is the network of a container that asks for none by name.
 const networkDefault = "bridge"
+
+// containerMode is how messages name the mode that joins another container's namespace.
+const containerMode = "container:NAME"
 
 // setNamespaces lists the namespaces that are made for the container. Those of the host are left out, those of
 // another container are in Facts.Join.
@@ -28,15 +32,14 @@ func (b *builder) setNamespaces() error {
 	for _, n := range []struct {
 		kind       specs.LinuxNamespaceType
 		flag, mode string
-		words      string // allowed besides host, private and ""
-		joins      bool
+		choices    []string
 	}{
-		{specs.PIDNamespace, "--pid", b.opts.PID, "", true},
-		{specs.IPCNamespace, "--ipc", b.opts.IPC, "shareable none", true},
-		{specs.UTSNamespace, "--uts", b.opts.UTS, "", false},
-		{specs.CgroupNamespace, "--cgroupns", b.opts.CgroupNS, "", false},
+		{specs.PIDNamespace, "--pid", b.opts.PID, []string{"host", "private", containerMode}},
+		{specs.IPCNamespace, "--ipc", b.opts.IPC, []string{"host", "private", "shareable", "none", containerMode}},
+		{specs.UTSNamespace, "--uts", b.opts.UTS, []string{"host", "private"}},
+		{specs.CgroupNamespace, "--cgroupns", b.opts.CgroupNS, []string{"host", "private"}},
 	} {
-		if err := b.addMode(n.kind, n.flag, n.mode, n.words, n.joins); err != nil {
+		if err := b.addMode(n.kind, n.flag, n.mode, n.choices); err != nil {
 			return err
 		}
 	}
@@ -60,16 +63,17 @@ func (b *builder) addNetwork() error {
 	return nil
 }
 
-func (b *builder) addMode(kind specs.LinuxNamespaceType, flag, mode, words string, joins bool) error {
+func (b *builder) addMode(kind specs.LinuxNamespaceType, flag, mode string, choices []string) error {
 	id, joined := strings.CutPrefix(mode, "container:")
 	switch {
-	case mode == "" || mode == "private" || (words != "" && inWords(words, mode)):
-		b.add(kind)
 	case mode == "host":
-	case joined && joins:
+	case joined && slices.Contains(choices, containerMode):
 		return b.join(kind, flag, id)
+	case mode == "" || slices.Contains(choices, mode) && mode != containerMode:
+		b.add(kind)
 	default:
-		return fmt.Errorf("%s %q: choose %s", flag, mode, modes(words, joins))
+		last := len(choices) - 1
+		return fmt.Errorf("%s %q: choose %s or %s", flag, mode, strings.Join(choices[:last], ", "), choices[last])
 	}
 	return nil
 }
@@ -83,23 +87,6 @@ func (b *builder) join(kind specs.LinuxNamespaceType, flag, id string) error {
 	}
 	b.facts.Join[kind] = id
 	return nil
-}
-
-func inWords(words, w string) bool {
-	for _, f := range strings.Fields(words) {
-		if f == w {
-			return true
-		}
-	}
-	return false
-}
-
-func modes(words string, joins bool) string {
-	list := append([]string{"host", "private"}, strings.Fields(words)...)
-	if joins {
-		list = append(list, "container:NAME")
-	}
-	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
 }
 
 // has is whether the container gets a namespace of its own of that kind.

@@ -32,6 +32,7 @@ func (b *builder) setMounts() error {
 	mounts := b.systemMounts(shm)
 	mounts = append(mounts, devices...)
 	mounts = append(mounts, b.fileMounts()...)
+	mounts = append(mounts, b.systemdMounts()...)
 	mounts = slices.DeleteFunc(mounts, b.replaced)
 	for _, m := range b.mounts {
 		om, err := b.userMount(m)
@@ -53,7 +54,7 @@ func (b *builder) systemMounts(shm int64) []specs.Mount {
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: b.devptsOptions()},
 		b.sysMount(),
 		{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup",
-			Options: append(b.access(), "nosuid", "noexec", "nodev", "relatime")},
+			Options: []string{b.cgroupAccess(), "nosuid", "noexec", "nodev", "relatime"}},
 	}
 	if b.host.Mqueue && b.has(specs.IPCNamespace) {
 		mounts = append(mounts, specs.Mount{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue",
@@ -78,15 +79,36 @@ func (b *builder) sysMount() specs.Mount {
 			Options: []string{"rbind", "rprivate", "nosuid", "noexec", "nodev", "rro"}}
 	}
 	return specs.Mount{Destination: "/sys", Type: "sysfs", Source: "sysfs",
-		Options: append(b.access(), "nosuid", "noexec", "nodev")}
+		Options: []string{b.access(), "nosuid", "noexec", "nodev"}}
 }
 
 // access is read-only, except with --privileged.
-func (b *builder) access() []string {
+func (b *builder) access() string {
 	if b.opts.Privileged {
-		return []string{"rw"}
+		return "rw"
 	}
-	return []string{"ro"}
+	return "ro"
+}
+
+// cgroupAccess: an init system makes groups for its services.
+func (b *builder) cgroupAccess() string {
+	if b.opts.Systemd {
+		return "rw"
+	}
+	return b.access()
+}
+
+// systemdMounts are what systemd's container interface asks for: empty /run, /run/lock and /tmp.
+func (b *builder) systemdMounts() []specs.Mount {
+	if !b.opts.Systemd {
+		return nil
+	}
+	var mounts []specs.Mount
+	for _, d := range []struct{ path, mode string }{{"/run", "mode=755"}, {"/run/lock", "mode=1777"}, {"/tmp", "mode=1777"}} {
+		mounts = append(mounts, specs.Mount{Destination: d.path, Type: "tmpfs", Source: "tmpfs",
+			Options: []string{"nosuid", "nodev", d.mode}})
+	}
+	return mounts
 }
 
 // shmMount: shared memory goes with the ipc namespace.

@@ -131,7 +131,7 @@ func (b *builder) setSecurity() error {
 func (b *builder) setHiddenPaths() {
 	var masked, readonly []string
 	if !b.opts.Privileged && !b.sec.unconfinedPaths {
-		masked, readonly = maskedPaths(), readonlyPaths()
+		masked, readonly = append(maskedPaths(), b.host.ThermalThrottle...), readonlyPaths()
 	}
 	visible := func(p string) bool { return b.unmasked(p) }
 	masked = slices.DeleteFunc(masked, visible)
@@ -162,13 +162,17 @@ func (b *builder) setSeccomp() error {
 		b.facts.Seccomp = SeccompDefault
 		return nil
 	}
-	text, err := os.ReadFile(b.abs(b.sec.seccomp))
+	text, err := os.ReadFile(b.host.abs(b.sec.seccomp))
 	if err != nil {
 		return fmt.Errorf("--security-opt seccomp: %w", err)
 	}
 	profile, err := seccomp.Load(text, b.spec.Process.Capabilities.Bounding)
 	if err != nil {
 		return fmt.Errorf("--security-opt seccomp=%s: %w", b.sec.seccomp, err)
+	}
+	if profile == nil { // "{}" is how Docker says unconfined in a file
+		b.facts.Seccomp = SeccompUnconfined
+		return nil
 	}
 	b.facts.Seccomp = SeccompProfile
 	b.spec.Linux.Seccomp = profile

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,66 +25,95 @@ func ParseTmpfs(s string) (Mount, error) {
 
 // tmpfsOptions overlays the safe defaults with what was asked; of two that contradict the last one counts.
 func tmpfsOptions(asked string) ([]string, error) {
-	options := []string{"noexec", "nosuid", "nodev"}
-	if asked == "" {
-		return options, nil
-	}
-	for _, o := range strings.Split(asked, ",") {
-		kept := options[:0]
-		class, err := tmpfsOption(o)
-		if err != nil {
-			return nil, err
-		}
-		for _, have := range options {
-			if c, _ := tmpfsOption(have); c != class {
-				kept = append(kept, have)
+	options := []tmpfsOption{{"exec", "noexec"}, {"suid", "nosuid"}, {"dev", "nodev"}}
+	if asked != "" {
+		for _, word := range strings.Split(asked, ",") {
+			o, err := parseTmpfsOption(word)
+			if err != nil {
+				return nil, err
 			}
+			same := func(have tmpfsOption) bool { return have.class == o.class }
+			options = append(slices.DeleteFunc(options, same), o)
 		}
-		options = append(kept, o)
 	}
-	return options, nil
+	var words []string
+	for _, o := range options {
+		if o.word != "" {
+			words = append(words, o.word)
+		}
+	}
+	return words, nil
 }
 
-// tmpfsOption checks one option and names the class of options of which only one can hold.
-func tmpfsOption(o string) (class string, err error) {
-	key, value, hasValue := strings.Cut(o, "=")
-	if !hasValue {
-		switch o {
-		case "rw", "ro":
-			return "rw", nil
-		case "exec", "suid", "dev", "atime", "diratime":
-			return o, nil
-		case "noexec", "nosuid", "nodev", "noatime", "nodiratime":
-			return o[2:], nil
-		case "relatime", "norelatime", "strictatime", "nostrictatime":
-			return "atime", nil
-		case "sync", "async":
-			return "sync", nil
-		}
-		return "", fmt.Errorf("unknown option %q", o)
+// tmpfsOption is an option of which one of each class can hold.
+type tmpfsOption struct {
+	class string
+	word  string // for the kernel; "" for how it is without a word
+}
+
+func parseTmpfsOption(word string) (tmpfsOption, error) {
+	key, value, hasValue := strings.Cut(word, "=")
+	if hasValue {
+		return tmpfsValue(key, value)
 	}
+	switch word {
+	case "ro":
+		return tmpfsOption{"access", word}, nil
+	case "rw":
+		return tmpfsOption{"access", ""}, nil
+	case "noexec", "nosuid", "nodev", "nodiratime":
+		return tmpfsOption{word[2:], word}, nil
+	case "exec", "suid", "dev", "diratime":
+		return tmpfsOption{word, ""}, nil
+	case "noatime", "strictatime":
+		return tmpfsOption{"atime", word}, nil
+	case "atime", "relatime", "norelatime", "nostrictatime":
+		return tmpfsOption{"atime", ""}, nil
+	case "sync", "async": // nothing is ever written to a disk
+		return tmpfsOption{"sync", ""}, nil
+	}
+	return tmpfsOption{}, fmt.Errorf("unknown option %q", word)
+}
+
+// tmpfsValue reads KEY=VALUE. Sizes are given to the kernel as plain numbers: it does not know all of the units.
+func tmpfsValue(key, value string) (tmpfsOption, error) {
+	var err error
 	switch key {
-	case "size", "nr_blocks":
-		_, err = tmpfsSize(value)
-	case "nr_inodes":
-		_, err = units.RAMInBytes(value)
+	case "size":
+		value, err = tmpfsSize(value)
+	case "nr_blocks", "nr_inodes":
+		value, err = plainNumber(value)
 	case "mode":
 		_, err = strconv.ParseUint(value, 8, 12)
 	case "uid", "gid":
 		_, err = strconv.ParseUint(value, 10, 31)
 	default:
-		return "", fmt.Errorf("unknown option %q", o)
+		return tmpfsOption{}, fmt.Errorf("unknown option %q", key)
 	}
 	if err != nil {
-		return "", fmt.Errorf("option %q: %q is not a valid value", key, value)
+		return tmpfsOption{}, fmt.Errorf("option %s: %q is not a valid value", key, value)
 	}
-	return key, nil
+	return tmpfsOption{key, key + "=" + value}, nil
 }
 
 // tmpfsSize accepts bytes with a unit, and a percentage of memory.
-func tmpfsSize(s string) (int64, error) {
-	if percent, ok := strings.CutSuffix(s, "%"); ok {
-		return strconv.ParseInt(percent, 10, 32)
+func tmpfsSize(s string) (string, error) {
+	percent, isPercent := strings.CutSuffix(s, "%")
+	if !isPercent {
+		return plainNumber(s)
 	}
-	return units.RAMInBytes(s)
+	_, err := strconv.ParseUint(percent, 10, 16)
+	return s, err
+}
+
+// plainNumber gives s back when it is not one, for the message.
+func plainNumber(s string) (string, error) {
+	n, err := units.RAMInBytes(s)
+	if err != nil {
+		return s, err
+	}
+	if n < 0 {
+		return s, strconv.ErrRange
+	}
+	return strconv.FormatInt(n, 10), nil
 }

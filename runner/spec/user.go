@@ -35,7 +35,7 @@ func (b *builder) setUser() error {
 	if err != nil {
 		return err
 	}
-	if err := b.checkMapped(asked, id); err != nil {
+	if err := checkMapped(b.host, asked, id); err != nil {
 		return err
 	}
 	id.Groups = slices.DeleteFunc(id.Groups, func(g uint32) bool { return !mapped(b.host.GIDs, g) })
@@ -97,18 +97,6 @@ func ResolveUser(passwd, group io.Reader, asked string) (UserIdentity, error) {
 		id.Home = "/"
 	}
 	return id, nil
-}
-
-// checkMapped refuses ids the user namespace does not have: setuid would fail with "invalid argument".
-func (b *builder) checkMapped(asked string, id UserIdentity) error {
-	const wayOut = "; give the user more subordinate ids in /etc/subuid and /etc/subgid, or choose a smaller id"
-	if !mapped(b.host.UIDs, id.UID) {
-		return fmt.Errorf("user %s: uid %d is not among the ids that containers have here%s", asked, id.UID, wayOut)
-	}
-	if !mapped(b.host.GIDs, id.GID) {
-		return fmt.Errorf("user %s: gid %d is not among the ids that containers have here%s", asked, id.GID, wayOut)
-	}
-	return nil
 }
 
 func (b *builder) addGroups(id *UserIdentity) error {
@@ -177,4 +165,16 @@ func appendGroup(groups []uint32, g uint32) []uint32 {
 		return groups
 	}
 	return append(groups, g)
+}
+
+// checkMapped refuses ids the user namespace does not have: setuid would fail with "invalid argument".
+func checkMapped(host Host, asked string, id UserIdentity) error {
+	const wayOut = "; give the user more subordinate ids in /etc/subuid and /etc/subgid, or choose a smaller id"
+	if !mapped(host.UIDs, id.UID) {
+		return fmt.Errorf("user %s: uid %d is not among the ids that containers have here%s", asked, id.UID, wayOut)
+	}
+	if !mapped(host.GIDs, id.GID) {
+		return fmt.Errorf("user %s: gid %d is not among the ids that containers have here%s", asked, id.GID, wayOut)
+	}
+	return nil
 }
