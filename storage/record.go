@@ -25,7 +25,7 @@ const maxRecordName = 200
 // holds for the values that the resolver saw.
 var storeVariables = []string{
 	"CONTAINERS_STORAGE_CONF", "CONTAINERS_STORAGE_CONF_OVERRIDE",
-	"STORAGE_DRIVER", "STORAGE_OPTS", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "HOME",
+	"STORAGE_DRIVER", "STORAGE_OPTS", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
 }
 
 // record is a file under images/ of rl's data folder.

@@ -28,19 +28,19 @@ var imageCommands = []command{
 		new:      func() any { return new(tagCmd) },
 	},
 	{
-		name: "load", aliases: []string{"image load"}, group: groupImages, inside: true,
+		name: "load", aliases: []string{"image load"}, group: groupImages,
 		summary: "Store the images of an archive", usage: "[flags]",
 		examples: []string{"rl load -i images.tar.zst", "ssh host docker save alpine | rl load"},
 		new:      func() any { return new(loadCmd) },
 	},
 	{
-		name: "save", aliases: []string{"image save"}, group: groupImages, inside: true,
+		name: "save", aliases: []string{"image save"}, group: groupImages,
 		summary: "Write images as one archive", usage: "[flags] IMAGE [IMAGE...]",
 		examples: []string{"rl save -o images.tar alpine debian", "rl save alpine | zstd >alpine.tar.zst"},
 		new:      func() any { return new(saveCmd) },
 	},
 	{
-		name: "import", aliases: []string{"image import"}, group: groupImages, inside: true,
+		name: "import", aliases: []string{"image import"}, group: groupImages,
 		summary: "Make an image of a root file system", usage: "[flags] FILE|URL|- [NAME[:TAG]]",
 		examples: []string{"rl import rootfs.tar.gz mine", `mmdebstrap bookworm - | rl import -c 'CMD ["bash"]' - debian:mine`},
 		new:      func() any { return new(importCmd) },

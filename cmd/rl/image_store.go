@@ -31,6 +31,12 @@ func (a *app) images() (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if places.UID == 0 {
+		// Root's home is closed to the user namespace's root.
+		if err := os.Setenv("HOME", places.Data); err != nil {
+			return nil, err
+		}
+	}
 	// The libraries log what they also return as errors, and what only
 	// their authors can use.
 	logrus.SetOutput(io.Discard)

@@ -22,6 +22,11 @@ func (a *app) namespace() (*userns.Namespace, error) {
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
+	if places.UID == 0 {
+		if err := places.Lend(int(ns.UIDs[0].Host), int(ns.GIDs[0].Host)); err != nil {
+			return nil, &exitError{exitUsage, err}
+		}
+	}
 	return ns, nil
 }
 
@@ -43,13 +48,22 @@ func (a *app) runInside(args []string) error {
 	if err != nil {
 		return err
 	}
+	files, env := []*os.File{a.stdin, a.stdout, a.stderr}, storageVars(a.places.UID)
+	if a.places.UID == 0 {
+		credentials, err := rootCredentials()
+		if err != nil {
+			return err
+		}
+		defer credentials.Close()
+		files, env = append(files, credentials), append(env, "REGISTRY_AUTH_FILE=/proc/self/fd/3")
+	}
 	// The child asks to die with the thread that started it.
 	runtime.LockOSThread()
 	process, err := ns.Start(userns.Command{
 		Path:        program,
 		Args:        append([]string{insideName}, args...),
-		Env:         storageVars(a.places.UID),
-		Files:       []*os.File{a.stdin, a.stdout, a.stderr},
+		Env:         env,
+		Files:       files,
 		Mounts:      true,
 		DeathSignal: unix.SIGTERM,
 	})

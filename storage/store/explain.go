@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -43,6 +44,8 @@ func explainRegistry(name string, err error) error {
 		host = r.Domain
 	}
 	switch {
+	case errors.Is(err, ErrPlatform):
+		return err
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("pull of %s interrupted: %w", name, context.Canceled)
 	case isUnknown(err):
@@ -53,6 +56,8 @@ func explainRegistry(name string, err error) error {
 		return fmt.Errorf("registry %s allows no more pulls for now: wait, or use credentials ('docker login' stores them)", host)
 	case isPlainHTTP(err):
 		return fmt.Errorf("registry %s speaks HTTP without TLS; to allow it, add to ~/.config/containers/registries.conf:  [[registry]] location=\"%s\" insecure=true", host, host)
+	case isUntrusted(err):
+		return fmt.Errorf("registry %s shows a certificate that this machine does not trust: put the CA's certificate into ~/.config/containers/certs.d/%s/ca.crt: %w", host, host, oneLine(err))
 	case isUnreachable(err):
 		return fmt.Errorf("registry %s cannot be reached: check the name, the network and HTTPS_PROXY: %w", host, oneLine(innermost(err)))
 	case strings.Contains(err.Error(), "Digest did not match"), strings.Contains(err.Error(), "does not match provided manifest digest"):
@@ -90,8 +95,16 @@ func isPlainHTTP(err error) bool {
 }
 
 func isUnreachable(err error) bool {
-	var network net.Error
-	return errors.As(err, &network)
+	var op *net.OpError
+	var name *net.DNSError
+	return errors.As(err, &op) || errors.As(err, &name) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func isUntrusted(err error) bool {
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid)
 }
 
 func isPlatform(err error) bool {

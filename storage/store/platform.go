@@ -40,3 +40,11 @@ func ParsePlatform(s string) (ispec.Platform, error) {
 func badPlatform(s string) error {
 	return fmt.Errorf("%w: %q is not like linux/arm64 or linux/arm/v7", ErrPlatform, s)
 }
+
+// matches reports whether an image's platform is the one that is wanted. Many
+// images leave out the variant.
+func matches(want, is ispec.Platform) bool {
+	return want.OS == is.OS &&
+		(want.Architecture == "" || want.Architecture == is.Architecture) &&
+		(want.Variant == "" || is.Variant == "" || want.Variant == is.Variant)
+}

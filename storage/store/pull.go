@@ -79,6 +79,9 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, er
 	if err != nil {
 		return Pulled{}, err
 	}
+	if err := checkPlatform(ctx, source, sys, o.Platform); err != nil {
+		return Pulled{}, explainRegistry(name, err)
+	}
 	if err := s.copyIn(ctx, source, named, sys, o); err != nil {
 		return Pulled{}, explainRegistry(name, err)
 	}
@@ -92,6 +95,29 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, er
 		Name: name, ID: img.ID, Digest: img.Digest.String(),
 		New: before == nil || before.ID != img.ID,
 	}, nil
+}
+
+// checkPlatform refuses an image that is for another platform than was asked
+// for by name. An index is searched for the platform by the library; an image
+// without one is taken as it is.
+func checkPlatform(ctx context.Context, source types.ImageReference, sys *types.SystemContext, want string) (err error) {
+	if want == "" {
+		return nil
+	}
+	img, err := source.NewImage(ctx, sys)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, img.Close()) }()
+	c, err := img.OCIConfig(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := ParsePlatform(want)
+	if err != nil || matches(p, c.Platform) {
+		return err
+	}
+	return fmt.Errorf("%w: the image is for %s/%s, not for %s", ErrPlatform, c.OS, c.Architecture, want)
 }
 
 // Tags returns the complete references of all tags that a registry has of a
@@ -149,6 +175,9 @@ func (s *Store) copy(ctx context.Context, target, source types.ImageReference, s
 		SourceCtx: sys, DestinationCtx: sys,
 		Progress: reports, ProgressInterval: progressInterval,
 		ReportResolvedReference: &resolved,
+		// The store of detached signatures of real root is closed to the user
+		// namespace's root.
+		RemoveSignatures: s.options.UID == 0,
 	})
 	return resolved, err
 }
@@ -199,9 +228,10 @@ func trustPolicy() (*signature.PolicyContext, error) {
 }
 
 // systemContext says how to reach a registry and which platform to take.
-// Credentials and registries.conf are found by the library.
+// Credentials and registries.conf are found by the library, except that
+// $REGISTRY_AUTH_FILE, which Podman knows, is read here.
 func (s *Store) systemContext(platform, registry string) (*types.SystemContext, error) {
-	sys := &types.SystemContext{DockerRegistryUserAgent: "rl"}
+	sys := &types.SystemContext{DockerRegistryUserAgent: "rl", AuthFilePath: os.Getenv("REGISTRY_AUTH_FILE")}
 	if platform != "" {
 		p, err := ParsePlatform(platform)
 		if err != nil {

@@ -63,9 +63,7 @@ func (s *Store) hasPlatform(f found, want string) bool {
 		return false
 	}
 	c, err := s.config(f.Image)
-	return err == nil && p.OS == c.OS &&
-		(p.Architecture == "" || p.Architecture == c.Architecture) &&
-		(p.Variant == "" || p.Variant == c.Variant)
+	return err == nil && matches(p, c.Platform)
 }
 
 // record writes what Lookup reads: for ref as it was typed, and for the id.

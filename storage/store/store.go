@@ -159,13 +159,13 @@ func (s *Store) factFiles() []string {
 	for _, root := range s.imageRoots() {
 		files = append(files, filepath.Join(root, s.driverName()+"-images", "images.json"))
 	}
-	return append(files, configFiles()...)
+	return append(files, configFiles(s.options.UID)...)
 }
 
 // configFiles returns every place where storage.conf may be, there or not.
-func configFiles() []string {
+func configFiles(uid int) []string {
 	paths, err := configfile.GetSearchPaths(&configfile.File{
-		Name: "storage", Extension: "conf", EnvironmentName: "CONTAINERS_STORAGE_CONF", UserId: os.Getuid(),
+		Name: "storage", Extension: "conf", EnvironmentName: "CONTAINERS_STORAGE_CONF", UserId: uid,
 	})
 	if err != nil {
 		return nil

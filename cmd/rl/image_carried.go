@@ -1,0 +1,13 @@
+//go:build split
+
+package main
+
+import "errors"
+
+// errCarried cannot happen: the program that carries another one sends these
+// commands to it.
+var errCarried = errors.New("internal: this program cannot work on images")
+
+func (c *loadCmd) runInside(*app) error   { return errCarried }
+func (c *saveCmd) runInside(*app) error   { return errCarried }
+func (c *importCmd) runInside(*app) error { return errCarried }
