@@ -47,16 +47,18 @@ type Endpoint struct {
 // Attachment is what a container has got. It is plain data: the runner stores
 // it for inspect.
 type Attachment struct {
-	Network    string        `json:"network"`
-	Interface  string        `json:"interface"`
-	IPAddress  netip.Addr    `json:"ip"`
-	PrefixLen  int           `json:"prefixLen"`
-	Gateway    netip.Addr    `json:"gateway"`
-	MACAddress string        `json:"mac"`
-	MTU        int           `json:"mtu"`
-	Ports      []PortMapping `json:"ports,omitempty"` // random host ports filled in
-	DNS        netip.Addr    `json:"dns"`             // the name server, for resolv.conf
-	Uplink     string        `json:"uplink,omitempty"`
+	Network   string `json:"network"`
+	Interface string `json:"interface"`
+	// HostInterface is the other end of the veth pair, in the bridge's namespace.
+	HostInterface string        `json:"hostInterface"`
+	IPAddress     netip.Addr    `json:"ip"`
+	PrefixLen     int           `json:"prefixLen"`
+	Gateway       netip.Addr    `json:"gateway"`
+	MACAddress    string        `json:"mac"`
+	MTU           int           `json:"mtu"`
+	Ports         []PortMapping `json:"ports,omitempty"` // random host ports filled in
+	DNS           netip.Addr    `json:"dns"`             // the name server, for resolv.conf
+	Uplink        string        `json:"uplink,omitempty"`
 	// Warnings are complete lines for the person: what does not work on this
 	// machine although the container runs.
 	Warnings []string `json:"warnings,omitempty"`

@@ -19,6 +19,7 @@ const (
 	maxPacket           = 4096
 	queryTimeout        = 2 * time.Second // of one name server of the host's
 	tcpIdle             = 5 * time.Second
+	datagramWait        = time.Hour // a shorter one would only wake the process
 	maxTCPClients       = 64
 	maxTCPQueries       = 32 // on one connection
 )
@@ -57,6 +58,9 @@ func newNameServer(ns *namespace, ip netip.Addr, resolvers *resolvers) (*nameSer
 	for _, server := range s.servers {
 		server.Handler, server.UDPSize = s, maxPacket
 		server.ReadTimeout, server.WriteTimeout = tcpIdle, tcpIdle
+		if server.PacketConn != nil {
+			server.ReadTimeout = datagramWait
+		}
 		server.IdleTimeout = func() time.Duration { return tcpIdle }
 		server.MaxTCPQueries = maxTCPQueries
 		go server.ActivateAndServe()

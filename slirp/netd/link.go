@@ -3,6 +3,7 @@ package netd
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -14,16 +15,18 @@ import (
 // loopbackIndex is lo's in every network namespace.
 const loopbackIndex = 1
 
-// vethName names the bridge's side of a container's veth pair. Interface names
-// have at most 15 characters.
-func vethName(id string) string { return "v" + id[:min(len(id), 14)] }
+// vethName names the bridge's side of a container's veth pair: never the same
+// twice, because a pair may outlive its attachment for a moment.
+func vethName(id string) string {
+	return fmt.Sprintf("v%.6s%08x", id, rand.Uint32())
+}
 
 // wire makes the veth pair and configures the container's side. When
 // restoring, a pair that is still there, with the connections over it, stays.
 func (a *attached) wire(netns *os.File, restore bool) error {
 	n := a.network
 	if restore {
-		if _, err := n.h.LinkByName(a.veth); err == nil {
+		if _, err := n.h.LinkByName(a.result.HostInterface); err == nil {
 			return nil
 		}
 	}
@@ -52,22 +55,13 @@ func (a *attached) createVeth(netns *os.File) error {
 		return err
 	}
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU, attrs.MasterIndex = a.veth, mtu, n.bridge
+	attrs.Name, attrs.MTU, attrs.MasterIndex = a.result.HostInterface, mtu, n.bridge
 	veth := &netlink.Veth{
 		LinkAttrs: attrs, PeerName: a.result.Interface, PeerHardwareAddr: mac,
 		PeerMTU: mtu, PeerNamespace: netlink.NsFd(netns.Fd()),
 	}
-	err = n.h.LinkAdd(veth)
-	if errors.Is(err, unix.EEXIST) {
-		// A monitor was killed and its container is attached again before
-		// the kernel has ended the old namespace.
-		if err := deleteLink(n.h, a.veth); err != nil {
-			return err
-		}
-		err = n.h.LinkAdd(veth)
-	}
-	if err != nil {
-		return fmt.Errorf("making the veth pair %s to %s: %w", a.veth, a.result.Interface, err)
+	if err := n.h.LinkAdd(veth); err != nil {
+		return fmt.Errorf("making the veth pair %s to %s: %w", attrs.Name, a.result.Interface, err)
 	}
 	return n.h.LinkSetUp(veth)
 }
@@ -125,4 +119,3 @@ func address(p netip.Prefix) *netlink.Addr {
 		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
 	}}
 }
-

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/rl-project/rl/slirp"
 	"github.com/vishvananda/netlink"
@@ -194,19 +195,21 @@ func (n *network) describe(status *slirp.Status) {
 type attached struct {
 	network *network
 	result  slirp.Attachment
-	veth    string
 	ports   []*published
 }
 
 // attach connects the container's namespace. Every step undoes the ones before
 // when it fails.
 func (n *network) attach(ctx context.Context, netns *os.File, e slirp.Endpoint, restore *slirp.Attachment) (*attached, error) {
-	a := &attached{network: n, veth: vethName(e.ID)}
+	a := &attached{network: n}
 	if restore != nil {
 		e.IPAddress, e.MACAddress, e.Ports = restore.IPAddress, restore.MACAddress, restore.Ports
 	}
 	if err := a.reserve(e); err != nil {
 		return nil, err
+	}
+	if restore != nil {
+		a.result.HostInterface = restore.HostInterface
 	}
 	if err := a.connect(ctx, netns, e, restore != nil); err != nil {
 		a.release()
@@ -234,6 +237,7 @@ func (a *attached) reserve(e slirp.Endpoint) error {
 		Network: slirp.DefaultNetwork, Interface: slirp.DefaultInterface,
 		IPAddress: ip, PrefixLen: n.subnet.Bits(), Gateway: n.gateway, DNS: n.gateway,
 		MACAddress: mac.String(), MTU: mtu,
+		HostInterface: vethName(e.ID),
 	}
 	return nil
 }
@@ -267,19 +271,35 @@ func (a *attached) publish(e slirp.Endpoint) error {
 	return nil
 }
 
-// release frees ports and address. It returns when others can have them.
+// vethGrace is how long a veth pair gets to vanish with the container's
+// namespace. Removing it ourselves takes the kernel's network lock for some 15
+// ms, in which no other container can start.
+const vethGrace = 500 * time.Millisecond
+
+// release frees the ports at once and the address when the veth pair is gone.
 func (a *attached) release() {
 	for _, p := range a.ports {
 		p.close()
 	}
-	n := a.network
-	if err := deleteLink(n.h, a.veth); err != nil {
-		n.log.Printf("removing %s: %v", a.veth, err)
-	}
+	a.network.count(-1)
+	time.AfterFunc(vethGrace, func() {
+		if err := deleteLink(a.network.h, a.result.HostInterface); err != nil {
+			a.network.log.Printf("removing %s: %v", a.result.HostInterface, err)
+		}
+		a.network.free(a.result.IPAddress)
+	})
+}
+
+func (n *network) count(change int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.attached--
-	n.pool.free(a.result.IPAddress)
+	n.attached += change
+}
+
+func (n *network) free(ip netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.pool.free(ip)
 }
 
 // hardwareAddress parses the wanted MAC address, or derives one from ip.

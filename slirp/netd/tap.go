@@ -24,13 +24,8 @@ const tunDevice = "/dev/net/tun"
 // routes stay when an uplink process dies, and packets wait in its queue for
 // the next one.
 func createTap(ns *namespace, h *netlink.Handle) error {
-	f, err := openTap(ns)
-	if err != nil {
+	if err := persistTap(ns); err != nil {
 		return err
-	}
-	defer f.Close()
-	if err := unix.IoctlSetInt(int(f.Fd()), unix.TUNSETPERSIST, 1); err != nil {
-		return fmt.Errorf("making the tap device stay: %w", err)
 	}
 	link, err := h.LinkByName(tapName)
 	if err != nil {
@@ -48,6 +43,20 @@ func createTap(ns *namespace, h *netlink.Handle) error {
 	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: uplinkGateway.AsSlice()}
 	if err := h.RouteAdd(route); err != nil {
 		return fmt.Errorf("adding the uplink's default route: %w", err)
+	}
+	return nil
+}
+
+// persistTap leaves the device without a carrier. It must not be on yet: a
+// carrier that goes and comes is announced up to a second late.
+func persistTap(ns *namespace) error {
+	f, err := openTap(ns)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.IoctlSetInt(int(f.Fd()), unix.TUNSETPERSIST, 1); err != nil {
+		return fmt.Errorf("making the tap device stay: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,339 @@
+package netd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rl-project/rl/slirp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// The tests of this package that move packets run in a host of their own: a
+// network namespace with one interface, owned by one user namespace (as the
+// real host's is owned by the first one), in which rl's user namespace is a
+// child. Nothing leaves the machine.
+//
+//	outer  sets up the host's network, runs inner, is init of a pid namespace
+//	inner  runs the test itself, in the role of the monitors
+//	netd   is the network process, started by the client
+const (
+	roleVariable = "RL_TEST_ROLE"
+	roleOuter    = "outer"
+	roleInner    = "inner"
+	roleNetd     = "netd"
+	roleChild    = "child" // a monitor of its own, see reattach_test.go
+)
+
+// hostAddress is that of the test's host.
+const hostAddress = "192.0.2.10"
+
+func TestMain(m *testing.M) {
+	var err error
+	switch os.Getenv(roleVariable) {
+	case roleOuter:
+		err = outer()
+	case roleNetd:
+		err = testNetd()
+	default:
+		os.Exit(m.Run())
+	}
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		os.Exit(exit.ExitCode())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// onHost runs the calling test again inside a host of its own and reports
+// whether this is that run.
+func onHost(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(roleVariable) == roleInner {
+		return true
+	}
+	cmd := again(roleOuter, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:                 unix.CLONE_NEWUSER | unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID,
+		UidMappings:                []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+		GidMappings:                []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+		GidMappingsEnableSetgroups: false,
+		Pdeathsig:                  unix.SIGKILL,
+	}
+	output, err := cmd.CombinedOutput()
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
+		skip(t, "user namespaces: %v", err)
+	}
+	t.Logf("%s", output)
+	if strings.Contains(string(output), "--- SKIP") {
+		skip(t, "see above")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return false
+}
+
+// skip skips the test for want of what is named, unless skips are faults.
+func skip(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("RL_NO_SKIP") != "" {
+		t.Fatalf("missing: "+format, args...)
+	}
+	t.Skipf("missing: "+format, args...)
+}
+
+// again prepares this test program in another role.
+func again(role string, args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	return cmd
+}
+
+func outer() error {
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mounting /proc: %w", err)
+	}
+	if err := setUpHost(); err != nil {
+		return fmt.Errorf("setting up the test's host: %w", err)
+	}
+	cmd := again(roleInner, os.Args[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{Size: 1}},
+	}
+	return cmd.Run()
+}
+
+// setUpHost gives the host an interface with a default route, and lets
+// everybody listen from port 53 on.
+func setUpHost() error {
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("53"), 0); err != nil {
+		return err
+	}
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "h0"
+	if err := h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "h1"}); err != nil {
+		return err
+	}
+	for _, name := range []string{"lo", "h1", "h0"} {
+		link, err := h.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		if name == "h0" {
+			if err := h.AddrAdd(link, address(netip.MustParsePrefix(hostAddress+"/24"))); err != nil {
+				return err
+			}
+		}
+		if err := h.LinkSetUp(link); err != nil {
+			return err
+		}
+	}
+	return h.RouteAdd(&netlink.Route{Gw: net.ParseIP("192.0.2.1")})
+}
+
+// Environment of the network process in tests.
+const (
+	envRuntime = "RL_TEST_RUNTIME"
+	envUplinks = "RL_TEST_UPLINKS"
+	envLinger  = "RL_TEST_LINGER"
+	envBuiltin = "RL_TEST_BUILTIN"
+)
+
+func testNetd() error {
+	opts := Options{
+		RuntimeDir: os.Getenv(envRuntime),
+		Uplinks:    strings.Fields(os.Getenv(envUplinks)),
+		ResolvConf: filepath.Join(os.Getenv(envRuntime), "resolv.conf"),
+		Log:        os.Stderr,
+	}
+	if builtin := os.Getenv(envBuiltin); builtin != "" {
+		opts.Builtin = func() ([]string, error) { return strings.Fields(builtin), nil }
+	}
+	linger, err := time.ParseDuration(os.Getenv(envLinger))
+	if err != nil {
+		return err
+	}
+	opts.Linger = linger
+	return Serve(context.Background(), os.NewFile(3, "ready"), opts)
+}
+
+// host is the test's view of one user on the test's host.
+type host struct {
+	t       *testing.T
+	runtime string
+}
+
+// newHost prepares a user whose network process tries uplinks in this order.
+func newHost(t *testing.T, uplinks ...string) *host {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv(roleVariable, roleNetd) // for the network process; this process has read it
+	t.Setenv(envRuntime, dir)
+	t.Setenv(envUplinks, strings.Join(uplinks, " "))
+	t.Setenv(envLinger, "200ms")
+	h := &host{t: t, runtime: dir}
+	h.setResolvConf("nameserver 127.0.0.53\n")
+	return h
+}
+
+func (h *host) setResolvConf(text string) {
+	h.t.Helper()
+	if err := os.WriteFile(filepath.Join(h.runtime, "resolv.conf"), []byte(text), 0o644); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// client connects as a monitor does.
+func (h *host) client() *slirp.Client {
+	h.t.Helper()
+	c, err := slirp.Connect(h.t.Context(), slirp.Options{
+		RuntimeDir: h.runtime,
+		Command:    []string{"/proc/self/exe"},
+		Log:        os.Stderr,
+		Warn:       func(line string) { h.t.Error(line) },
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// container is a network namespace with its attachment.
+type container struct {
+	t     *testing.T
+	id    string
+	netns *os.File
+	*slirp.Attachment
+	client *slirp.Client
+}
+
+// container attaches a new network namespace.
+func (h *host) container(id string, ports ...string) *container {
+	h.t.Helper()
+	c := &container{t: h.t, id: id, netns: newNetns(h.t), client: h.client()}
+	e := slirp.Endpoint{ID: id, Name: id}
+	for _, spec := range ports {
+		p, err := slirp.ParsePorts(spec)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		e.Ports = append(e.Ports, p...)
+	}
+	a, err := c.client.Attach(h.t.Context(), c.netns, e)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, w := range a.Warnings {
+		h.t.Error(w)
+	}
+	c.Attachment = a
+	return c
+}
+
+// newNetns makes a network namespace owned by this process's user namespace.
+func newNetns(t *testing.T) *os.File {
+	t.Helper()
+	ns, err := newNamespace(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ns.close)
+	return ns.file
+}
+
+// in runs f on a thread in the container's network namespace.
+func (c *container) in(f func() error) error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		err := unix.Setns(int(c.netns.Fd()), unix.CLONE_NEWNET)
+		if err == nil {
+			err = f()
+		}
+		result <- err
+	}()
+	return <-result
+}
+
+// dial connects from the container. The socket is made in its namespace.
+func (c *container) dial(network, address string) (conn net.Conn, err error) {
+	err = c.in(func() error {
+		conn, err = net.DialTimeout(network, address, 5*time.Second)
+		return err
+	})
+	return conn, err
+}
+
+func (c *container) listen(network, address string) net.Listener {
+	c.t.Helper()
+	var l net.Listener
+	err := c.in(func() (err error) {
+		l, err = net.Listen(network, address)
+		return err
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// tellAddress answers every connection with the client's address.
+func tellAddress(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+		io.WriteString(conn, host)
+		conn.Close()
+	}
+}
+
+// ask reads everything from a connection.
+func ask(conn net.Conn, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	text, err := io.ReadAll(conn)
+	return string(text), err
+}
+
+// hostServer listens in the host's namespace and answers with client addresses.
+func hostServer(t *testing.T, address string) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go tellAddress(l)
+	return l.Addr().String()
+}

@@ -1,0 +1,151 @@
+package netd
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rl-project/rl/slirp"
+)
+
+func TestPublishedTCPKeepsClientAddress(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	c := h.container("cccc", "8080:80", "127.0.0.1::80", "8090-8099:80")
+	go tellAddress(c.listen("tcp4", ":80"))
+	if len(c.Ports) != 3 || c.Ports[1].Host == 0 || c.Ports[2].Host != 8090 {
+		t.Fatalf("ports are %v", c.Ports)
+	}
+	tests := []struct{ from, to, want string }{
+		{hostAddress, hostAddress + ":8080", hostAddress},
+		{"127.0.0.1", "127.0.0.1:8080", c.Gateway.String()},
+		{"127.0.0.1", fmt.Sprintf("127.0.0.1:%d", c.Ports[1].Host), c.Gateway.String()},
+		{"[::1]", "[::1]:8080", c.Gateway.String()},
+		{hostAddress, hostAddress + ":8090", hostAddress},
+	}
+	for _, test := range tests {
+		local, err := net.ResolveTCPAddr("tcp", test.from+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dialer := net.Dialer{LocalAddr: local, Timeout: 5 * time.Second}
+		if got, err := ask(dialer.Dial("tcp", test.to)); err != nil || got != test.want {
+			t.Errorf("through %s the container saw %q, %v; want %s", test.to, got, err, test.want)
+		}
+	}
+	if _, err := net.Dial("tcp", net.JoinHostPort(hostAddress, strconv.Itoa(int(c.Ports[1].Host)))); err == nil {
+		t.Error("a port published on 127.0.0.1 answers on another address")
+	}
+}
+
+func TestPublishedUDP(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	c := h.container("cccc", "5000:53/udp")
+	var server net.PacketConn
+	err := c.in(func() (err error) {
+		server, err = net.ListenPacket("udp4", ":53")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	go func() {
+		b := make([]byte, 100)
+		for {
+			n, from, err := server.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			server.WriteTo(b[:n], from)
+		}
+	}()
+	conn, err := net.Dial("udp", hostAddress+":5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	fmt.Fprint(conn, "ping")
+	b := make([]byte, 100)
+	if n, err := conn.Read(b); err != nil || string(b[:n]) != "ping" {
+		t.Errorf("got %q, %v", b[:n], err)
+	}
+}
+
+func TestContainerReachesPublishedPortOfAnother(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	a, b := h.container("aaaa", "8080:80"), h.container("bbbb")
+	go tellAddress(a.listen("tcp4", ":80"))
+	for _, c := range []*container{a, b} {
+		if got, err := ask(c.dial("tcp4", hostAddress+":8080")); err != nil || got != hostAddress {
+			t.Errorf("%s got %q, %v", c.id, got, err)
+		}
+	}
+}
+
+func TestPortConflicts(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	outside := hostServer(t, "127.0.0.1:7000")
+	first := h.container("aaaa", "8080:80")
+	tests := []struct {
+		spec     string
+		sentinel error
+		text     string
+	}{
+		{"8080:80", slirp.ErrPortInUse, "by container aaaa"},
+		{"127.0.0.1:8080:80", slirp.ErrPortInUse, "by container aaaa"},
+		{outside + ":80", slirp.ErrPortInUse, "127.0.0.1:7000->80/tcp"},
+		{"22:22", slirp.ErrLowPort, "net.ipv4.ip_unprivileged_port_start=22"},
+		{"198.51.100.1:8081:80", slirp.ErrAddress, "198.51.100.1"},
+	}
+	for _, test := range tests {
+		ports, err := slirp.ParsePorts(test.spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The second port shows that nothing is left behind.
+		ports = append([]slirp.PortMapping{{Host: 9000, Container: 90, Protocol: "tcp"}}, ports...)
+		_, err = h.client().Attach(t.Context(), newNetns(t), slirp.Endpoint{ID: "bbbb", Ports: ports})
+		if !errors.Is(err, test.sentinel) || !strings.Contains(fmt.Sprint(err), test.text) || strings.Contains(fmt.Sprint(err), "\n") {
+			t.Errorf("%s: got %v, want %v with %q", test.spec, err, test.sentinel, test.text)
+		}
+	}
+	if owner := slirp.PortOwner(slirp.PortMapping{Host: 7000, Protocol: "tcp"}); !strings.Contains(owner, "pid") {
+		t.Errorf("owner of the host's port is %q", owner)
+	}
+	if err := first.client.Detach(t.Context(), "aaaa"); err != nil {
+		t.Fatal(err)
+	}
+	h.container("cccc", "8080:80")
+}
+
+func TestThousandPorts(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	if c := h.container("aaaa", "10000-10999:10000-10999"); len(c.Ports) != 1000 {
+		t.Errorf("%d ports are published", len(c.Ports))
+	}
+}
