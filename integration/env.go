@@ -24,9 +24,10 @@ type Env struct {
 	// tells this Env's processes from others of the same account.
 	Prog string
 
-	mounts *MountNS
-	groups map[string]bool // control groups of containers, of anybody, seen at the start
-	names  atomic.Int64
+	mounts    *MountNS
+	ownMounts []string        // places that the test itself mounted
+	groups    map[string]bool // control groups of containers, of anybody, seen at the start
+	names     atomic.Int64
 
 	usernsMu sync.Mutex
 	userns   map[string]bool // user namespaces seen to belong to it

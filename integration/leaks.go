@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -149,6 +150,9 @@ func (e *Env) leakedMounts() []string {
 }
 
 func (e *Env) madeMount(place string) bool {
+	if slices.Contains(e.ownMounts, place) {
+		return true
+	}
 	for _, p := range rootPlaces {
 		if p == place {
 			return e.mounts != nil
@@ -216,6 +220,9 @@ func (e *Env) remove() {
 	for _, p := range e.Processes() {
 		unix.Kill(p.PID, unix.SIGKILL)
 		waitGone(p.PID, 5*time.Second)
+	}
+	for _, place := range e.ownMounts {
+		unix.Unmount(place, unix.MNT_DETACH)
 	}
 	e.mounts.Close()
 	os.RemoveAll(e.Dir)
