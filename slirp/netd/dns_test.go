@@ -49,7 +49,7 @@ func resolver(t *testing.T, address, ip string) {
 }
 
 // resolve asks the container's name server.
-func (c *container) resolve(network, name string) (*dns.Msg, error) {
+func (c *testContainer) resolve(network, name string) (*dns.Msg, error) {
 	conn, err := c.dial(network, net.JoinHostPort(c.DNS.String(), "53"))
 	if err != nil {
 		return nil, err

@@ -223,7 +223,7 @@ func (h *host) client() *slirp.Client {
 }
 
 // container is a network namespace with its attachment.
-type container struct {
+type testContainer struct {
 	t     *testing.T
 	id    string
 	netns *os.File
@@ -232,9 +232,9 @@ type container struct {
 }
 
 // container attaches a new network namespace.
-func (h *host) container(id string, ports ...string) *container {
+func (h *host) container(id string, ports ...string) *testContainer {
 	h.t.Helper()
-	c := &container{t: h.t, id: id, netns: newNetns(h.t), client: h.client()}
+	c := &testContainer{t: h.t, id: id, netns: newNetns(h.t), client: h.client()}
 	e := slirp.Endpoint{ID: id, Name: id}
 	for _, spec := range ports {
 		p, err := slirp.ParsePorts(spec)
@@ -266,7 +266,7 @@ func newNetns(t *testing.T) *os.File {
 }
 
 // in runs f on a thread in the container's network namespace.
-func (c *container) in(f func() error) error {
+func (c *testContainer) in(f func() error) error {
 	result := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
@@ -280,7 +280,7 @@ func (c *container) in(f func() error) error {
 }
 
 // dial connects from the container. The socket is made in its namespace.
-func (c *container) dial(network, address string) (conn net.Conn, err error) {
+func (c *testContainer) dial(network, address string) (conn net.Conn, err error) {
 	err = c.in(func() error {
 		conn, err = net.DialTimeout(network, address, 5*time.Second)
 		return err
@@ -288,7 +288,7 @@ func (c *container) dial(network, address string) (conn net.Conn, err error) {
 	return conn, err
 }
 
-func (c *container) listen(network, address string) net.Listener {
+func (c *testContainer) listen(network, address string) net.Listener {
 	c.t.Helper()
 	var l net.Listener
 	err := c.in(func() (err error) {

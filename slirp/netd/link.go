@@ -1,12 +1,14 @@
 package netd
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -15,10 +17,42 @@ import (
 // loopbackIndex is lo's in every network namespace.
 const loopbackIndex = 1
 
-// vethName names the bridge's side of a container's veth pair: never the same
-// twice, because a pair may outlive its attachment for a moment.
-func vethName(id string) string {
-	return fmt.Sprintf("v%.6s%08x", id, rand.Uint32())
+// vethPrefix begins the names of the bridge's side of veth pairs.
+const vethPrefix = "v"
+
+// vethName names the bridge's side of the pair of the container with address
+// ip. It is never the same twice, because a pair may outlive its attachment
+// for a moment. The address in it tells a network process that takes up the
+// bridge which addresses are in use before their monitors do.
+func vethName(ip netip.Addr) string {
+	return fmt.Sprintf("%s%x-%05x", vethPrefix, ip.As4(), rand.N(1<<20))
+}
+
+// addressIn returns the address in the name of a veth pair's end.
+func addressIn(name string) (netip.Addr, bool) {
+	text, isVeth := strings.CutPrefix(name, vethPrefix)
+	text, _, _ = strings.Cut(text, "-")
+	b, err := hex.DecodeString(text)
+	if !isVeth || err != nil || len(b) != 4 {
+		return netip.Addr{}, false
+	}
+	return netip.AddrFrom4([4]byte(b)), true
+}
+
+// addressesInUse lists the containers on a bridge that another network process
+// made.
+func addressesInUse(h *netlink.Handle) ([]netip.Addr, error) {
+	links, err := h.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("listing the containers on the bridge: %w", err)
+	}
+	var list []netip.Addr
+	for _, link := range links {
+		if ip, ok := addressIn(link.Attrs().Name); ok {
+			list = append(list, ip)
+		}
+	}
+	return list, nil
 }
 
 // wire makes the veth pair and configures the container's side. When

@@ -77,6 +77,13 @@ func (n *network) build(opts Options, exists bool) (err error) {
 	}
 	n.gateway = n.subnet.Addr()
 	n.pool = newPool(n.subnet)
+	if exists {
+		inUse, err := addressesInUse(n.h)
+		if err != nil {
+			return err
+		}
+		n.pool.expect(inUse)
+	}
 	if n.uplink, err = newUplink(opts, n.log, n.ns, n.h, exists); err != nil {
 		return err
 	}
@@ -205,7 +212,7 @@ func (n *network) attach(ctx context.Context, netns *os.File, e slirp.Endpoint, 
 	if restore != nil {
 		e.IPAddress, e.MACAddress, e.Ports = restore.IPAddress, restore.MACAddress, restore.Ports
 	}
-	if err := a.reserve(e); err != nil {
+	if err := a.reserve(e, restore != nil); err != nil {
 		return nil, err
 	}
 	if restore != nil {
@@ -219,11 +226,11 @@ func (n *network) attach(ctx context.Context, netns *os.File, e slirp.Endpoint, 
 }
 
 // reserve takes an address and fills in the result.
-func (a *attached) reserve(e slirp.Endpoint) error {
+func (a *attached) reserve(e slirp.Endpoint, restore bool) error {
 	n := a.network
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	ip, err := n.pool.take(e.IPAddress)
+	ip, err := n.pool.take(e.IPAddress, restore)
 	if err != nil {
 		return err
 	}
@@ -237,7 +244,7 @@ func (a *attached) reserve(e slirp.Endpoint) error {
 		Network: slirp.DefaultNetwork, Interface: slirp.DefaultInterface,
 		IPAddress: ip, PrefixLen: n.subnet.Bits(), Gateway: n.gateway, DNS: n.gateway,
 		MACAddress: mac.String(), MTU: mtu,
-		HostInterface: vethName(e.ID),
+		HostInterface: vethName(ip),
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func TestContainerReachesPublishedPortOfAnother(t *testing.T) {
 	h := newHost(t, slirp.Slirp4netns)
 	a, b := h.container("aaaa", "8080:80"), h.container("bbbb")
 	go tellAddress(a.listen("tcp4", ":80"))
-	for _, c := range []*container{a, b} {
+	for _, c := range []*testContainer{a, b} {
 		if got, err := ask(c.dial("tcp4", hostAddress+":8080")); err != nil || got != hostAddress {
 			t.Errorf("%s got %q, %v", c.id, got, err)
 		}

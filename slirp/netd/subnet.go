@@ -93,43 +93,62 @@ func destination(r netlink.Route) (netip.Prefix, bool) {
 // The first is the gateway's.
 type pool struct {
 	subnet netip.Prefix
-	used   map[netip.Addr]bool
+	used   map[netip.Addr]holder
 }
 
+// holder is who has an address.
+type holder int
+
+const (
+	nobody holder = iota
+	container
+	expected // a container whose monitor has not reattached yet
+	gateway
+)
+
 func newPool(subnet netip.Prefix) *pool {
-	p := &pool{subnet: subnet, used: map[netip.Addr]bool{}}
-	p.used[p.gateway()] = true
+	p := &pool{subnet: subnet, used: map[netip.Addr]holder{}}
+	p.used[p.gateway()] = gateway
 	return p
 }
 
 func (p *pool) gateway() netip.Addr { return p.subnet.Masked().Addr().Next() }
 
+// expect keeps addresses for containers that are to be restored.
+func (p *pool) expect(list []netip.Addr) {
+	for _, ip := range list {
+		p.used[ip] = expected
+	}
+}
+
 // take reserves wanted, or any free address when wanted is the zero value.
-func (p *pool) take(wanted netip.Addr) (netip.Addr, error) {
+// restore says that wanted was the container's already.
+func (p *pool) take(wanted netip.Addr, restore bool) (netip.Addr, error) {
 	if wanted.IsValid() {
-		return wanted, p.claim(wanted)
+		return wanted, p.claim(wanted, restore)
 	}
 	for ip := p.gateway().Next(); p.subnet.Contains(ip.Next()); ip = ip.Next() {
-		if !p.used[ip] {
-			p.used[ip] = true
+		if p.used[ip] == nobody {
+			p.used[ip] = container
 			return ip, nil
 		}
 	}
-	return netip.Addr{}, fmt.Errorf("%w: all of %s is in use", slirp.ErrAddress, p.subnet)
+	return netip.Addr{}, fmt.Errorf("%w: all of %s is in use", slirp.ErrAddress, p.subnet.Masked())
 }
 
-func (p *pool) claim(ip netip.Addr) error {
+func (p *pool) claim(ip netip.Addr, restore bool) error {
+	holder := p.used[ip]
 	switch {
 	case !p.subnet.Contains(ip):
-		return fmt.Errorf("%w: %s lies outside the network %s", slirp.ErrAddress, ip, p.subnet)
+		return fmt.Errorf("%w: %s lies outside the network %s", slirp.ErrAddress, ip, p.subnet.Masked())
 	case ip == p.subnet.Masked().Addr() || !p.subnet.Contains(ip.Next()):
-		return fmt.Errorf("%w: %s is the network's or the broadcast address of %s", slirp.ErrAddress, ip, p.subnet)
-	case ip == p.gateway():
+		return fmt.Errorf("%w: %s is the network's or the broadcast address of %s", slirp.ErrAddress, ip, p.subnet.Masked())
+	case holder == gateway:
 		return fmt.Errorf("%w: %s is the gateway's", slirp.ErrAddress, ip)
-	case p.used[ip]:
+	case holder == container, holder == expected && !restore:
 		return fmt.Errorf("%w: %s belongs to another container", slirp.ErrAddress, ip)
 	}
-	p.used[ip] = true
+	p.used[ip] = container
 	return nil
 }
 
