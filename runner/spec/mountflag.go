@@ -35,6 +35,9 @@ func parseMount(s, dir string) (Mount, error) {
 	if err != nil {
 		return Mount{}, errors.New("write type=bind,source=...,target=...")
 	}
+	if strings.ContainsRune(s, 0) {
+		return Mount{}, errors.New("it contains a zero byte")
+	}
 	f := mountFlag{Mount: Mount{Kind: KindVolume}}
 	for _, field := range fields {
 		key, value, hasValue := strings.Cut(field, "=")

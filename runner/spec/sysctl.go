@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -69,7 +70,8 @@ func ParseSysctl(s string) (key, value string, err error) {
 		return "", "", fmt.Errorf("invalid sysctl %q: write NAME=VALUE", s)
 	}
 	key = dotted(key)
-	if strings.ContainsRune(s, 0) || strings.Contains(path.Clean("/"+strings.ReplaceAll(key, ".", "/")), "..") {
+	file := SysctlFile(key)
+	if strings.ContainsRune(s, 0) || !filepath.IsLocal(file) || path.Clean(file) != file {
 		return "", "", fmt.Errorf("invalid sysctl %q: not a name", s)
 	}
 	if strings.HasPrefix(key, "net.") || strings.HasPrefix(key, "fs.mqueue.") || slices.Contains(ipcSysctls(), key) {
@@ -85,6 +87,14 @@ func dotted(key string) string {
 	if i < 0 || key[i] == '.' {
 		return key
 	}
+	return exchange(key)
+}
+
+// SysctlFile is the path below /proc/sys of the setting key, as ParseSysctl gives it.
+func SysctlFile(key string) string { return exchange(key) }
+
+// exchange swaps dots and slashes.
+func exchange(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch r {
 		case '/':
@@ -93,7 +103,7 @@ func dotted(key string) string {
 			return '/'
 		}
 		return r
-	}, key)
+	}, s)
 }
 
 func (b *builder) checkSysctl(key string) error {

@@ -89,6 +89,12 @@ func ResolveUser(passwd, group io.Reader, asked string) (UserIdentity, error) {
 		name, _, _ := strings.Cut(asked, ":")
 		return UserIdentity{}, fmt.Errorf("%w %s: %w", ErrNoUser, name, err)
 	}
+	// Nobody else checks what stands in the image's files, and -1 means "leave it" to setresuid.
+	for _, n := range append([]int{u.Uid, u.Gid}, u.Sgids...) {
+		if n < 0 || n > math.MaxInt32 {
+			return UserIdentity{}, fmt.Errorf("%w %s: the image gives it the id %d", ErrNoUser, asked, n)
+		}
+	}
 	id := UserIdentity{UID: uint32(u.Uid), GID: uint32(u.Gid), Home: u.Home}
 	for _, g := range u.Sgids {
 		id.Groups = appendGroup(id.Groups, uint32(g))
@@ -149,7 +155,7 @@ func (b *builder) lookupGroups(names []string) ([]uint32, error) {
 
 func groupID(known []user.Group, name string) (uint32, error) {
 	for _, g := range known {
-		if g.Name == name {
+		if g.Name == name && g.Gid >= 0 && g.Gid <= math.MaxInt32 {
 			return uint32(g.Gid), nil
 		}
 	}
