@@ -1,0 +1,14 @@
+package logs
+
+import "errors"
+
+var (
+	// ErrNotKept is returned where output is asked for that the driver none
+	// threw away.
+	ErrNotKept = errors.New("the container's log driver is none: its output was not kept")
+
+	// ErrOption is wrapped by errors about --log-driver and --log-opt.
+	ErrOption = errors.New("log option")
+
+	errDamaged = errors.New("not an entry of a log")
+)

@@ -1,0 +1,104 @@
+package logs
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Drivers that --log-driver knows.
+const (
+	JSONFile = "json-file"
+	None     = "none"
+)
+
+const (
+	defaultSize  = 10_000_000
+	defaultFiles = 3
+)
+
+// Options say how a container's output is kept. The zero value is the
+// default: json-file, three files of ten megabytes.
+type Options struct {
+	Driver string // "" is JSONFile
+	// MaxSize is the size in bytes at which a file is set aside. It may be
+	// exceeded by one entry. 0 is the default, negative is no limit.
+	MaxSize int64
+	MaxFile int // how many files there are at most; 0 is the default
+}
+
+// ParseOptions reads the values of --log-driver ("" if it was not given) and of
+// each --log-opt. Sizes are decimal, as Docker's are: 10m is 10,000,000.
+func ParseOptions(driver string, opts []string) (Options, error) {
+	o := Options{Driver: driver, MaxSize: defaultSize, MaxFile: defaultFiles}
+	switch driver {
+	case "":
+		o.Driver = JSONFile
+	case JSONFile:
+	case None:
+		if len(opts) > 0 {
+			return o, fmt.Errorf("%w %s: the driver none has no options", ErrOption, opts[0])
+		}
+	default:
+		return o, fmt.Errorf("%w: no log driver %q: there are %s and %s", ErrOption, driver, JSONFile, None)
+	}
+	for _, opt := range opts {
+		if err := o.set(opt); err != nil {
+			return o, fmt.Errorf("%w %s: %w", ErrOption, opt, err)
+		}
+	}
+	return o, nil
+}
+
+func (o *Options) set(opt string) (err error) {
+	key, value, ok := strings.Cut(opt, "=")
+	if !ok {
+		return fmt.Errorf("it must be of the form KEY=VALUE")
+	}
+	switch key {
+	case "max-size":
+		o.MaxSize, err = parseSize(value)
+	case "max-file":
+		o.MaxFile, err = strconv.Atoi(value)
+		if err != nil || o.MaxFile < 1 {
+			return fmt.Errorf("max-file is a number of files, 1 or more")
+		}
+	default:
+		return fmt.Errorf("%s knows max-size and max-file", o.Driver)
+	}
+	return err
+}
+
+// parseSize reads 1000, 1000b, 20k, 10m, 10mb, 1.5g; -1 is no limit.
+func parseSize(s string) (int64, error) {
+	if s == "-1" {
+		return -1, nil
+	}
+	digits := strings.TrimRight(s, "bBkKmMgG")
+	unit, known := map[string]float64{
+		"": 1, "b": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9,
+	}[strings.ToLower(s[len(digits):])]
+	n, err := strconv.ParseFloat(digits, 64)
+	if n *= unit; err != nil || !known || n < 1 || n >= math.MaxInt64 || strings.ContainsAny(digits, "xXpPnN_") {
+		return 0, fmt.Errorf("max-size is a number of bytes, with k, m or g after it, or -1 for no limit")
+	}
+	return int64(n), nil
+}
+
+// complete returns o with its defaults in place of zeros.
+func (o Options) complete() Options {
+	if o.Driver == "" {
+		o.Driver = JSONFile
+	}
+	if o.MaxSize == 0 {
+		o.MaxSize = defaultSize
+	}
+	if o.MaxSize < 0 {
+		o.MaxSize = math.MaxInt64
+	}
+	if o.MaxFile == 0 {
+		o.MaxFile = defaultFiles
+	}
+	return o
+}

@@ -1,0 +1,180 @@
+package logs
+
+import (
+	"bytes"
+	"io/fs"
+	"sync"
+	"time"
+)
+
+// maxBatch is how many bytes are collected before they are written. More is
+// not faster, and it stays allocated in the monitor of a busy container.
+const maxBatch = 64 << 10
+
+// Writer keeps the output of one container. It is for one process: the
+// monitor. Its streams may be used at the same time; what is written comes
+// into the log in the order of the calls.
+type Writer struct {
+	mu      sync.Mutex
+	file    *file // nil for the driver none and after Close
+	streams [2]LineWriter
+	now     func() time.Time
+	report  func(error)
+	closed  bool
+
+	batch   []byte
+	limit   int // of batch, so that a file ends soon after its full size
+	failing bool
+	lost    int64
+}
+
+// Open goes on with the log at path, or begins it. It is called in the user
+// namespace.
+//
+// Afterwards, no failure of the disk gets in the way of the container: lines
+// that cannot be stored are dropped and counted (see Lost), and logging goes
+// on when there is space again. At the first such failure, and at the first one
+// after each recovery, report is called with the reason. It must not call the
+// Writer.
+func Open(path string, o Options, report func(error)) (*Writer, error) {
+	o = o.complete()
+	w := &Writer{now: time.Now, report: report}
+	w.streams = [2]LineWriter{{w: w, stream: Stdout}, {w: w, stream: Stderr}}
+	if o.Driver == None {
+		return w, nil
+	}
+	w.file = &file{path: path, size: o.MaxSize, keep: o.MaxFile}
+	if err := w.file.open(); err != nil {
+		return nil, err
+	}
+	w.plan()
+	return w, nil
+}
+
+// Stream returns what logs that stream.
+func (w *Writer) Stream(s Stream) *LineWriter { return &w.streams[s] }
+
+// Lost returns how many lines, or pieces of lines, could not be stored.
+func (w *Writer) Lost() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost
+}
+
+// Close stores the unfinished lines of both streams and closes the file.
+func (w *Writer) Close() error {
+	for i := range w.streams {
+		w.streams[i].Close()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	if w.file == nil {
+		return nil
+	}
+	err := w.file.close()
+	w.file, w.batch = nil, nil
+	return err
+}
+
+// add puts an entry into the batch, and the batch into the file if it is full.
+func (w *Writer) add(text, trailer []byte) {
+	w.batch = appendEntry(w.batch, text, trailer)
+	if len(w.batch) >= w.limit {
+		w.flush()
+	}
+}
+
+// flush stores the batch, or drops it.
+func (w *Writer) flush() {
+	if len(w.batch) == 0 {
+		return
+	}
+	n, err := w.file.write(w.batch)
+	if err != nil {
+		w.lost += int64(bytes.Count(w.batch[n:], []byte{'\n'}))
+		if !w.failing && w.report != nil {
+			w.report(err)
+		}
+	}
+	w.failing = err != nil
+	w.batch = w.batch[:0]
+	w.plan()
+}
+
+// plan sets how large the next batch may become.
+func (w *Writer) plan() { w.limit = int(min(maxBatch, w.file.room())) }
+
+// LineWriter is an io.Writer for one stream of a container. Its memory is a
+// partial line.
+type LineWriter struct {
+	w       *Writer
+	stream  Stream
+	pending []byte // of a line, shorter than MaxPiece
+	trailer []byte
+}
+
+// Write logs p. The end of p that is not a whole line waits for the rest of
+// the line, MaxPiece bytes, or Close. The error is fs.ErrClosed after Close of
+// the Writer, else nil: see Open.
+func (l *LineWriter) Write(p []byte) (int, error) {
+	w := l.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return 0, fs.ErrClosed
+	}
+	if w.file == nil {
+		return len(p), nil
+	}
+	l.trailer = appendTrailer(l.trailer[:0], l.stream, w.now())
+	for rest := p; len(rest) > 0; {
+		rest = rest[l.take(rest):]
+	}
+	w.flush()
+	return len(p), nil
+}
+
+// take logs one line or piece from the start of p, or keeps p for later, and
+// returns how many bytes that were.
+func (l *LineWriter) take(p []byte) int {
+	window := p[:min(len(p), MaxPiece-len(l.pending))]
+	end := bytes.IndexByte(window, '\n')
+	switch {
+	case end >= 0:
+		l.put(window[:end], l.trailer)
+		return end + 1
+	case len(l.pending)+len(window) == MaxPiece:
+		l.put(window, l.unfinished())
+	default:
+		l.pending = append(l.pending, window...)
+	}
+	return len(window)
+}
+
+// put logs what is pending and text as one entry.
+func (l *LineWriter) put(text, trailer []byte) {
+	if len(l.pending) > 0 {
+		text = append(l.pending, text...)
+		l.pending = text[:0]
+	}
+	l.w.add(text, trailer)
+}
+
+// unfinished is the trailer of an entry without a newline.
+func (l *LineWriter) unfinished() []byte { return l.trailer[len(`\n`):] }
+
+// Close logs what the stream's last line has without its newline. The stream
+// may be written to again.
+func (l *LineWriter) Close() error {
+	w := l.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file == nil || len(l.pending) == 0 {
+		return nil
+	}
+	l.trailer = appendTrailer(l.trailer[:0], l.stream, w.now())
+	l.put(nil, l.unfinished())
+	w.flush()
+	return nil
+}
