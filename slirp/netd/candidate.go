@@ -21,14 +21,29 @@ type candidate struct {
 	tap bool
 }
 
+// candidates lists the uplinks to try. What was asked for by name is taken
+// whatever its version.
 func candidates(opts Options) []candidate {
+	names, check := opts.Uplinks, slirp.CheckUplink
+	if len(names) == 0 {
+		names = slirp.Uplinks()
+	} else {
+		check = func(string, string) error { return nil }
+	}
+	find := func(name string) (string, error) {
+		path, err := slirp.FindUplink(name)
+		if err != nil {
+			return "", err
+		}
+		return path, check(name, path)
+	}
 	var list []candidate
-	for _, name := range opts.Uplinks {
+	for _, name := range names {
 		switch name {
 		case slirp.Pasta:
-			list = append(list, candidate{name: name, argv: pastaCommand})
+			list = append(list, candidate{name: name, argv: pastaCommand(find)})
 		case slirp.Slirp4netns:
-			list = append(list, candidate{name: name, argv: slirp4netnsCommand})
+			list = append(list, candidate{name: name, argv: slirp4netnsCommand(find)})
 		case slirp.Builtin:
 			list = append(list, candidate{name: name, argv: builtinCommand(opts.Builtin), tap: true})
 		}
@@ -60,35 +75,36 @@ func (c *candidate) command(ns *namespace) (*exec.Cmd, error) {
 
 const netnsPath = "/proc/self/fd/0"
 
-func pastaCommand() ([]string, error) {
-	path, err := slirp.FindUplink(slirp.Pasta)
-	if err != nil {
-		return nil, err
+// finder returns the path of an uplink's program.
+type finder func(name string) (path string, err error)
+
+func pastaCommand(find finder) func() ([]string, error) {
+	return func() ([]string, error) {
+		path, err := find(slirp.Pasta)
+		return []string{path,
+			"--foreground", "--quiet", "--ipv4-only",
+			"--ns-ifname", tapName, "--mtu", fmt.Sprint(mtu),
+			"--address", uplinkAddress.String(), "--netmask", fmt.Sprint(uplinkSubnet.Bits()),
+			"--gateway", uplinkGateway.String(),
+			// The ways to the host's loopback addresses, by the gateway's
+			// address and by ports that it listens on in the namespace: shut.
+			"--no-map-gw", "--tcp-ns", "none", "--udp-ns", "none",
+			"--tcp-ports", "none", "--udp-ports", "none",
+			"--no-dhcp", "--no-ndp", "--no-ra", "--no-dhcpv6",
+			"--netns-only", "--no-netns-quit", "--netns", netnsPath,
+		}, err
 	}
-	return []string{path,
-		"--foreground", "--quiet", "--ipv4-only",
-		"--ns-ifname", tapName, "--mtu", fmt.Sprint(mtu),
-		"--address", uplinkAddress.String(), "--netmask", fmt.Sprint(uplinkSubnet.Bits()),
-		"--gateway", uplinkGateway.String(),
-		// The way to the host's loopback addresses, both by the gateway's
-		// address and by listening in the namespace: shut.
-		"--no-map-gw", "--tcp-ns", "none", "--udp-ns", "none",
-		"--tcp-ports", "none", "--udp-ports", "none",
-		"--no-dhcp", "--no-ndp", "--no-ra", "--no-dhcpv6",
-		"--netns-only", "--no-netns-quit", "--netns", netnsPath,
-	}, nil
 }
 
-func slirp4netnsCommand() ([]string, error) {
-	path, err := slirp.FindUplink(slirp.Slirp4netns)
-	if err != nil {
-		return nil, err
+func slirp4netnsCommand(find finder) func() ([]string, error) {
+	return func() ([]string, error) {
+		path, err := find(slirp.Slirp4netns)
+		return []string{path,
+			"--mtu", fmt.Sprint(mtu), "--cidr", uplinkSubnet.String(),
+			"--disable-host-loopback", "--enable-sandbox",
+			"--netns-type", "path", netnsPath, tapName,
+		}, err
 	}
-	return []string{path,
-		"--mtu", fmt.Sprint(mtu), "--cidr", uplinkSubnet.String(),
-		"--disable-host-loopback", "--enable-sandbox",
-		"--netns-type", "path", netnsPath, tapName,
-	}, nil
 }
 
 func builtinCommand(builtin func() ([]string, error)) func() ([]string, error) {

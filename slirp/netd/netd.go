@@ -32,6 +32,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -48,7 +49,8 @@ const DefaultLinger = 5 * time.Second
 type Options struct {
 	// RuntimeDir holds its socket and lock; private to the user.
 	RuntimeDir string
-	// Uplinks to try, in this order. Empty means slirp.Uplinks.
+	// Uplinks to try, in this order, whatever their version. Empty means
+	// slirp.Uplinks, those that are recent enough.
 	Uplinks []string
 	// Builtin gives the command of the built-in uplink (slirp/gvisor), which
 	// may have to be unpacked first. nil: there is none in this program.
@@ -96,12 +98,14 @@ func Serve(ctx context.Context, ready *os.File, opts Options) error {
 // that it holds as long as any container runs.
 func saveMemory() {
 	debug.SetGCPercent(25)
+	// Every processor comes with caches of its own; what is to be done is
+	// mostly the kernel's work.
+	runtime.GOMAXPROCS(min(maxProcessors, runtime.NumCPU()))
 }
 
+const maxProcessors = 4
+
 func withDefaults(opts Options) Options {
-	if len(opts.Uplinks) == 0 {
-		opts.Uplinks = slirp.Uplinks()
-	}
 	if opts.ResolvConf == "" {
 		opts.ResolvConf = "/etc/resolv.conf"
 	}

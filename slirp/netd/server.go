@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rl-project/rl/internal/footprint"
 	"github.com/rl-project/rl/slirp"
 	"github.com/rl-project/rl/slirp/internal/wire"
 	"golang.org/x/sys/unix"
@@ -32,7 +33,12 @@ type server struct {
 	// process that was killed, or none came for a while; see networkFor.
 	survivors    chan struct{}
 	survivorOnce sync.Once
+
+	idler *footprint.Idler
 }
+
+// settled is when an attachment and what it started are over.
+const settled = time.Second
 
 // survivorWait is how long the first attachment waits for monitors that hold
 // the bridge of a killed process. They notice its end at once, so this only
@@ -40,7 +46,7 @@ type server struct {
 const survivorWait = 150 * time.Millisecond
 
 func newServer(opts Options, listener *net.UnixListener, crashed bool) *server {
-	s := &server{opts: opts, log: newLogger(opts.Log), listener: listener, survivors: make(chan struct{})}
+	s := &server{opts: opts, log: newLogger(opts.Log), listener: listener, survivors: make(chan struct{}), idler: footprint.NewIdler(settled)}
 	s.idle = time.AfterFunc(opts.Linger, s.stopIfIdle)
 	if crashed {
 		time.AfterFunc(survivorWait, s.noMoreSurvivors)
@@ -186,6 +192,7 @@ func (c *client) answer() bool {
 	var request slirp.Request
 	files, err := wire.Receive(c.conn, &request)
 	defer closeAll(files)
+	c.server.idler.Touch()
 	if err != nil {
 		return false
 	}
