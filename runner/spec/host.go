@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -30,8 +29,8 @@ type Host struct {
 	UIDs, GIDs []specs.LinuxIDMapping
 	// HardLimit is the caller's hard limit of a resource (unix.RLIMIT_NOFILE ...), which no container exceeds.
 	HardLimit func(resource int) uint64
-	// OOMScoreAdj is the caller's own; a container's can only be higher.
-	OOMScoreAdj int
+	// OOMScoreAdj gives the caller's own score; a container's can only be higher.
+	OOMScoreAdj func() int
 	// LastCap is the highest capability number the kernel knows.
 	LastCap int
 	// Mqueue is whether the kernel has POSIX message queues.
@@ -59,13 +58,12 @@ func LocalHost() (Host, error) {
 		LookupEnv: os.LookupEnv,
 		CPUs:      runtime.NumCPU(),
 		HardLimit: hardLimit,
-		LastCap:   readInt("/proc/sys/kernel/cap_last_cap", 40),
+		LastCap:   lastCap(),
 		UID:       os.Getuid(),
 		GID:       os.Getgid(),
 	}
-	h.OOMScoreAdj = readInt("/proc/self/oom_score_adj", 0)
-	filesystems, _ := os.ReadFile("/proc/filesystems") // without it: no mqueue, which few miss
-	h.Mqueue = bytes.Contains(filesystems, []byte("\tmqueue\n"))
+	h.OOMScoreAdj = oomScoreAdj
+	h.Mqueue = unix.Access("/proc/sys/fs/mqueue", unix.F_OK) == nil
 	h.ThermalThrottle = thermalThrottle()
 	var err error
 	if h.Dir, err = os.Getwd(); err != nil {
@@ -95,15 +93,24 @@ func hardLimit(resource int) uint64 {
 	return limit.Max
 }
 
-func readInt(path string, fallback int) int {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fallback
+// lastCap asks the kernel for each capability from the last one known here down: nearly always one question.
+func lastCap() int {
+	last := unix.CAP_LAST_CAP
+	for last > 0 {
+		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(last), 0, 0, 0); err == nil {
+			break
+		}
+		last--
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	return last
+}
+
+func oomScoreAdj() int {
+	text, err := os.ReadFile("/proc/self/oom_score_adj")
 	if err != nil {
-		return fallback
+		return 0
 	}
+	n, _ := strconv.Atoi(strings.TrimSpace(string(text))) // the kernel writes a number
 	return n
 }
 

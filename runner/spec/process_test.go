@@ -386,7 +386,7 @@ func TestRlimitsOfAContainer(t *testing.T) {
 
 func TestOOMScore(t *testing.T) {
 	host := testHost()
-	host.OOMScoreAdj = 200
+	host.OOMScoreAdj = func() int { return 200 }
 	for adj, bad := range map[int]string{200: "", 1000: "", 199: "below your own", -1001: "between", 1001: "between"} {
 		s, err := Build(Options{OOMScoreAdj: &adj}, shellImage(), host)
 		checkError(t, adj, err, bad)

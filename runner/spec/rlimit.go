@@ -121,8 +121,10 @@ func (b *builder) setOOMScore() error {
 	if *adj < -1000 || *adj > 1000 {
 		return fmt.Errorf("--oom-score-adj %d: must be between -1000 and 1000", *adj)
 	}
-	if *adj < b.host.OOMScoreAdj {
-		return fmt.Errorf("--oom-score-adj %d: %w to go below your own, %d", *adj, ErrNeedsRoot, b.host.OOMScoreAdj)
+	if b.host.OOMScoreAdj != nil {
+		if own := b.host.OOMScoreAdj(); *adj < own {
+			return fmt.Errorf("--oom-score-adj %d: %w to go below your own, %d", *adj, ErrNeedsRoot, own)
+		}
 	}
 	b.spec.Process.OOMScoreAdj = adj
 	return nil
