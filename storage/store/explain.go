@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/docker/distribution/registry/api/errcode"
@@ -34,8 +36,15 @@ func explain(err error) error {
 	case is(unix.EROFS):
 		return fmt.Errorf("%w; set XDG_DATA_HOME, or graphroot in storage.conf, to a folder that can be written", oneLine(err))
 	}
+	if m := unpackFailure.FindStringSubmatch(err.Error()); m != nil {
+		return &told{fmt.Sprintf("layer %s cannot be unpacked: %s", m[1], cmp.Or(m[3], m[2])), err}
+	}
 	return oneLine(err)
 }
+
+// unpackFailure finds a layer's digest and what the child that unpacks it said
+// about it: its error, and its output if it had any.
+var unpackFailure = regexp.MustCompile(`(?s)(sha256:[0-9a-f]{12})[0-9a-f]*"?: unpacking failed \(error: (.*?); output: (.*?)\)(?: exhausting|$|\n)`)
 
 // explainRegistry says what to do about an image that could not be pulled.
 func explainRegistry(name string, err error) error {
@@ -132,10 +141,14 @@ func oneLine(err error) error {
 	if err == nil || !strings.ContainsAny(err.Error(), "\n\r") {
 		return err
 	}
-	return &flat{err}
+	return &told{strings.Join(strings.Fields(err.Error()), " "), err}
 }
 
-type flat struct{ err error }
+// told is an error in other words.
+type told struct {
+	text string
+	err  error
+}
 
-func (f *flat) Error() string { return strings.Join(strings.Fields(f.err.Error()), " ") }
-func (f *flat) Unwrap() error { return f.err }
+func (t *told) Error() string { return t.text }
+func (t *told) Unwrap() error { return t.err }

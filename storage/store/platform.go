@@ -16,7 +16,7 @@ var architectures = map[string]string{
 func ParsePlatform(s string) (ispec.Platform, error) {
 	parts := strings.Split(strings.ToLower(s), "/")
 	for _, part := range parts {
-		if part == "" || strings.Trim(part, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
+		if part == "" || strings.Contains("._-", part[:1]) || strings.Trim(part, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
 			return ispec.Platform{}, badPlatform(s)
 		}
 	}
