@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/internal/process"
 )
 
 // Namespace is the person's user namespace, held open.
@@ -88,7 +89,7 @@ func recall(places dirs.Dirs) *Namespace {
 	if err != nil {
 		return nil
 	}
-	if now, err := startTime(pid); err != nil || now != start {
+	if !(process.ID{PID: pid, Start: start}).Alive() {
 		ns.Close()
 		return nil
 	}
@@ -97,12 +98,12 @@ func recall(places dirs.Dirs) *Namespace {
 
 // remember writes down a process that keeps the namespace alive.
 func remember(places dirs.Dirs, pid int) error {
-	start, err := startTime(pid)
+	id, err := process.Identify(pid)
 	if err != nil {
 		return err
 	}
 	temporary := holderFile(places) + ".new"
-	if err := os.WriteFile(temporary, fmt.Appendf(nil, "%d %s\n", pid, start), 0o600); err != nil {
+	if err := os.WriteFile(temporary, fmt.Appendf(nil, "%d %s\n", id.PID, id.Start), 0o600); err != nil {
 		return err
 	}
 	return os.Rename(temporary, holderFile(places))
@@ -156,21 +157,6 @@ func search(places dirs.Dirs) int {
 		}
 	}
 	return 0
-}
-
-// startTime returns field 22 of /proc/PID/stat, in clock ticks since boot.
-// With the process id it names a process for good.
-func startTime(pid int) (string, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return "", err
-	}
-	// The command name, field 2, may itself contain blanks and brackets.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
-		return "", os.ErrNotExist
-	}
-	return fields[19], nil
 }
 
 // lockFile takes an exclusive lock that ends with this process at the latest.

@@ -18,13 +18,22 @@ type command struct {
 	summary  string   // one line
 	usage    string   // "[flags] IMAGE [COMMAND [ARG...]]"
 	examples []string
-	inside   bool // runs in the user namespace, in the program that links image handling
+	where    where
 	new      func() any
 }
 
-// runner is what command.new's values do when called. Commands marked inside
+// where says which process a command runs in.
+type where int
+
+const (
+	outside where = iota // this process, in the host's namespaces
+	inside               // this program again, in the user namespace
+	inFull               // the program that links image handling, in the user namespace
+)
+
+// executor is what command.new's values do when called. Commands marked inFull
 // only have it in the full program.
-type runner interface{ Run(*app) error }
+type executor interface{ Run(*app) error }
 
 // insideName is argv[0] of a program that rl started in its user namespace.
 const insideName = "rl-inside"
@@ -52,10 +61,10 @@ func dispatch(a *app, args []string) error {
 		}
 		return usagef("%w\nSee 'rl help %s'", err, cmd.name)
 	}
-	if cmd.inside && !a.inside() {
-		return a.runInside(a.args)
+	if cmd.where != outside && !a.inside() {
+		return a.runInside(cmd.where, a.args)
 	}
-	return flags.(runner).Run(a)
+	return flags.(executor).Run(a)
 }
 
 // find returns the command that args name, by one word or two, and what
@@ -130,6 +139,7 @@ func newParser(cmd command, flags any) (*kong.Kong, error) {
 		kong.WithHyphenPrefixedParameters(true),
 		kong.Writers(io.Discard, io.Discard),
 		kong.Exit(func(int) {}),
+		kong.Vars{"detachKeys": defaultDetachKeys},
 	)
 }
 

@@ -1,3 +1,149 @@
 package main
 
-var containerCommands = []command{}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/rl-project/rl/runner"
+)
+
+// containerCommands are in the order of a container's life.
+var containerCommands = []command{
+	{
+		name: "run", aliases: []string{"container run"}, group: groupRun,
+		summary: "Create a container from an image and run a command in it", usage: "[flags] IMAGE [COMMAND [ARG...]]",
+		examples: []string{"rl run -it --rm alpine", "rl run -d --name web --memory 200m -p 8080:80 -v ./site:/usr/share/nginx/html:ro nginx"},
+		new:      func() any { return new(runCmd) },
+	},
+	{
+		name: "create", aliases: []string{"container create"}, group: groupRun,
+		summary: "Create a container without starting it", usage: "[flags] IMAGE [COMMAND [ARG...]]",
+		examples: []string{"rl create --name db -e POSTGRES_PASSWORD=secret postgres", "rl create -it alpine"},
+		new:      func() any { return new(createCmd) },
+	},
+	{
+		name: "start", aliases: []string{"container start"}, group: groupRun,
+		summary: "Start containers that are not running", usage: "[flags] CONTAINER [CONTAINER...]",
+		examples: []string{"rl start db", "rl start -ai shell"},
+		new:      func() any { return new(startCmd) },
+	},
+	{
+		name: "exec", aliases: []string{"container exec"}, group: groupRun,
+		summary: "Run one more command in a running container", usage: "[flags] CONTAINER COMMAND [ARG...]",
+		examples: []string{"rl exec -it web sh", "rl exec -u postgres db psql -c 'select 1'"},
+		new:      func() any { return new(execCmd) },
+	},
+	{
+		name: "attach", aliases: []string{"container attach"}, group: groupRun,
+		summary: "Connect to the input and output of a running container", usage: "[flags] CONTAINER",
+		examples: []string{"rl attach shell", "rl attach --detach-keys ctrl-x shell"},
+		new:      func() any { return new(attachCmd) },
+	},
+	{
+		name: "stop", aliases: []string{"container stop"}, group: groupRun,
+		summary: "Ask containers to end, and kill them after a while", usage: "[flags] CONTAINER [CONTAINER...]",
+		examples: []string{"rl stop web", "rl stop -t 60 db"},
+		new:      func() any { return new(stopCmd) },
+	},
+	{
+		name: "restart", aliases: []string{"container restart"}, group: groupRun,
+		summary: "Stop containers and start them again", usage: "[flags] CONTAINER [CONTAINER...]",
+		examples: []string{"rl restart web", "rl restart -t 0 web db"},
+		new:      func() any { return new(restartCmd) },
+	},
+	{
+		name: "kill", aliases: []string{"container kill"}, group: groupRun,
+		summary: "Send a signal to containers", usage: "[flags] CONTAINER [CONTAINER...]",
+		examples: []string{"rl kill web", "rl kill -s HUP web"},
+		new:      func() any { return new(killCmd) },
+	},
+	{
+		name: "wait", aliases: []string{"container wait"}, group: groupRun,
+		summary: "Wait until containers end and print their exit codes", usage: "CONTAINER [CONTAINER...]",
+		examples: []string{"rl wait job", "rl wait $(rl ps -q)"},
+		new:      func() any { return new(waitCmd) },
+	},
+	{
+		name: "rm", aliases: []string{"container rm", "container remove"}, group: groupRun, where: inside,
+		summary: "Remove containers", usage: "[flags] CONTAINER [CONTAINER...]",
+		examples: []string{"rl rm web", "rl rm -f $(rl ps -aq)"},
+		new:      func() any { return new(rmCmd) },
+	},
+}
+
+// store returns the person's containers, for commands that need nothing of the
+// user namespace.
+func (a *app) store() (runner.Store, error) {
+	places, err := a.dirs()
+	return runner.Store{Dirs: places}, err
+}
+
+// each does one thing to several containers: prints each one's name as it was
+// typed, or what went wrong with it, and fails if anything did.
+func (a *app) each(refs []string, do func(ctx context.Context, s runner.Store, v runner.View) error) error {
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	failed := false
+	for _, ref := range refs {
+		v, err := store.Find(ref)
+		if err == nil {
+			err = do(context.Background(), store, v)
+		}
+		if err != nil {
+			a.warnf("%v", err)
+			failed = true
+			continue
+		}
+		a.printf("%s\n", ref)
+	}
+	if failed {
+		return exitCode(exitFailed)
+	}
+	return nil
+}
+
+// startError gives an error from the runner the exit code that it carries.
+func startError(err error) error {
+	start := new(runner.StartError)
+	if errors.As(err, &start) {
+		return &exitError{start.Code, err}
+	}
+	exit := new(exitError)
+	if err == nil || errors.As(err, &exit) {
+		return err
+	}
+	return &exitError{runner.CodeFailed, err}
+}
+
+// runner returns what starts containers.
+func (a *app) runner(pull string) (*runner.Runner, error) {
+	ns, err := a.namespace()
+	if err != nil {
+		return nil, err
+	}
+	resolve := func(image string) error {
+		return a.runInside(inFull, []string{"resolve", "--pull", pull, image})
+	}
+	return runner.New(a.places, ns, []string{insideName, "monitor"}, resolve), nil
+}
+
+// printNotes shows what a person should know about a container that works.
+func (a *app) printNotes(notes []string) {
+	for _, n := range notes {
+		a.warnf("%s", n)
+	}
+}
+
+// writeCidfile writes a container's id to a new file.
+func writeCidfile(path, id string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("--cidfile: %w", err)
+	}
+	_, err = f.WriteString(id)
+	return errors.Join(err, f.Close())
+}

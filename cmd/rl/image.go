@@ -4,25 +4,25 @@ package main
 // program that links containers/storage and containers/image.
 var imageCommands = []command{
 	{
-		name: "pull", aliases: []string{"image pull"}, group: groupImages, inside: true,
+		name: "pull", aliases: []string{"image pull"}, group: groupImages, where: inFull,
 		summary: "Download an image from a registry", usage: "[flags] NAME[:TAG|@DIGEST]",
 		examples: []string{"rl pull alpine", "rl pull --platform linux/arm64 quay.io/fedora/fedora:42"},
 		new:      func() any { return new(pullCmd) },
 	},
 	{
-		name: "images", aliases: []string{"image ls", "image list"}, group: groupImages, inside: true,
+		name: "images", aliases: []string{"image ls", "image list"}, group: groupImages, where: inFull,
 		summary: "List images", usage: "[flags] [REPOSITORY[:TAG]]",
 		examples: []string{"rl images", "rl images --filter dangling=true -q"},
 		new:      func() any { return new(imagesCmd) },
 	},
 	{
-		name: "rmi", aliases: []string{"image rm", "image remove"}, group: groupImages, inside: true,
+		name: "rmi", aliases: []string{"image rm", "image remove"}, group: groupImages, where: inFull,
 		summary: "Remove images", usage: "[flags] IMAGE [IMAGE...]",
 		examples: []string{"rl rmi alpine:3.19", "rl rmi $(rl images -q --filter dangling=true)"},
 		new:      func() any { return new(rmiCmd) },
 	},
 	{
-		name: "tag", aliases: []string{"image tag"}, group: groupImages, inside: true,
+		name: "tag", aliases: []string{"image tag"}, group: groupImages, where: inFull,
 		summary: "Give an image another name", usage: "IMAGE NAME[:TAG]",
 		examples: []string{"rl tag alpine registry.example.org/base:1", "rl tag 91ef0af61f39 mine"},
 		new:      func() any { return new(tagCmd) },
@@ -46,13 +46,13 @@ var imageCommands = []command{
 		new:      func() any { return new(importCmd) },
 	},
 	{
-		name: "image inspect", group: groupImages, inside: true,
+		name: "image inspect", group: groupImages, where: inFull,
 		summary: "Show everything about images", usage: "[flags] IMAGE [IMAGE...]",
 		examples: []string{"rl image inspect alpine", "rl image inspect -f '{{.Config.Cmd}}' alpine"},
 		new:      func() any { return new(imageInspectCmd) },
 	},
 	{
-		name: "resolve", inside: true,
+		name: "resolve", where: inFull,
 		summary: "Write down what starting a container of an image needs", usage: "[flags] IMAGE",
 		new: func() any { return new(resolveCmd) },
 	},

@@ -28,7 +28,7 @@ func (c *loadCmd) Run(a *app) error {
 		if term.IsTerminal(int(a.stdin.Fd())) {
 			return errors.New("nothing to load: name an archive with -i, or send one to standard input")
 		}
-		return a.runInside(args)
+		return a.runInside(inFull, args)
 	}
 	f, err := os.Open(c.Input)
 	if err != nil {
@@ -36,10 +36,10 @@ func (c *loadCmd) Run(a *app) error {
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return a.runInside(append(args, "--input", c.Input))
+		return a.runInside(inFull, append(args, "--input", c.Input))
 	}
 	a.stdin = f
-	return a.runInside(args)
+	return a.runInside(inFull, args)
 }
 
 func (c *saveCmd) Run(a *app) error {
@@ -50,13 +50,13 @@ func (c *saveCmd) Run(a *app) error {
 	if c.Output != "" {
 		return writeWhole(c.Output, func(f *os.File) error {
 			a.stdout = f
-			return a.runInside(args)
+			return a.runInside(inFull, args)
 		})
 	}
 	if term.IsTerminal(int(a.stdout.Fd())) {
 		return errors.New("an archive is not written to a terminal: name a file with -o, or send standard output somewhere")
 	}
-	return a.runInside(args)
+	return a.runInside(inFull, args)
 }
 
 func (c *importCmd) Run(a *app) error {
@@ -83,7 +83,7 @@ func (c *importCmd) Run(a *app) error {
 	if c.Name != "" {
 		args = append(args, c.Name)
 	}
-	return a.runInside(args)
+	return a.runInside(inFull, args)
 }
 
 func isURL(s string) bool {

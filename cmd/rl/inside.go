@@ -36,17 +36,18 @@ func storageVars(uid int) []string {
 	return []string{"_CONTAINERS_USERNS_CONFIGURED=done", "_CONTAINERS_ROOTLESS_UID=" + strconv.Itoa(uid)}
 }
 
-// runInside runs an rl command line in the user namespace, by the program
-// that links image handling, and ends as that does.
-func (a *app) runInside(args []string) error {
+// runInside runs an rl command line in the user namespace and ends as that does.
+func (a *app) runInside(at where, args []string) error {
 	ns, err := a.namespace()
 	if err != nil {
 		return err
 	}
 	defer ns.Close()
-	program, err := fullProgram(a.places)
-	if err != nil {
-		return err
+	program := ""
+	if at == inFull {
+		if program, err = fullProgram(a.places); err != nil {
+			return err
+		}
 	}
 	files, env := []*os.File{a.stdin, a.stdout, a.stderr}, storageVars(a.places.UID)
 	if a.places.UID == 0 {

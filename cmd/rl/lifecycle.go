@@ -1,0 +1,334 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/cgroup2"
+	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/runner/spec"
+)
+
+func oomText(limit int64) string { return cgroup2.OOMText(limit) }
+
+type startCmd struct {
+	Attach      bool     `short:"a" help:"Attach to output and errors, and pass signals on."`
+	Interactive bool     `short:"i" help:"Attach to stdin."`
+	DetachKeys  string   `default:"${detachKeys}" placeholder:"KEYS" help:"Keys that leave the container running; \"\" for none."`
+	Containers  []string `arg:"" name:"container"`
+}
+
+func (c *startCmd) Run(a *app) error {
+	if !c.Attach && !c.Interactive {
+		return c.startAll(a)
+	}
+	if len(c.Containers) > 1 {
+		return usagef("one container can be attached to at a time")
+	}
+	keys, err := parseDetachKeys(c.DetachKeys)
+	if err != nil {
+		return err
+	}
+	r, err := a.runner("never")
+	if err != nil {
+		return err
+	}
+	v, err := r.Find(c.Containers[0])
+	if err != nil {
+		return err
+	}
+	attach := runner.Attach{Stdin: c.Interactive && v.OpenStdin, Stdout: true, Stderr: true}
+	if v.Spec.Process.Terminal {
+		attach.Size = runner.TerminalSize(a.stdout)
+	}
+	session, err := r.Start(v.ID, attach)
+	if errors.Is(err, runner.ErrRunning) {
+		session, err = r.Attach(context.Background(), v.ID, attach)
+	}
+	if err != nil {
+		return startError(err)
+	}
+	defer session.Close()
+	a.printNotes(session.Notes)
+	return a.stream(session, streamOptions{attach: attach, tty: v.Spec.Process.Terminal, keys: keys, signals: !v.Spec.Process.Terminal})
+}
+
+func (c *startCmd) startAll(a *app) error {
+	r, err := a.runner("never")
+	if err != nil {
+		return err
+	}
+	return a.each(c.Containers, func(_ context.Context, _ runner.Store, v runner.View) error { return a.start(r, v) })
+}
+
+// start starts a container that is not running; one that is stays as it is.
+func (a *app) start(r *runner.Runner, v runner.View) error {
+	if v.Status == runner.Running {
+		return nil
+	}
+	session, err := r.Start(v.ID, runner.Attach{})
+	if err != nil {
+		return err
+	}
+	a.printNotes(session.Notes)
+	return session.Close()
+}
+
+type stopFlags struct {
+	Time       *int     `short:"t" aliases:"timeout" placeholder:"SECONDS" help:"Seconds before the container is killed; -1 to wait for ever."`
+	Signal     string   `short:"s" placeholder:"SIGNAL" help:"Signal to send instead of the container's own."`
+	Containers []string `arg:"" name:"container"`
+}
+
+// stop returns how to stop one container.
+func (f *stopFlags) stop() (func(context.Context, runner.Store, runner.View) error, error) {
+	signal, err := optionalSignal(f.Signal)
+	if err != nil {
+		return nil, err
+	}
+	var timeout *time.Duration
+	if f.Time != nil {
+		d := time.Duration(*f.Time) * time.Second
+		if *f.Time < 0 {
+			d = time.Duration(1<<63 - 1)
+		}
+		timeout = &d
+	}
+	return func(ctx context.Context, s runner.Store, v runner.View) error {
+		err := s.Stop(ctx, v.ID, signal, timeout)
+		if errors.Is(err, runner.ErrNotRunning) {
+			return nil
+		}
+		return err
+	}, nil
+}
+
+func optionalSignal(name string) (unix.Signal, error) {
+	if name == "" {
+		return 0, nil
+	}
+	signal, err := spec.ParseSignal(name)
+	if err != nil {
+		return 0, usagef("%w", err)
+	}
+	return signal, nil
+}
+
+type stopCmd struct{ stopFlags }
+
+func (c *stopCmd) Run(a *app) error {
+	stop, err := c.stop()
+	if err != nil {
+		return err
+	}
+	return a.each(c.Containers, stop)
+}
+
+type restartCmd struct{ stopFlags }
+
+func (c *restartCmd) Run(a *app) error {
+	stop, err := c.stop()
+	if err != nil {
+		return err
+	}
+	r, err := a.runner("never")
+	if err != nil {
+		return err
+	}
+	return a.each(c.Containers, func(ctx context.Context, s runner.Store, v runner.View) error {
+		if err := stop(ctx, s, v); err != nil {
+			return err
+		}
+		v.Status = runner.Exited
+		return a.start(r, v)
+	})
+}
+
+type killCmd struct {
+	Signal     string   `short:"s" default:"KILL" placeholder:"SIGNAL" help:"Signal to send, by name or number."`
+	Containers []string `arg:"" name:"container"`
+}
+
+func (c *killCmd) Run(a *app) error {
+	signal, err := spec.ParseSignal(c.Signal)
+	if err != nil {
+		return usagef("%w", err)
+	}
+	return a.each(c.Containers, func(ctx context.Context, s runner.Store, v runner.View) error {
+		return s.Kill(ctx, v.ID, signal)
+	})
+}
+
+type waitCmd struct {
+	Containers []string `arg:"" name:"container"`
+}
+
+func (c *waitCmd) Run(a *app) error {
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	failed := false
+	for _, ref := range c.Containers {
+		v, err := store.Find(ref)
+		var exit runner.Exit
+		if err == nil {
+			exit, err = store.Wait(context.Background(), v.ID)
+		}
+		if err != nil {
+			a.warnf("%v", err)
+			failed = true
+			continue
+		}
+		a.printf("%d\n", exit.Code)
+	}
+	if failed {
+		return exitCode(exitFailed)
+	}
+	return nil
+}
+
+type rmCmd struct {
+	Force      bool     `short:"f" help:"Kill running containers first."`
+	Containers []string `arg:"" name:"container"`
+}
+
+func (c *rmCmd) Run(a *app) error {
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	failed := a.each(c.Containers, func(ctx context.Context, s runner.Store, v runner.View) error {
+		err := s.Remove(ctx, v.ID, c.Force)
+		if errors.Is(err, runner.ErrRunning) {
+			return fmt.Errorf("%w: stop %s first, or use rl rm -f", err, v.Name)
+		}
+		return err
+	})
+	return errors.Join(failed, store.Sweep(context.Background()))
+}
+
+type attachCmd struct {
+	NoStdin    bool   `help:"Do not attach stdin."`
+	SigProxy   bool   `default:"true" negatable:"" help:"Pass signals on to the command."`
+	DetachKeys string `default:"${detachKeys}" placeholder:"KEYS" help:"Keys that leave the container running; \"\" for none."`
+	Container  string `arg:""`
+}
+
+func (c *attachCmd) Run(a *app) error {
+	keys, err := parseDetachKeys(c.DetachKeys)
+	if err != nil {
+		return err
+	}
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	v, err := store.Find(c.Container)
+	if err != nil {
+		return err
+	}
+	tty := v.Spec.Process.Terminal
+	attach := runner.Attach{Stdin: !c.NoStdin && v.OpenStdin, Stdout: true, Stderr: true}
+	if tty {
+		attach.Size = runner.TerminalSize(a.stdout)
+	}
+	if err := needTerminal(a, tty && attach.Stdin); err != nil {
+		return err
+	}
+	session, err := store.Attach(context.Background(), v.ID, attach)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	return a.stream(session, streamOptions{attach: attach, tty: tty, keys: keys, signals: c.SigProxy && !tty})
+}
+
+type execCmd struct {
+	Detach      bool     `short:"d" help:"Run in the background."`
+	Interactive bool     `short:"i" help:"Keep stdin open."`
+	TTY         bool     `name:"tty" short:"t" help:"Give the command a terminal."`
+	Env         []string `short:"e" sep:"none" placeholder:"NAME[=VALUE]" help:"Set an environment variable, or pass one on."`
+	EnvFile     []string `sep:"none" placeholder:"FILE" help:"Read environment variables from a file."`
+	User        string   `short:"u" placeholder:"USER[:GROUP]" help:"User to run as, by name or number."`
+	Workdir     string   `short:"w" placeholder:"FOLDER" help:"Working folder."`
+	Privileged  bool     `help:"Give the command every capability of the user namespace."`
+	DetachKeys  string   `default:"${detachKeys}" placeholder:"KEYS" help:"Keys that leave the command running; \"\" for none."`
+	Args        []string `arg:"" passthrough:"partial" name:"container"`
+}
+
+func (c *execCmd) Run(a *app) error {
+	if c.Args[0] == "--" {
+		c.Args = c.Args[1:]
+	}
+	if len(c.Args) < 2 {
+		return usagef("no command: name one after the container, sh for example")
+	}
+	keys, err := parseDetachKeys(c.DetachKeys)
+	if err != nil {
+		return err
+	}
+	env, err := execEnv(c.Env, c.EnvFile)
+	if err != nil {
+		return usagef("%w", err)
+	}
+	if err := needTerminal(a, c.TTY && c.Interactive && !c.Detach); err != nil {
+		return err
+	}
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	v, err := store.Find(c.Args[0])
+	if err != nil {
+		return err
+	}
+	st := runner.Streams{Out: a.stdout, Err: a.stderr, TTY: c.TTY, DetachKeys: keys}
+	if c.Interactive {
+		st.In = a.stdin
+	}
+	code, err := store.Exec(context.Background(), v.ID, runner.ExecOptions{
+		Args: c.Args[1:], Env: env, User: c.User, Workdir: c.Workdir, TTY: c.TTY, Detach: c.Detach,
+		Privileged: c.Privileged, Size: runner.TerminalSize(a.stdout),
+	}, st)
+	if errors.Is(err, runner.ErrDetached) {
+		return nil
+	}
+	if errors.Is(err, runner.ErrNotRunning) {
+		return err
+	}
+	if err != nil {
+		return startError(err)
+	}
+	return exitCode(code)
+}
+
+// execEnv resolves -e and --env-file against this process's environment.
+func execEnv(list, files []string) ([]string, error) {
+	var env []string
+	for _, path := range files {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("--env-file: %w", err)
+		}
+		entries, err := spec.ParseEnvFile(f, os.LookupEnv)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("--env-file %s: %w", path, err)
+		}
+		env = append(env, entries...)
+	}
+	for _, e := range list {
+		entry, err := spec.ParseEnv(e, os.LookupEnv)
+		if err != nil {
+			return nil, err
+		}
+		env = append(env, entry)
+	}
+	return env, nil
+}

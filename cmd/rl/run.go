@@ -1,0 +1,292 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/runner/logs"
+	"github.com/rl-project/rl/runner/spec"
+	"github.com/rl-project/rl/slirp"
+)
+
+// createFlags are common to run and create. Values are passed on as typed:
+// runner/spec parses them and says what is wrong with them.
+type createFlags struct {
+	Name        string `group:"Container" placeholder:"NAME" help:"Name of the container, made up if not given."`
+	Pull        string `group:"Container" default:"missing" enum:"missing,always,never" help:"Download the image: always, missing or never."`
+	Interactive bool   `group:"Container" short:"i" help:"Keep stdin open."`
+	TTY         bool   `group:"Container" name:"tty" short:"t" help:"Give the command a terminal."`
+	RM          bool   `group:"Container" name:"rm" help:"Remove the container when it ends."`
+	Init        bool   `group:"Container" help:"Run the command below a small init that reaps and forwards signals."`
+	CIDFile     string `group:"Container" name:"cidfile" placeholder:"FILE" help:"Write the container's id to a new file."`
+	StopSignal  string `group:"Container" placeholder:"SIGNAL" help:"Signal that asks the command to end."`
+	StopTimeout *int   `group:"Container" placeholder:"SECONDS" help:"Seconds before stop kills the command."`
+
+	Entrypoint *string  `group:"Command" placeholder:"COMMAND" help:"Replace the image's entrypoint."`
+	Env        []string `group:"Command" short:"e" sep:"none" placeholder:"NAME[=VALUE]" help:"Set an environment variable, or pass one on."`
+	EnvFile    []string `group:"Command" sep:"none" placeholder:"FILE" help:"Read environment variables from a file."`
+	Workdir    string   `group:"Command" short:"w" placeholder:"FOLDER" help:"Working folder."`
+	User       string   `group:"Command" short:"u" placeholder:"USER[:GROUP]" help:"User to run as, by name or number."`
+	GroupAdd   []string `group:"Command" sep:"none" placeholder:"GROUP" help:"Add a group; keep-groups keeps all of yours."`
+	Hostname   string   `group:"Command" short:"h" placeholder:"NAME" help:"Host name."`
+	Domainname string   `group:"Command" placeholder:"NAME" help:"NIS domain name."`
+	Label      []string `group:"Command" short:"l" sep:"none" placeholder:"KEY=VALUE" help:"Add a label."`
+	LabelFile  []string `group:"Command" sep:"none" placeholder:"FILE" help:"Read labels from a file."`
+	Annotation []string `group:"Command" sep:"none" placeholder:"KEY=VALUE" help:"Add an annotation to the runtime description."`
+
+	Volume   []string `group:"Files" short:"v" sep:"none" placeholder:"SOURCE:TARGET[:OPTIONS]" help:"Mount a folder or file of yours."`
+	Mount    []string `group:"Files" sep:"none" placeholder:"type=TYPE,..." help:"Mount, with all options by name."`
+	Tmpfs    []string `group:"Files" sep:"none" placeholder:"FOLDER[:OPTIONS]" help:"Mount a folder in memory."`
+	ReadOnly bool     `group:"Files" help:"Make the root file system read-only."`
+	Device   []string `group:"Files" sep:"none" placeholder:"HOST[:TARGET]" help:"Add a device of the host."`
+	ShmSize  string   `group:"Files" placeholder:"SIZE" help:"Size of /dev/shm, 64m if not given."`
+
+	Network string   `group:"Network" aliases:"net" placeholder:"MODE" help:"none, host or bridge (the default)."`
+	Publish []string `group:"Network" short:"p" sep:"none" placeholder:"[IP:][HOST:]PORT[/PROTO]" help:"Publish a port of the container."`
+
+	Memory            string   `group:"Limits" short:"m" placeholder:"SIZE" help:"Memory limit, at least 6m."`
+	MemorySwap        string   `group:"Limits" placeholder:"SIZE" help:"Memory and swap together; -1 for no limit."`
+	MemoryReservation string   `group:"Limits" placeholder:"SIZE" help:"Memory that the kernel tries to leave."`
+	CPUs              string   `group:"Limits" name:"cpus" placeholder:"NUMBER" help:"Number of processors, 1.5 for example."`
+	CPUShares         int64    `group:"Limits" name:"cpu-shares" short:"c" placeholder:"WEIGHT" help:"Share of the processors, 1024 being the usual one."`
+	CPUPeriod         int64    `group:"Limits" name:"cpu-period" placeholder:"MICROSECONDS" help:"Length of a scheduling period."`
+	CPUQuota          int64    `group:"Limits" name:"cpu-quota" placeholder:"MICROSECONDS" help:"Processor time in each period."`
+	CPUSetCPUs        string   `group:"Limits" name:"cpuset-cpus" placeholder:"LIST" help:"Processors to run on, 0-3,5 for example."`
+	CPUSetMems        string   `group:"Limits" name:"cpuset-mems" placeholder:"LIST" help:"Memory nodes to use."`
+	PidsLimit         *int64   `group:"Limits" placeholder:"NUMBER" help:"Number of processes and threads; -1 for no limit."`
+	BlkioWeight       uint16   `group:"Limits" placeholder:"WEIGHT" help:"Share of the disks, 10 to 1000."`
+	BlkioWeightDevice []string `group:"Limits" sep:"none" placeholder:"DEVICE:WEIGHT" help:"Share of one disk."`
+	DeviceReadBps     []string `group:"Limits" sep:"none" placeholder:"DEVICE:SIZE" help:"Bytes read from a disk each second."`
+	DeviceWriteBps    []string `group:"Limits" sep:"none" placeholder:"DEVICE:SIZE" help:"Bytes written to a disk each second."`
+	DeviceReadIOps    []string `group:"Limits" name:"device-read-iops" sep:"none" placeholder:"DEVICE:NUMBER" help:"Reads from a disk each second."`
+	DeviceWriteIOps   []string `group:"Limits" name:"device-write-iops" sep:"none" placeholder:"DEVICE:NUMBER" help:"Writes to a disk each second."`
+	Ulimit            []string `group:"Limits" sep:"none" placeholder:"NAME=SOFT[:HARD]" help:"Limit of each process."`
+	OOMScoreAdj       *int     `group:"Limits" name:"oom-score-adj" placeholder:"NUMBER" help:"How readily the kernel kills it for memory, -1000 to 1000."`
+
+	CapAdd      []string `group:"Security" sep:"none" placeholder:"CAPABILITY" help:"Add a capability, or ALL."`
+	CapDrop     []string `group:"Security" sep:"none" placeholder:"CAPABILITY" help:"Drop a capability, or ALL."`
+	Privileged  bool     `group:"Security" help:"Give everything that the user namespace can give, which is never more than you have."`
+	SecurityOpt []string `group:"Security" sep:"none" placeholder:"OPTION" help:"no-new-privileges, seccomp=FILE|unconfined, ..."`
+	UserNS      string   `group:"Security" name:"userns" placeholder:"MODE" help:"keep-id[:uid=N,gid=N] gives you your own ids in the container."`
+	PID         string   `group:"Security" name:"pid" placeholder:"MODE" help:"host shares the host's process ids."`
+	IPC         string   `group:"Security" name:"ipc" placeholder:"MODE" help:"private, host or none."`
+	UTS         string   `group:"Security" name:"uts" placeholder:"MODE" help:"host shares the host's name."`
+	CgroupNS    string   `group:"Security" name:"cgroupns" placeholder:"MODE" help:"private or host."`
+	Sysctl      []string `group:"Security" sep:"none" placeholder:"NAME=VALUE" help:"Set a kernel parameter of the container."`
+
+	LogDriver string   `group:"Logs" placeholder:"DRIVER" help:"json-file (the default) or none."`
+	LogOpt    []string `group:"Logs" sep:"none" placeholder:"NAME=VALUE" help:"max-size=10m, max-file=3."`
+
+	Args []string `arg:"" passthrough:"partial" optional:""`
+}
+
+// options turns the flags into what the runner takes.
+func (f *createFlags) options() (runner.CreateOptions, error) {
+	var o runner.CreateOptions
+	if len(f.Args) > 0 && f.Args[0] == "--" {
+		f.Args = f.Args[1:]
+	}
+	if len(f.Args) == 0 || f.Args[0] == "" {
+		return o, usagef("no image: name one after the flags, alpine for example")
+	}
+	o = runner.CreateOptions{
+		Name: f.Name, Image: f.Args[0], AutoRemove: f.RM, OpenStdin: f.Interactive, Options: f.description(),
+	}
+	for _, p := range f.Publish {
+		ports, err := slirp.ParsePorts(p)
+		if err != nil {
+			return o, usagef("%w", err)
+		}
+		o.Ports = append(o.Ports, ports...)
+	}
+	var err error
+	if o.Log, err = logs.ParseOptions(f.LogDriver, f.LogOpt); err != nil {
+		return o, usagef("%w", err)
+	}
+	return o, nil
+}
+
+func (f *createFlags) description() spec.Options {
+	return spec.Options{
+		Args: f.Args[1:], Entrypoint: f.Entrypoint, Workdir: f.Workdir, User: f.User, GroupAdd: f.GroupAdd,
+		Env: f.Env, EnvFiles: f.EnvFile, Hostname: f.Hostname, Domainname: f.Domainname,
+		TTY: f.TTY, Init: f.Init, ReadOnly: f.ReadOnly, Privileged: f.Privileged,
+		Volumes: f.Volume, Mounts: f.Mount, Tmpfs: f.Tmpfs, Devices: f.Device, ShmSize: f.ShmSize,
+		CapAdd: f.CapAdd, CapDrop: f.CapDrop, SecurityOpt: f.SecurityOpt, Ulimits: f.Ulimit, Sysctls: f.Sysctl,
+		OOMScoreAdj: f.OOMScoreAdj, Limits: f.limits(),
+		Network: f.Network, PID: f.PID, IPC: f.IPC, UTS: f.UTS, CgroupNS: f.CgroupNS, UserNS: f.UserNS,
+		StopSignal: f.StopSignal, StopTimeout: f.StopTimeout,
+		Labels: f.Label, LabelFiles: f.LabelFile, Annotations: f.Annotation,
+	}
+}
+
+func (f *createFlags) limits() spec.Limits {
+	return spec.Limits{
+		Memory: f.Memory, MemorySwap: f.MemorySwap, MemoryReservation: f.MemoryReservation,
+		CPUs: f.CPUs, CPUShares: f.CPUShares, CPUPeriod: f.CPUPeriod, CPUQuota: f.CPUQuota,
+		CPUSetCPUs: f.CPUSetCPUs, CPUSetMems: f.CPUSetMems, PidsLimit: f.PidsLimit,
+		BlkioWeight: f.BlkioWeight, BlkioWeightDevice: f.BlkioWeightDevice,
+		DeviceReadBps: f.DeviceReadBps, DeviceWriteBps: f.DeviceWriteBps,
+		DeviceReadIOps: f.DeviceReadIOps, DeviceWriteIOps: f.DeviceWriteIOps,
+	}
+}
+
+type runCmd struct {
+	createFlags
+	Detach     bool     `group:"Container" short:"d" help:"Run in the background and print the id."`
+	Attach     []string `group:"Container" short:"a" sep:"none" placeholder:"STREAM" help:"Attach only to stdin, stdout or stderr."`
+	DetachKeys string   `group:"Container" default:"${detachKeys}" placeholder:"KEYS" help:"Keys that leave the container running; \"\" for none."`
+	SigProxy   bool     `group:"Container" default:"true" negatable:"" help:"Pass signals on to the command."`
+}
+
+func (c *runCmd) Run(a *app) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	keys, err := parseDetachKeys(c.DetachKeys)
+	if err != nil {
+		return err
+	}
+	attach, err := c.attach()
+	if err != nil {
+		return err
+	}
+	if err := needTerminal(a, c.TTY && attach.Stdin); err != nil {
+		return err
+	}
+	if attach.Any() && c.TTY {
+		attach.Size = runner.TerminalSize(a.stdout)
+	}
+	r, err := a.runner(c.Pull)
+	if err != nil {
+		return err
+	}
+	session, err := c.create(r, o, true, attach)
+	if err != nil {
+		return startError(err)
+	}
+	defer session.Close()
+	a.printNotes(session.Notes)
+	if !attach.Any() {
+		a.printf("%s\n", session.ID)
+		return nil
+	}
+	return a.stream(session, streamOptions{attach: attach, tty: c.TTY, keys: keys, signals: c.SigProxy && !c.TTY})
+}
+
+// create makes the container with the session that belongs to it.
+func (f *createFlags) create(r *runner.Runner, o runner.CreateOptions, start bool, attach runner.Attach) (*runner.Session, error) {
+	if f.CIDFile != "" {
+		if _, err := os.Lstat(f.CIDFile); err == nil {
+			return nil, fmt.Errorf("--cidfile %s exists already: remove it or name another file", f.CIDFile)
+		}
+	}
+	if f.Pull == "always" {
+		if err := r.Resolve(o.Image); err != nil {
+			return nil, err
+		}
+	}
+	session, err := r.Create(o, start, attach)
+	if err == nil && f.CIDFile != "" {
+		err = writeCidfile(f.CIDFile, session.ID)
+	}
+	return session, err
+}
+
+// attach says which streams the command line is connected to.
+func (c *runCmd) attach() (runner.Attach, error) {
+	if c.Detach {
+		if len(c.Attach) > 0 {
+			return runner.Attach{}, usagef("-a attaches to the container and -d does not: give one of them")
+		}
+		return runner.Attach{}, nil
+	}
+	a := runner.Attach{Stdin: c.Interactive, Stdout: true, Stderr: true, StdinOnce: true}
+	if len(c.Attach) == 0 {
+		return a, nil
+	}
+	a.Stdin, a.Stdout, a.Stderr = false, false, false
+	for _, name := range c.Attach {
+		switch strings.ToLower(name) {
+		case "stdin":
+			a.Stdin = true
+		case "stdout":
+			a.Stdout = true
+		case "stderr":
+			a.Stderr = true
+		default:
+			return a, usagef("-a %s: it is stdin, stdout or stderr", name)
+		}
+	}
+	return a, nil
+}
+
+type createCmd struct{ createFlags }
+
+func (c *createCmd) Run(a *app) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	r, err := a.runner(c.Pull)
+	if err != nil {
+		return err
+	}
+	session, err := c.create(r, o, false, runner.Attach{})
+	if err != nil {
+		return startError(err)
+	}
+	defer session.Close()
+	a.printNotes(session.Notes)
+	a.printf("%s\n", session.ID)
+	return nil
+}
+
+// streamOptions say how a command line takes part in a container.
+type streamOptions struct {
+	attach  runner.Attach
+	tty     bool
+	keys    []byte
+	signals bool
+}
+
+// stream connects this process with the container until one of them leaves.
+func (a *app) stream(session *runner.Session, o streamOptions) error {
+	st := runner.Streams{Out: a.stdout, Err: a.stderr, TTY: o.tty, DetachKeys: o.keys, Signals: o.signals}
+	if o.attach.Stdin {
+		st.In = a.stdin
+	}
+	exit, err := session.Stream(st)
+	if errors.Is(err, runner.ErrDetached) {
+		return nil
+	}
+	if err != nil {
+		return startError(err)
+	}
+	return a.ended(exit)
+}
+
+// ended says why a container ended where that is not plain, and ends as it did.
+func (a *app) ended(exit runner.Exit) error {
+	if exit.OOMKilled {
+		a.warnf("%s", oomText(exit.Limit))
+	}
+	if exit.Error != "" {
+		a.warnf("%s", exit.Error)
+	}
+	return exitCode(exit.Code)
+}
+
+// needTerminal refuses -t where the person has none to offer, as Docker does.
+func needTerminal(a *app, wanted bool) error {
+	if wanted && !term.IsTerminal(int(a.stdin.Fd())) {
+		return &exitError{exitFailed, errors.New("the input device is not a terminal: leave out -t, or give stdin a terminal")}
+	}
+	return nil
+}

@@ -1,0 +1,255 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/userns"
+)
+
+// Runner is how a command, outside the user namespace, has things done.
+type Runner struct {
+	Store
+	namespace *userns.Namespace
+	resolve   func(image string) error
+	monitor   []string
+}
+
+// New returns a Runner for the containers in places. monitor is the command
+// line, without the program, of rl as a monitor. resolve is called for an image
+// of which nothing is known yet: it pulls it where that was asked for.
+func New(places dirs.Dirs, ns *userns.Namespace, monitor []string, resolve func(image string) error) *Runner {
+	return &Runner{Store: Store{places}, namespace: ns, monitor: monitor, resolve: resolve}
+}
+
+// Resolve looks an image up anew, pulling it if that was asked for.
+func (r *Runner) Resolve(image string) error { return r.resolve(image) }
+
+// Session is a command's conversation with the monitor of a container.
+type Session struct {
+	ID    string
+	Notes []string // lines for the person
+	wire  *wire
+}
+
+// Close ends the conversation. The container goes on.
+func (s *Session) Close() error { return s.wire.Close() }
+
+// Create makes a container and, with start, starts it. The session is that of
+// its monitor.
+func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error) {
+	return r.startMonitor(Request{Op: OpCreate, Create: &o, Start: start, Attach: a}, o.Image)
+}
+
+// Start starts a container that is not running.
+func (r *Runner) Start(id string, a Attach) (*Session, error) {
+	return r.startMonitor(Request{Op: OpStart, ID: id, Start: true, Attach: a}, "")
+}
+
+func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socketpair", err)
+	}
+	theirs := os.NewFile(uintptr(pair[1]), "monitor")
+	defer theirs.Close()
+	w, err := wireOf(os.NewFile(uintptr(pair[0]), "monitor"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = r.namespace.Start(userns.Command{
+		Args: r.monitor, Files: []*os.File{nil, nil, os.Stderr, theirs}, Session: true, Mounts: true,
+	})
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	theirs.Close()
+	s, err := r.ask(w, request, image)
+	if err != nil {
+		w.Close()
+	}
+	return s, err
+}
+
+// ask sends a request and reads the answer, resolving the image in between if
+// that is what the monitor lacks.
+func (r *Runner) ask(w *wire, request Request, image string) (*Session, error) {
+	for tries := 0; ; tries++ {
+		if err := w.sendJSON(frameRequest, request); err != nil {
+			return nil, fmt.Errorf("talk to the container's monitor: %w", err)
+		}
+		var reply Reply
+		if err := w.receiveJSON(frameReply, &reply); err != nil {
+			return nil, failf("the container's monitor ended unexpectedly: %w", err)
+		}
+		if !reply.Unresolved {
+			return &Session{ID: reply.ID, Notes: reply.Notes, wire: w}, reply.err()
+		}
+		if tries > 2 {
+			return nil, failf("image %s keeps changing while it is looked up", image)
+		}
+		if err := r.resolve(image); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// dial connects to the monitor of a running container.
+func (s Store) dial(ctx context.Context, id string) (*wire, error) {
+	address, done, err := s.socketAddress(id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %.12s", ErrNotRunning, id)
+	}
+	defer done()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", address.Name)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
+		return nil, fmt.Errorf("%w: %.12s", ErrNotRunning, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newWire(conn.(*net.UnixConn)), nil
+}
+
+// request asks a running container's monitor for something.
+func (s Store) request(ctx context.Context, request Request, files ...*os.File) (*wire, error) {
+	w, err := s.dial(ctx, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.sendJSON(frameRequest, request, files...); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("%w: %.12s", ErrNotRunning, request.ID)
+	}
+	return w, nil
+}
+
+// Attach connects to the streams of a running container.
+func (s Store) Attach(ctx context.Context, id string, a Attach) (*Session, error) {
+	w, err := s.request(ctx, Request{Op: OpAttach, ID: id, Attach: a})
+	if err != nil {
+		return nil, err
+	}
+	var reply Reply
+	if err := w.receiveJSON(frameReply, &reply); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("%w: %.12s", ErrNotRunning, id)
+	}
+	return &Session{ID: id, wire: w}, reply.err()
+}
+
+// Kill sends a signal to a running container's first process.
+func (s Store) Kill(ctx context.Context, id string, signal syscall.Signal) error {
+	w, err := s.request(ctx, Request{Op: OpKill, ID: id, Signal: int(signal)})
+	if errors.Is(err, ErrNotRunning) {
+		return s.killLost(id, signal, err)
+	}
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	var reply Reply
+	if err := w.receiveJSON(frameReply, &reply); err != nil {
+		return fmt.Errorf("%w: %.12s", ErrNotRunning, id)
+	}
+	return reply.err()
+}
+
+// killLost signals a container whose monitor was killed.
+func (s Store) killLost(id string, signal syscall.Signal, notRunning error) error {
+	v, err := s.Load(id)
+	if err != nil || !v.State.live() {
+		return notRunning
+	}
+	fd, err := unix.PidfdOpen(v.Init.PID, 0)
+	if err != nil {
+		return notRunning
+	}
+	defer unix.Close(fd)
+	if !v.Init.Alive() { // the id is another process's by now
+		return notRunning
+	}
+	return os.NewSyscallError("pidfd_send_signal", unix.PidfdSendSignal(fd, signal, nil, 0))
+}
+
+// Stop sends signal (0: the container's own), kills after timeout (nil: the
+// container's own) and returns when the container has ended.
+func (s Store) Stop(ctx context.Context, id string, signal syscall.Signal, timeout *time.Duration) error {
+	w, err := s.request(ctx, Request{Op: OpStop, ID: id, Signal: int(signal), Timeout: timeout})
+	if errors.Is(err, ErrNotRunning) {
+		if v, loadErr := s.Load(id); loadErr == nil && v.State.live() {
+			return killAndWait(ctx, v.Init)
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	_, err = w.awaitExit(ctx)
+	return err
+}
+
+// Wait returns how a container ended, at once if it is not running.
+func (s Store) Wait(ctx context.Context, id string) (Exit, error) {
+	w, err := s.request(ctx, Request{Op: OpWait, ID: id})
+	if err == nil {
+		defer w.Close()
+		exit, err := w.awaitExit(ctx)
+		if err == nil {
+			return exit, nil
+		}
+	}
+	v, err := s.Load(id)
+	if err != nil {
+		return Exit{}, err
+	}
+	if v.State.live() {
+		if err := s.awaitLost(ctx, v.State); err != nil {
+			return Exit{}, err
+		}
+		v, err = s.Load(id)
+	}
+	return Exit{Code: v.ExitCode, OOMKilled: v.OOMKilled, Limit: v.Limit}, err
+}
+
+// awaitLost waits for the end of a container whose monitor was killed.
+func (s Store) awaitLost(ctx context.Context, st State) error {
+	fd, err := unix.PidfdOpen(st.Init.PID, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	return waitReadable(ctx, fd)
+}
+
+// awaitExit passes over frames until the one that says how it ended.
+func (w *wire) awaitExit(ctx context.Context) (Exit, error) {
+	stop := context.AfterFunc(ctx, func() { w.conn.Close() })
+	defer stop()
+	for {
+		kind, payload, err := w.receive()
+		if ctx.Err() != nil {
+			return Exit{}, ctx.Err()
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) {
+			return Exit{Code: LostExitCode, Error: "its monitor was killed"}, nil
+		}
+		if err != nil {
+			return Exit{}, err
+		}
+		if kind == frameExit {
+			return decodeExit(payload)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rl-project/rl/internal/seccomp"
+	"github.com/rl-project/rl/runner/spec"
+	"github.com/rl-project/rl/storage"
+)
+
+// create makes a container as asked and takes its lock. The caller is in the
+// user namespace. On failure nothing is left on disk.
+func (s Store) create(o CreateOptions) (c Container, lock *os.File, err error) {
+	if o.Name != "" {
+		if err := validName(o.Name); err != nil {
+			return c, nil, err
+		}
+	}
+	img, err := storage.Lookup(s.Data, o.Image)
+	if err != nil {
+		return c, nil, err
+	}
+	if c, err = s.describe(o, img); err != nil {
+		return c, nil, err
+	}
+	if err := s.prepare(); err != nil {
+		return c, nil, err
+	}
+	if lock, err = s.newFolder(c.ID); err != nil {
+		return c, nil, err
+	}
+	err = s.fill(c, img)
+	if err == nil {
+		// The description makes it a container; a folder without one is found
+		// by nobody, and swept away.
+		err = s.save(c.ID, "config.json", c)
+	}
+	if err == nil {
+		err = s.nameContainer(&c, o.Name)
+	}
+	if err != nil {
+		err = errors.Join(err, s.discard(c))
+		lock.Close()
+	}
+	return c, lock, err
+}
+
+// newFolder makes a container's folder and takes its lock. A sweep may come
+// between the two and take the empty folder away.
+func (s Store) newFolder(id string) (*os.File, error) {
+	for {
+		if err := os.Mkdir(s.Folder(id), 0o700); err != nil {
+			return nil, err
+		}
+		lock, err := s.lock(id, false)
+		if err == nil && s.exists(id) {
+			return lock, nil
+		}
+		if err == nil {
+			lock.Close()
+		} else if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, ErrRunning) {
+			return nil, err
+		}
+	}
+}
+
+// describe builds the description of a new container.
+func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) {
+	c := Container{
+		ID: newID(), Created: time.Now(), Image: o.Image, RootFS: *img, Options: o.Options,
+		OpenStdin: o.OpenStdin, AutoRemove: o.AutoRemove, Ports: o.Ports, Log: o.Log,
+	}
+	o.Options.ID = c.ID
+	host, err := s.host(c.ID, img.Layers)
+	if err != nil {
+		return c, err
+	}
+	if c.Spec, err = spec.Build(o.Options, img.Config, host); err != nil {
+		return c, err
+	}
+	c.Spec.Root.Path = s.file(c.ID, "root")
+	c.Config = effective(img.Config, o.Options, c.Spec)
+	// A filter that cannot be compiled is to be refused now.
+	_, err = filterOf(c.Spec)
+	return c, err
+}
+
+// host is what the description depends on beside the person and the image.
+func (s Store) host(id string, layers []string) (spec.Host, error) {
+	host, err := spec.LocalHost()
+	if err != nil {
+		return host, err
+	}
+	host.UID = s.UID
+	host.Open = func(path string) (io.ReadCloser, error) { return openLayered(layers, path) }
+	if host.UIDs, err = idMap("/proc/self/uid_map"); err != nil {
+		return host, err
+	}
+	if host.GIDs, err = idMap("/proc/self/gid_map"); err != nil {
+		return host, err
+	}
+	host.Files = map[string]string{}
+	for _, name := range etcFiles {
+		host.Files["/etc/"+name] = s.file(id, name)
+	}
+	return host, nil
+}
+
+// effective is the image's configuration with the person's changes to it.
+func effective(img ispec.ImageConfig, o spec.Options, s *specs.Spec) ispec.ImageConfig {
+	c := img
+	c.Env = s.Process.Env
+	c.WorkingDir = s.Process.Cwd
+	if o.User != "" {
+		c.User = o.User
+	}
+	if o.Entrypoint != nil {
+		c.Entrypoint, c.Cmd = nil, nil
+		if *o.Entrypoint != "" {
+			c.Entrypoint = []string{*o.Entrypoint}
+		}
+	}
+	if len(o.Args) > 0 {
+		c.Cmd = o.Args
+	}
+	if facts, err := spec.FactsOf(s); err == nil {
+		c.Labels = facts.Labels
+	}
+	return c
+}
+
+// fill makes what a container's folder holds beside its description, and
+// claims the image so that nobody removes it.
+func (s Store) fill(c Container, img *storage.Image) error {
+	for _, name := range []string{"upper", "work", "root"} {
+		if err := os.Mkdir(s.file(c.ID, name), 0o700); err != nil {
+			return err
+		}
+	}
+	// overlayfs shows the upper folder's own mode and owner as those of "/".
+	upper := s.file(c.ID, "upper")
+	if err := os.Chown(upper, img.RootUID, img.RootGID); err != nil {
+		return fmt.Errorf("prepare the root folder: %w", err)
+	}
+	if err := os.Chmod(upper, os.FileMode(img.RootMode&0o777)); err != nil {
+		return err
+	}
+	for _, name := range etcFiles {
+		if err := os.WriteFile(s.file(c.ID, name), nil, 0o644); err != nil {
+			return err
+		}
+	}
+	return img.Claim(c.ID, s.Folder(c.ID))
+}
+
+// nameContainer gives the container the name asked for, or makes one up.
+func (s Store) nameContainer(c *Container, name string) error {
+	for {
+		c.Name = name
+		if name == "" {
+			c.Name = randomName()
+		}
+		err := s.takeName(c.Name, c.ID)
+		if name == "" && errors.Is(err, ErrNameInUse) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return s.save(c.ID, "config.json", c)
+	}
+}
+
+// filterOf compiles a container's seccomp filter, nil for none.
+func filterOf(s *specs.Spec) ([]sockFilter, error) {
+	facts, err := spec.FactsOf(s)
+	if err != nil {
+		return nil, err
+	}
+	switch facts.Seccomp {
+	case spec.SeccompDefault:
+		return seccomp.Default(s.Process.Capabilities.Bounding)
+	case spec.SeccompProfile:
+		return seccomp.Compile(s.Linux.Seccomp)
+	}
+	return nil, nil
+}

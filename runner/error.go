@@ -1,0 +1,41 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that callers tell apart.
+var (
+	// ErrNotFound is wrapped when no container has a name or id.
+	ErrNotFound = errors.New("no such container")
+	// ErrAmbiguous is wrapped when several ids begin as the person typed.
+	ErrAmbiguous = errors.New("several containers have an id that begins so")
+	// ErrNameInUse is wrapped when another container has the name.
+	ErrNameInUse = errors.New("name is already in use")
+	// ErrRunning is wrapped by what can only be done to a stopped container.
+	ErrRunning = errors.New("container is running")
+	// ErrNotRunning is wrapped by what can only be done to a running container.
+	ErrNotRunning = errors.New("container is not running")
+)
+
+// Exit codes of Docker's command line for a container that did not start.
+const (
+	CodeFailed        = 125 // rl itself failed
+	CodeNotExecutable = 126 // the command is there and cannot be executed
+	CodeNotFound      = 127 // the command is not there
+)
+
+// StartError says why a container's command was not started, and with what
+// exit code `run` ends.
+type StartError struct {
+	Code int
+	Text string
+}
+
+func (e *StartError) Error() string { return e.Text }
+
+// failf makes an error of rl's own, with the exit code for that.
+func failf(format string, args ...any) *StartError {
+	return &StartError{CodeFailed, fmt.Errorf(format, args...).Error()}
+}

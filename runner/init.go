@@ -1,0 +1,72 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Init is the first process of a container with --init: it runs args, forwards
+// signals to it, reaps whatever else ends up as its child, and returns the exit
+// code of args. It is called in the container, as process 1.
+func Init(args []string) int {
+	// Before the command starts, so that no signal is lost.
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals)
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return initFailed(args[0], err)
+	}
+	child, err := os.StartProcess(path, args, &os.ProcAttr{
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Sys:   &syscall.SysProcAttr{Setpgid: true, Foreground: isTerminal(0), Ctty: 0},
+	})
+	if err != nil {
+		return initFailed(args[0], err)
+	}
+	for s := range signals {
+		switch s {
+		case unix.SIGCHLD:
+			if code, ended := reap(child.Pid); ended {
+				return code
+			}
+		case unix.SIGURG: // the Go runtime's own
+		default:
+			child.Signal(s)
+		}
+	}
+	return CodeFailed
+}
+
+// reap takes in all children that have ended.
+func reap(command int) (code int, ended bool) {
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+		if pid <= 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return code, ended
+		}
+		if pid == command {
+			code, ended = exitCode(status), true
+		}
+	}
+}
+
+func initFailed(name string, err error) int {
+	if errors.Is(err, os.ErrPermission) {
+		fmt.Fprintf(os.Stderr, "rl: exec: %q: permission denied\n", name)
+		return CodeNotExecutable
+	}
+	fmt.Fprintf(os.Stderr, "rl: exec: %q: executable file not found in $PATH\n", name)
+	return CodeNotFound
+}
+
+func isTerminal(fd int) bool {
+	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	return err == nil
+}

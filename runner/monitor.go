@@ -1,0 +1,324 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/cgroup2"
+	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/internal/process"
+	"github.com/rl-project/rl/runner/spec"
+	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/storage"
+)
+
+// monitor is the life of one container, in the process that is its parent.
+type monitor struct {
+	Container
+	State State
+	store Store
+	facts spec.Facts
+	netd  []string // command line of the network process
+
+	lock    *os.File // the container's, until the end of this process
+	socket  *net.UnixListener
+	io      stdio
+	size    Size // of the terminal at the start
+	group   *cgroup2.Group
+	network *slirp.Client
+	init    *os.Process
+	notes   []string
+
+	// forks are started on the main thread: a child of another thread would be
+	// killed when the Go runtime ends that.
+	forks   chan func()
+	serving sync.WaitGroup // commands that are being answered
+	mu      sync.Mutex     // State
+	ended   chan struct{}  // closed when the end is written down
+	exit    Exit           // valid then
+}
+
+// Monitor is the program of a monitor. Its first request, over conn, says
+// which container to make or start; it returns when that container has ended
+// and everything about it is written down. The caller is in the user namespace,
+// on its main goroutine; netd is the command line of the network process.
+func Monitor(conn *os.File, places dirs.Dirs, netd []string) error {
+	runtime.LockOSThread()
+	first, err := wireOf(conn)
+	if err != nil {
+		return err
+	}
+	defer first.Close()
+	m := &monitor{
+		store: Store{places}, netd: netd,
+		forks: make(chan func()), ended: make(chan struct{}),
+	}
+	for {
+		var request Request
+		if err := first.receiveJSON(frameRequest, &request); err != nil {
+			return nil // the command gave up
+		}
+		again, err := m.begin(first, request)
+		if err != nil || !again {
+			return err
+		}
+	}
+}
+
+// begin answers the first request and, where that starts a container, runs it
+// to its end. again asks for another request: the command had something to do.
+func (m *monitor) begin(w *wire, r Request) (again bool, err error) {
+	if err := m.take(r); err != nil {
+		if errors.Is(err, storage.ErrNotResolved) {
+			return true, w.sendJSON(frameReply, Reply{Unresolved: true})
+		}
+		return false, w.sendJSON(frameReply, replyOf(err))
+	}
+	defer m.lock.Close()
+	if m.facts, err = spec.FactsOf(m.Spec); err != nil {
+		return false, w.sendJSON(frameReply, replyOf(err))
+	}
+	m.notes = m.facts.Notes
+	if r.Op == OpCreate && !r.Start {
+		return false, w.sendJSON(frameReply, Reply{ID: m.ID, Notes: m.notes})
+	}
+	m.size = r.Attach.Size
+	client := &attached{wire: w, Attach: r.Attach}
+	if r.Attach.Any() {
+		// Before the start, so that nothing is missed.
+		m.io.clients = []*attached{client}
+	}
+	if err := m.run(w, client); err != nil {
+		m.abandon(err)
+		return false, w.sendJSON(frameReply, replyOf(err))
+	}
+	return false, nil
+}
+
+// take makes the container, or takes the stopped one that is to be started.
+func (m *monitor) take(r Request) (err error) {
+	if r.Op == OpCreate {
+		m.Container, m.lock, err = m.store.create(*r.Create)
+		return err
+	}
+	if m.lock, err = m.store.lock(r.ID, false); err != nil {
+		return err
+	}
+	view, err := m.store.Load(r.ID)
+	if err != nil {
+		m.lock.Close()
+		return err
+	}
+	m.Container, m.State = view.Container, view.State
+	if view.State.live() {
+		m.lock.Close()
+		return ErrRunning
+	}
+	return nil
+}
+
+// run starts the container and serves it until it has ended.
+func (m *monitor) run(w *wire, client *attached) error {
+	ctx := context.Background()
+	if err := m.listen(); err != nil {
+		return err
+	}
+	defer m.socket.Close()
+	if err := m.start(ctx); err != nil {
+		return err
+	}
+	w.sendJSON(frameReply, Reply{ID: m.ID, Notes: m.notes})
+	m.letGo()
+	go m.wait(ctx)
+	go m.accept()
+	go m.obey()
+	if client.Any() {
+		m.serving.Go(func() { m.follow(client) })
+	} else {
+		w.Close()
+	}
+	m.watchMemory(ctx)
+	for {
+		select {
+		case fork := <-m.forks:
+			fork()
+		case <-m.ended:
+			m.serving.Wait()
+			return nil
+		}
+	}
+}
+
+// abandon undoes what creating has done when the first start fails, if the
+// container is to be removed by itself; otherwise it writes the failure down.
+func (m *monitor) abandon(err error) {
+	if m.AutoRemove {
+		m.store.discard(m.Container)
+		return
+	}
+	m.State.Error, m.State.ExitCode = err.Error(), replyOf(err).Code
+	m.State.Boot, m.State.Init = "", process.ID{}
+	m.save()
+}
+
+// letGo frees the terminal and the memory of the start: from here on the
+// monitor mostly sleeps.
+func (m *monitor) letGo() {
+	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
+		for fd := range 3 {
+			unix.Dup3(int(null.Fd()), fd, 0)
+		}
+		null.Close()
+	}
+	debug.FreeOSMemory()
+}
+
+// wait waits for the end of the container and writes it down.
+func (m *monitor) wait(ctx context.Context) {
+	state, err := m.init.Wait()
+	m.settle()
+	m.mu.Lock()
+	m.State.FinishedAt, m.State.Init = time.Now(), process.ID{}
+	m.State.ExitCode = CodeFailed
+	if err == nil {
+		m.State.ExitCode = exitCode(state.Sys().(syscall.WaitStatus))
+	}
+	if m.group != nil {
+		// The group is gone with its numbers in a moment.
+		if kills, err := m.group.OOMKills(); err == nil && kills > 0 {
+			m.State.OOMKilled = true
+		}
+	}
+	m.exit = Exit{Code: m.State.ExitCode, OOMKilled: m.State.OOMKilled, Limit: m.State.Limit}
+	m.mu.Unlock()
+	m.tearDown(ctx)
+	if err := m.conclude(); err != nil {
+		m.exit.Error = err.Error()
+	}
+	m.io.sendExit(m.exit)
+	close(m.ended)
+}
+
+// settle waits for the last output. With a pid namespace of its own nothing of
+// the container outlives its first process; without, the others are killed.
+func (m *monitor) settle() {
+	if !pidNamespace(m.Spec) && m.group != nil {
+		m.group.Kill()
+	}
+	m.io.drain()
+}
+
+func (m *monitor) tearDown(ctx context.Context) {
+	if m.network != nil {
+		m.network.Close()
+	}
+	if m.group != nil {
+		m.group.Remove(ctx)
+		m.group.Close()
+	}
+}
+
+// conclude writes the end down, or removes the container with --rm.
+func (m *monitor) conclude() error {
+	m.socket.Close()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.State.Cgroup, m.State.Network = "", nil
+	if m.AutoRemove {
+		return m.store.discard(m.Container)
+	}
+	return m.store.save(m.ID, "state.json", m.State)
+}
+
+// logFailed notes that output is being lost; inspect shows it.
+func (m *monitor) logFailed(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.State.LogError = err.Error()
+}
+
+// save writes the state down. The caller holds mu or is alone.
+func (m *monitor) save() error { return m.store.save(m.ID, "state.json", m.State) }
+
+// watchMemory enforces --memory where the kernel cannot be asked to.
+func (m *monitor) watchMemory(ctx context.Context) {
+	if !m.State.MemorySampled {
+		return
+	}
+	go cgroup2.Watch(ctx, cgroup2.WatchOptions{
+		Init: m.init.Pid, Limit: m.State.Limit,
+		Killed: func(k cgroup2.Kill) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.State.OOMKilled = true
+			m.save()
+		},
+	})
+}
+
+// obey stops the container when the monitor itself is asked to end, by the
+// systemd unit it may be part of for example.
+func (m *monitor) obey() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGTERM)
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE)
+	select {
+	case <-signals:
+		m.stop(unix.Signal(m.facts.StopSignal), m.stopTimeout())
+	case <-m.ended:
+	}
+}
+
+func (m *monitor) stopTimeout() time.Duration {
+	if m.facts.StopTimeout < 0 {
+		return time.Duration(1<<63 - 1)
+	}
+	return time.Duration(m.facts.StopTimeout) * time.Second
+}
+
+// stop asks the container to end, kills it after timeout, and returns when the
+// end is written down.
+func (m *monitor) stop(s syscall.Signal, timeout time.Duration) {
+	m.mu.Lock()
+	m.State.Stopped = true
+	m.mu.Unlock()
+	if timeout > 0 {
+		m.init.Signal(s)
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		select {
+		case <-m.ended:
+			return
+		case <-timer.C:
+		}
+	}
+	m.init.Kill()
+	<-m.ended
+}
+
+// exitCode is a shell's: 128 and the signal's number for a killed process.
+func exitCode(status syscall.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
+}
+
+// replyOf turns an error into an answer.
+func replyOf(err error) Reply {
+	start := new(StartError)
+	if errors.As(err, &start) {
+		return Reply{Code: start.Code, Error: start.Text}
+	}
+	return Reply{Code: CodeFailed, Error: err.Error()}
+}

@@ -1,0 +1,104 @@
+package runner
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// validName checks a container's name by Docker's rule.
+func validName(name string) error {
+	for i, c := range []byte(name) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || c != '_' && c != '.' && c != '-') {
+			return fmt.Errorf("invalid container name %q: use letters, digits and _ . - and begin with a letter or digit", name)
+		}
+	}
+	if len(name) < 2 {
+		return fmt.Errorf("invalid container name %q: use at least two characters", name)
+	}
+	return nil
+}
+
+// newID returns 64 random hexadecimal digits.
+func newID() string {
+	var b [32]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// takeName gives name to a container whose folder exists. A name whose
+// container is gone, because rl was killed while it removed it, is free.
+func (s Store) takeName(name, id string) error {
+	path := filepath.Join(s.names(), name)
+	target := filepath.Join("..", "containers", id)
+	for {
+		err := os.Symlink(target, path)
+		if !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		if owner, err := os.Readlink(path); err == nil && s.exists(filepath.Base(owner)) {
+			return fmt.Errorf("%w: %s is container %.12s; remove it (rl rm %s) or take another name",
+				ErrNameInUse, name, filepath.Base(owner), name)
+		}
+		if err := s.dropName(name); err != nil {
+			return err
+		}
+	}
+}
+
+// dropName frees a name whose container is gone. Two processes may find the
+// same stale name: the rename lets one of them have it, and what was renamed
+// is looked at again, because the other may have taken the name meanwhile.
+func (s Store) dropName(name string) error {
+	path := filepath.Join(s.names(), name)
+	aside := filepath.Join(s.trash(), "name-"+newID())
+	if err := os.Rename(path, aside); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	if owner, err := os.Readlink(aside); err == nil && s.exists(filepath.Base(owner)) {
+		if err := os.Link(aside, path); err != nil {
+			return err
+		}
+	}
+	return os.Remove(aside)
+}
+
+func (s Store) exists(id string) bool {
+	_, err := os.Stat(s.Folder(id))
+	return err == nil
+}
+
+// randomName makes up a name that is easy to say and remember.
+func randomName() string {
+	var b [4]byte
+	rand.Read(b[:])
+	first := binary.LittleEndian.Uint16(b[:])
+	second := binary.LittleEndian.Uint16(b[2:])
+	return adjectives[int(first)%len(adjectives)] + "_" + nouns[int(second)%len(nouns)]
+}
+
+var adjectives = [...]string{
+	"agile", "amber", "ample", "apt", "arctic", "bold", "brave", "brisk", "calm", "clear", "clever", "cosmic",
+	"crisp", "deft", "eager", "early", "easy", "fair", "fleet", "fond", "frank", "fresh", "gentle", "glad",
+	"golden", "grand", "handy", "happy", "hardy", "honest", "humble", "jolly", "keen", "kind", "lively", "loyal",
+	"lucid", "mellow", "merry", "mild", "neat", "nimble", "noble", "open", "patient", "plain", "polite", "prompt",
+	"proud", "quick", "quiet", "rapid", "ready", "silent", "simple", "smooth", "sound", "steady", "sunny", "swift",
+	"tidy", "vivid", "warm", "wise",
+}
+
+var nouns = [...]string{
+	"acorn", "alder", "anchor", "aspen", "badger", "beacon", "birch", "bison", "breeze", "brook", "cedar", "cliff",
+	"clover", "comet", "condor", "coral", "crane", "delta", "dune", "eagle", "ember", "falcon", "fern", "finch",
+	"fjord", "forest", "fox", "garnet", "glacier", "grove", "harbor", "hare", "hawk", "heron", "hill", "iris",
+	"island", "ivy", "juniper", "lagoon", "lake", "lark", "lily", "lynx", "maple", "marten", "meadow", "moss",
+	"oak", "orchid", "otter", "owl", "pebble", "pine", "plover", "quartz", "raven", "reef", "river", "robin",
+	"sparrow", "spruce", "swan", "willow",
+}

@@ -1,0 +1,178 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/cgroup2"
+	"github.com/rl-project/rl/internal/process"
+)
+
+// Remove removes a container. The caller is in the user namespace. A running
+// one fails with ErrRunning, unless force is set: then it is killed first.
+// Where the disk is full it works all the same: nothing is written.
+func (s Store) Remove(ctx context.Context, id string, force bool) error {
+	lock, err := s.lock(id, false)
+	if errors.Is(err, ErrRunning) && force {
+		if err := s.kill(ctx, id); err != nil {
+			return err
+		}
+		lock, err = s.lock(id, true)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // somebody else, or --rm, was faster
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	v, err := s.Load(id)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if v.State.live() && !force {
+		return ErrRunning
+	}
+	if err := s.killOrphan(ctx, v.State); err != nil {
+		return err
+	}
+	return s.discard(v.Container)
+}
+
+// discard takes a container away, whose lock the caller has: out of sight by
+// one rename, and then for good. Killed in between, the rest is in the trash.
+func (s Store) discard(c Container) error {
+	trashed := filepath.Join(s.trash(), c.ID)
+	if err := os.Rename(s.Folder(c.ID), trashed); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if c.Name != "" {
+		if target, err := os.Readlink(filepath.Join(s.names(), c.Name)); err == nil && filepath.Base(target) == c.ID {
+			os.Remove(filepath.Join(s.names(), c.Name))
+		}
+	}
+	var released error
+	if c.RootFS.ID != "" {
+		released = c.RootFS.Store.Release(c.ID)
+	}
+	return errors.Join(released, os.RemoveAll(trashed))
+}
+
+// kill ends a running container by its monitor, or without it.
+func (s Store) kill(ctx context.Context, id string) error {
+	at := time.Duration(0)
+	err := s.Stop(ctx, id, unix.SIGKILL, &at)
+	if errors.Is(err, ErrNotRunning) {
+		return nil
+	}
+	return err
+}
+
+// killOrphan ends what a killed monitor may have left: processes and the cgroup.
+func (s Store) killOrphan(ctx context.Context, st State) error {
+	if st.Boot != process.Boot() {
+		return nil
+	}
+	if st.Init.Alive() {
+		if err := killAndWait(ctx, st.Init); err != nil {
+			return err
+		}
+	}
+	if st.Cgroup == "" {
+		return nil
+	}
+	group, err := cgroup2.Open(st.Cgroup)
+	if errors.Is(err, cgroup2.ErrGone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	if err := group.Kill(); err != nil && !errors.Is(err, cgroup2.ErrGone) {
+		return err
+	}
+	return group.Remove(ctx)
+}
+
+// killAndWait kills a process that is not a child and returns when it is gone.
+func killAndWait(ctx context.Context, p process.ID) error {
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if errors.Is(err, unix.ESRCH) || err == nil && !p.Alive() {
+		return nil
+	}
+	if err != nil {
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	// Nonblocking descriptors are polled by the runtime: no thread waits.
+	f := os.NewFile(uintptr(fd), "pidfd")
+	defer f.Close()
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return os.NewSyscallError("pidfd_send_signal", err)
+	}
+	return waitReadable(ctx, fd)
+}
+
+// waitReadable waits until fd is readable, as a pidfd is when its process ends.
+func waitReadable(ctx context.Context, fd int) error {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, 100)
+		if n > 0 {
+			return nil
+		}
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("poll", err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// Sweep removes what killed processes of rl left behind: containers half made
+// or half removed. It is quick when there is nothing.
+func (s Store) Sweep(ctx context.Context) error {
+	ids, err := s.ids()
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, id := range ids {
+		if _, err := os.Stat(s.file(id, "config.json")); !errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		failed = append(failed, s.sweepFolder(id))
+	}
+	leftovers, _ := os.ReadDir(s.trash())
+	for _, e := range leftovers {
+		failed = append(failed, os.RemoveAll(filepath.Join(s.trash(), e.Name())))
+	}
+	return errors.Join(failed...)
+}
+
+// sweepFolder removes a container's folder that has no description, unless
+// its maker is still at work.
+func (s Store) sweepFolder(id string) error {
+	if _, err := os.Stat(s.file(id, "lock")); errors.Is(err, os.ErrNotExist) {
+		os.Remove(s.Folder(id)) // only an empty one; a maker tries again
+		return nil
+	}
+	lock, err := s.lock(id, false)
+	if err != nil {
+		return nil
+	}
+	defer lock.Close()
+	if _, err := os.Stat(s.file(id, "config.json")); err == nil {
+		return nil
+	}
+	return s.discard(Container{ID: id})
+}

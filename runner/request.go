@@ -1,0 +1,102 @@
+package runner
+
+import (
+	"time"
+
+	"github.com/rl-project/rl/runner/logs"
+	"github.com/rl-project/rl/runner/spec"
+	"github.com/rl-project/rl/slirp"
+)
+
+// Op is what a command asks a monitor for.
+type Op string
+
+// The first two are for a new monitor, the others for that of a running
+// container.
+const (
+	OpCreate Op = "create" // make a container, and start it if Start is set
+	OpStart  Op = "start"  // start the container ID
+	OpAttach Op = "attach"
+	OpExec   Op = "exec" // with the command's standard descriptors
+	OpStop   Op = "stop" // answers when the container has ended
+	OpKill   Op = "kill" // send Signal
+	OpWait   Op = "wait" // answers with an exit frame
+)
+
+// Request is the first frame on a connection to a monitor.
+type Request struct {
+	Op     Op
+	ID     string         `json:",omitempty"`
+	Create *CreateOptions `json:",omitempty"`
+	Start  bool           `json:",omitempty"`
+	Attach Attach         `json:",omitzero"`
+	Exec   *ExecOptions   `json:",omitempty"`
+	Signal int            `json:",omitempty"`
+	// Timeout is how long a stop waits before it kills; nil for the container's own.
+	Timeout *time.Duration `json:",omitempty"`
+}
+
+// CreateOptions are what a person asked of `run` or `create`.
+type CreateOptions struct {
+	Name       string
+	Image      string
+	Options    spec.Options
+	AutoRemove bool
+	OpenStdin  bool
+	Ports      []slirp.PortMapping
+	Log        logs.Options
+}
+
+// Attach says which of a container's streams a command wants.
+type Attach struct {
+	Stdin, Stdout, Stderr bool
+	// StdinOnce closes the container's stdin when this command's ends.
+	StdinOnce bool
+	// Size is that of the command's terminal, zero without one.
+	Size Size
+}
+
+// Any reports whether a stream is wanted at all.
+func (a Attach) Any() bool { return a.Stdin || a.Stdout || a.Stderr }
+
+// Size is that of a terminal.
+type Size struct{ Rows, Cols uint16 }
+
+// ExecOptions describe one more process in a container.
+type ExecOptions struct {
+	Args       []string
+	Env        []string
+	User       string
+	Workdir    string
+	TTY        bool
+	Detach     bool
+	Privileged bool
+	Size       Size
+}
+
+// Reply answers a request.
+type Reply struct {
+	ID string `json:",omitempty"`
+	// Unresolved asks the command to resolve the image and to ask again.
+	Unresolved bool `json:",omitempty"`
+	// Code and Error are set when it failed; Code is that of `run` or `exec`.
+	Code  int    `json:",omitempty"`
+	Error string `json:",omitempty"`
+	// Notes are lines for the person.
+	Notes []string `json:",omitempty"`
+}
+
+// Exit is how a process ended.
+type Exit struct {
+	Code      int
+	OOMKilled bool   `json:",omitempty"`
+	Limit     int64  `json:",omitempty"`
+	Error     string `json:",omitempty"`
+}
+
+func (r Reply) err() error {
+	if r.Error == "" {
+		return nil
+	}
+	return &StartError{r.Code, r.Error}
+}

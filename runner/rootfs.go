@@ -1,0 +1,86 @@
+package runner
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// etcFiles are the files below /etc that rl writes for each container.
+var etcFiles = [...]string{"hosts", "hostname", "resolv.conf"}
+
+type sockFilter = unix.SockFilter
+
+// openIn opens a path below root, never following a link out of it.
+func openIn(root, path string) (*os.File, error) {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: root, Err: err}
+	}
+	defer unix.Close(dir)
+	fd, err := unix.Openat2(dir, path, &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: filepath.Join(root, path), Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// openLayered opens a regular file of an image that is not mounted: the first
+// of its layers, the topmost first, that has it.
+func openLayered(layers []string, path string) (*os.File, error) {
+	for _, layer := range layers {
+		f, err := openIn(layer, path)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENXIO) {
+			if whitedOut(layer, path) {
+				break
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+			f.Close()
+			break
+		}
+		return f, nil
+	}
+	return nil, fmt.Errorf("%s in the image: %w", path, os.ErrNotExist)
+}
+
+// whitedOut reports whether the layer says that the file is gone: overlayfs
+// writes a character device with number 0.
+func whitedOut(layer, path string) bool {
+	info, err := os.Lstat(filepath.Join(layer, path))
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	return info.Sys().(*syscall.Stat_t).Rdev == 0
+}
+
+// idMap reads /proc/self/uid_map or gid_map.
+func idMap(path string) ([]specs.LinuxIDMapping, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var maps []specs.LinuxIDMapping
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var m specs.LinuxIDMapping
+		if _, err := fmt.Sscan(lines.Text(), &m.ContainerID, &m.HostID, &m.Size); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		maps = append(maps, m)
+	}
+	return maps, nil
+}

@@ -1,0 +1,156 @@
+package runner
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// sockets is the folder of the monitors' sockets.
+func (s Store) sockets() string { return filepath.Join(s.Runtime, "c") }
+
+// socketAddress returns an address of the container's socket and a function to
+// call after use. The address leads through a descriptor of the folder, as it
+// must fit 108 bytes (unix(7)) and runtime folders may be deep.
+func (s Store) socketAddress(id string) (*net.UnixAddr, func(), error) {
+	dir, err := os.OpenFile(s.sockets(), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	name := filepath.Join("/proc/self/fd", strconv.Itoa(int(dir.Fd())), id[:32])
+	return &net.UnixAddr{Net: "unix", Name: name}, func() { dir.Close() }, nil
+}
+
+// listen opens the monitor's socket. One that is there was left by a killed
+// monitor: the container's lock is ours.
+func (m *monitor) listen() error {
+	if err := m.store.prepare(); err != nil {
+		return err
+	}
+	path := filepath.Join(m.store.sockets(), m.ID[:32])
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	address, done, err := m.store.socketAddress(m.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if m.socket, err = net.ListenUnix("unix", address); err != nil {
+		return err
+	}
+	m.socket.SetUnlinkOnClose(false) // its address is gone by then
+	return nil
+}
+
+// accept serves commands until the socket is closed.
+func (m *monitor) accept() {
+	for {
+		conn, err := m.socket.AcceptUnix()
+		if err != nil {
+			return
+		}
+		m.serving.Go(func() { m.serve(newWire(conn)) })
+	}
+}
+
+// serve answers one command.
+func (m *monitor) serve(w *wire) {
+	defer w.Close()
+	var r Request
+	if err := w.receiveJSON(frameRequest, &r); err != nil {
+		return
+	}
+	switch r.Op {
+	case OpAttach:
+		client := &attached{wire: w, Attach: r.Attach}
+		w.sendJSON(frameReply, Reply{ID: m.ID})
+		m.io.attach(client)
+		m.follow(client)
+		return
+	case OpExec:
+		m.exec(w, *r.Exec)
+		return
+	case OpKill:
+		err := m.init.Signal(syscall.Signal(r.Signal))
+		if errors.Is(err, os.ErrProcessDone) {
+			err = ErrNotRunning
+		}
+		w.sendJSON(frameReply, answer(m.ID, err))
+		return
+	case OpStop:
+		signal, timeout := syscall.Signal(r.Signal), m.stopTimeout()
+		if signal == 0 {
+			signal = syscall.Signal(m.facts.StopSignal)
+		}
+		if r.Timeout != nil {
+			timeout = *r.Timeout
+		}
+		m.stop(signal, timeout)
+	case OpWait:
+		<-m.ended
+	default:
+		w.sendJSON(frameReply, answer("", errors.New("unknown request: is this rl older than the container's?")))
+		return
+	}
+	w.sendJSON(frameExit, m.exit)
+}
+
+func answer(id string, err error) Reply {
+	if err != nil {
+		return replyOf(err)
+	}
+	return Reply{ID: id}
+}
+
+// follow carries out what an attached command sends until it goes away.
+func (m *monitor) follow(c *attached) {
+	defer m.io.detach(c)
+	go func() {
+		<-m.ended
+		c.wire.conn.CloseRead()
+	}()
+	for {
+		kind, payload, err := c.wire.receive()
+		if err != nil {
+			if c.Stdin && c.StdinOnce {
+				m.io.closeStdin()
+			}
+			return
+		}
+		switch kind {
+		case frameStdin:
+			if c.Stdin {
+				m.io.write(payload)
+			}
+		case frameStdinEnd:
+			if c.Stdin && c.StdinOnce {
+				m.io.closeStdin()
+			}
+		case frameResize:
+			var size Size
+			if json.Unmarshal(payload, &size) == nil {
+				m.io.resizeTo(size)
+			}
+		case frameSignal:
+			if len(payload) == 1 {
+				m.init.Signal(syscall.Signal(payload[0]))
+			}
+		}
+	}
+}
+
+// sendExit tells every attached command how the container ended.
+func (s *stdio) sendExit(e Exit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.clients {
+		c.wire.sendJSON(frameExit, e)
+	}
+}

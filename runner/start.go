@@ -1,0 +1,334 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/cgroup2"
+	"github.com/rl-project/rl/internal/fork"
+	"github.com/rl-project/rl/internal/process"
+	"github.com/rl-project/rl/runner/boot"
+	"github.com/rl-project/rl/runner/logs"
+	"github.com/rl-project/rl/slirp"
+)
+
+// start brings the container up to the moment its command is executed. On
+// failure everything is undone but what stays in the container's folder. It
+// runs on the main thread, whose end is the container's.
+func (m *monitor) start(ctx context.Context) (err error) {
+	undo := new(cleanup)
+	defer func() {
+		if err != nil {
+			undo.run()
+		}
+	}()
+	for _, dir := range m.facts.CreateSources {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return failf("create the folder to mount: %w", err)
+		}
+	}
+	if m.io.log, err = logs.Open(m.store.LogPath(m.ID), m.Log, m.logFailed); err != nil {
+		return failf("open the log: %w", err)
+	}
+	if err := m.makeGroup(ctx, undo); err != nil {
+		return err
+	}
+	launch, err := m.launch(undo)
+	if err != nil {
+		return err
+	}
+	child, err := fork.Start(launch.Program(), fork.Options{Flags: boot.Flags(m.Spec), Cgroup: m.groupFD()})
+	if err != nil {
+		return failf("start the container: %w", err)
+	}
+	undo.add(func() {
+		unix.Kill(child.PID, unix.SIGKILL)
+		unix.Wait4(child.PID, nil, 0, nil)
+	})
+	launch.closeChildEnds()
+	if err := m.arrange(ctx, child.PID, launch); err != nil {
+		return err
+	}
+	if err := child.Wait(); err != nil {
+		return m.explain(err)
+	}
+	return m.started(child.PID)
+}
+
+// launch is what start hands to the child and has to close afterwards.
+type launch struct {
+	boot.Init
+	ready   *os.File   // a byte in it lets the child go on
+	console *os.File   // yields the terminal
+	child   []*os.File // the child's ends
+}
+
+func (l *launch) closeChildEnds() {
+	for _, f := range l.child {
+		f.Close()
+	}
+	l.child = nil
+}
+
+// launch prepares the child's program.
+func (m *monitor) launch(undo *cleanup) (*launch, error) {
+	l := &launch{Init: boot.Init{Spec: m.Spec, Root: m.Spec.Root.Path, KeepGroups: m.facts.KeepGroups}}
+	undo.add(l.closeChildEnds)
+	var err error
+	if l.Filter, err = filterOf(m.Spec); err != nil {
+		return nil, failf("seccomp: %w", err)
+	}
+	if l.Mount, err = m.rootMount(undo); err != nil {
+		return nil, err
+	}
+	ready, sync, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	l.ready, l.child = sync, append(l.child, ready)
+	l.Ready, l.Sync = int(ready.Fd()), int(sync.Fd())
+	undo.add(func() { sync.Close() })
+	if m.facts.Init {
+		l.Reaper = []string{"rl", "init", "--"}
+	}
+	if m.Spec.Process.Terminal {
+		return l, l.openConsole(undo)
+	}
+	ends, child, err := m.io.open(m.OpenStdin)
+	l.Stdio, l.child = ends, append(l.child, child...)
+	return l, err
+}
+
+// openConsole makes the socket over which the child sends its terminal.
+func (l *launch) openConsole(undo *cleanup) error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socketpair", err)
+	}
+	l.console = os.NewFile(uintptr(pair[0]), "console")
+	l.child = append(l.child, os.NewFile(uintptr(pair[1]), "console"))
+	l.Stdio.Console = pair[1]
+	undo.add(func() { l.console.Close() })
+	return nil
+}
+
+// rootMount says how the image is mounted.
+func (m *monitor) rootMount(undo *cleanup) (boot.RootMount, error) {
+	folder := m.store.Folder(m.ID)
+	overlay, err := m.RootFS.Overlay(filepath.Join(folder, "upper"), filepath.Join(folder, "work"), m.AutoRemove)
+	if err != nil {
+		return boot.RootMount{}, failf("%w", err)
+	}
+	if overlay.Program == "" {
+		return boot.RootMount{Folder: overlay.Folder, Options: overlay.Options}, nil
+	}
+	fuse, err := serveFUSE(overlay.Program, overlay.Options)
+	if err != nil {
+		return boot.RootMount{}, failf("%w", err)
+	}
+	undo.add(func() { fuse.Close() })
+	return boot.RootMount{FUSE: int(fuse.Fd())}, nil
+}
+
+// arrange does what needs the child's process id, and lets it go on.
+func (m *monitor) arrange(ctx context.Context, pid int, l *launch) error {
+	if err := m.connect(ctx, pid); err != nil {
+		return err
+	}
+	if l.console != nil {
+		master, err := receiveFile(l.console)
+		if err == nil {
+			m.io.openTerminal(master)
+			m.io.resizeTo(m.size)
+		} else if !errors.Is(err, errNoFile) { // the child says what went wrong
+			return failf("receive the terminal: %w", err)
+		}
+	}
+	if _, err := l.ready.Write([]byte{1}); err != nil && !errors.Is(err, unix.EPIPE) {
+		return failf("start the container: %w", err)
+	}
+	l.ready.Close()
+	return nil
+}
+
+// makeGroup makes the container's cgroup, or learns that there is none and
+// that the memory limit is the monitor's to enforce.
+func (m *monitor) makeGroup(ctx context.Context, undo *cleanup) error {
+	group, err := cgroup2.Create(ctx, cgroup2.Options{ID: m.ID, Resources: m.Spec.Linux.Resources, PID: os.Getpid()})
+	if err != nil {
+		return failf("%w", err)
+	}
+	m.group = group
+	if group != nil {
+		undo.add(func() { group.Remove(context.WithoutCancel(ctx)) })
+	}
+	m.State.Limit = 0
+	if r := m.Spec.Linux.Resources; r != nil && r.Memory != nil && r.Memory.Limit != nil {
+		m.State.Limit = *r.Memory.Limit
+	}
+	watched := cgroup2.WatchLimit(group, m.Spec.Linux.Resources)
+	m.State.MemorySampled = watched > 0
+	if watched > 0 {
+		m.notes = append(m.notes, cgroup2.WatchNotice(watched))
+	}
+	return nil
+}
+
+func (m *monitor) groupFD() int {
+	if m.group == nil {
+		return 0
+	}
+	return m.group.FD()
+}
+
+// connect gives the container its network and the files about it.
+func (m *monitor) connect(ctx context.Context, pid int) error {
+	hostname := m.Spec.Hostname
+	files := map[string][]byte{"hostname": []byte(hostname + "\n")}
+	switch m.facts.Network {
+	case "none":
+		files["hosts"] = slirp.Hosts(netip.Addr{}, netip.Addr{}, nil, nil)
+		files["resolv.conf"] = nil
+	case "host":
+		for _, name := range []string{"hosts", "resolv.conf"} {
+			files[name], _ = os.ReadFile("/etc/" + name)
+		}
+	default:
+		attachment, err := m.attachNetwork(ctx, pid)
+		if err != nil {
+			return err
+		}
+		host, _ := os.ReadFile("/etc/resolv.conf")
+		c := slirp.ParseResolvConf(host)
+		c.Nameservers = []netip.Addr{attachment.DNS}
+		files["resolv.conf"] = c.Bytes()
+		files["hosts"] = slirp.Hosts(attachment.IPAddress, slirp.HostAddress(), []string{hostname}, nil)
+	}
+	for name, text := range files {
+		// Written in place: the file is already mounted in the container.
+		if err := os.WriteFile(filepath.Join(m.store.Folder(m.ID), name), text, 0o644); err != nil {
+			return failf("write the container's /etc/%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (m *monitor) attachNetwork(ctx context.Context, pid int) (*slirp.Attachment, error) {
+	netns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
+	if err != nil {
+		return nil, err
+	}
+	defer netns.Close()
+	m.network, err = slirp.Connect(ctx, slirp.Options{RuntimeDir: m.store.Runtime, Command: m.netd})
+	if err != nil {
+		return nil, failf("network: %w", err)
+	}
+	attachment, err := m.network.Attach(ctx, netns, slirp.Endpoint{
+		ID: m.ID, Name: m.Name, Hostname: m.Spec.Hostname, Ports: m.Ports,
+	})
+	if err != nil {
+		m.network.Close()
+		return nil, failf("%w", err)
+	}
+	m.State.Network = attachment
+	m.notes = append(m.notes, attachment.Warnings...)
+	return attachment, nil
+}
+
+// started writes down that the container runs.
+func (m *monitor) started(pid int) error {
+	first, err := process.Identify(pid)
+	if err != nil {
+		first = process.ID{PID: pid} // it is over already; our wait tells how
+	}
+	self, err := process.Identify(os.Getpid())
+	if err != nil {
+		return err
+	}
+	m.State.Boot, m.State.Init, m.State.Monitor = process.Boot(), first, self
+	m.State.StartedAt, m.State.Error, m.State.OOMKilled, m.State.Stopped = time.Now(), "", false, false
+	if m.group != nil {
+		m.State.Cgroup = m.group.Path()
+	}
+	if m.init, err = os.FindProcess(pid); err != nil {
+		return err
+	}
+	return m.save()
+}
+
+// explain turns the failure of the child into Docker's exit codes: 127 for a
+// command that is not there, 126 for one that cannot be executed.
+func (m *monitor) explain(err error) error {
+	step := new(fork.StepError)
+	if !errors.As(err, &step) || !boot.IsExecute(step.Step) {
+		return failf("set up the container: %w", err)
+	}
+	return explainExec(err, m.Spec.Process.Args[0])
+}
+
+// explainExec is explain for what failed at or after the command's execve.
+func explainExec(err error, name string) error {
+	step := new(fork.StepError)
+	if !errors.As(err, &step) {
+		return failf("start the process: %w", err)
+	}
+	switch {
+	case errors.Is(err, unix.EACCES):
+		return &StartError{CodeNotExecutable, fmt.Sprintf("exec: %q: permission denied", name)}
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+		if strings.Contains(name, "/") {
+			return &StartError{CodeNotFound, fmt.Sprintf("exec: %q: no such file, or its interpreter is missing in the image", name)}
+		}
+		return &StartError{CodeNotFound, fmt.Sprintf("exec: %q: executable file not found in $PATH", name)}
+	case errors.Is(err, unix.ENOEXEC):
+		return &StartError{CodeNotExecutable, fmt.Sprintf("exec: %q: not a program of this machine's kind (exec format error)", name)}
+	}
+	return &StartError{CodeNotExecutable, fmt.Sprintf("exec: %q: %v", name, step.Err)}
+}
+
+// cleanup undoes the steps of a start that failed, the last first.
+type cleanup struct{ steps []func() }
+
+func (c *cleanup) add(f func()) { c.steps = append(c.steps, f) }
+
+func (c *cleanup) run() {
+	for _, f := range slices.Backward(c.steps) {
+		f()
+	}
+}
+
+var errNoFile = errors.New("no descriptor came")
+
+// receiveFile receives one descriptor from a socket.
+func receiveFile(socket *os.File) (*os.File, error) {
+	data, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := unix.Recvmsg(int(socket.Fd()), data, oob, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("recvmsg", err)
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:n])
+	if err != nil || len(messages) == 0 {
+		return nil, errNoFile
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) == 0 {
+		return nil, errNoFile
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fds[0]), "terminal"), nil
+}
+
+// pidNamespace reports whether the container has processes of its own only.
+func pidNamespace(s *specs.Spec) bool { return boot.Flags(s)&unix.CLONE_NEWPID != 0 }

@@ -1,0 +1,62 @@
+package runner
+
+import (
+	"os"
+	"strings"
+
+	"github.com/rl-project/rl/internal/process"
+)
+
+// Status is a container's state in one word, as Docker has them.
+type Status string
+
+// The words of Docker's State.Status that apply here.
+const (
+	Created Status = "created"
+	Running Status = "running"
+	Paused  Status = "paused"
+	Exited  Status = "exited"
+)
+
+// LostExitCode is reported for a container whose monitor was killed before it
+// could write down how the container ended. The kernel kills the container
+// then, so it is that of SIGKILL.
+const LostExitCode = 137
+
+// View is a container as it is at this moment.
+type View struct {
+	Container
+	State
+	Status Status
+}
+
+// look computes the status from the facts.
+func look(c Container, s State) View {
+	v := View{Container: c, State: s, Status: Exited}
+	switch {
+	case s.StartedAt.IsZero() && s.Error == "":
+		v.Status = Created
+	case s.FinishedAt.Before(s.StartedAt) && s.live():
+		v.Status = Running
+		if s.frozen() {
+			v.Status = Paused
+		}
+	case s.FinishedAt.Before(s.StartedAt):
+		v.ExitCode = LostExitCode
+		v.State.Error = "its monitor was killed or the machine stopped"
+		v.State.Init, v.State.Monitor = process.ID{}, process.ID{}
+	}
+	return v
+}
+
+// live reports whether the container's first process exists.
+func (s State) live() bool { return s.Boot == process.Boot() && s.Init.Alive() }
+
+// frozen reports whether the container's cgroup is paused.
+func (s State) frozen() bool {
+	if s.Cgroup == "" {
+		return false
+	}
+	events, err := os.ReadFile(s.Cgroup + "/cgroup.events")
+	return err == nil && strings.Contains(string(events), "frozen 1")
+}

@@ -1,0 +1,197 @@
+package runner
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/runner/boot"
+	"github.com/rl-project/rl/runner/logs"
+)
+
+// stdio is the monitor's side of a container's streams: what the container
+// writes goes to the log and to every attached command, what attached
+// commands send goes to the container.
+type stdio struct {
+	log     *logs.Writer
+	pumps   sync.WaitGroup
+	mu      sync.Mutex
+	stdin   *os.File // nil once closed
+	master  *os.File // the terminal, nil without one
+	clients []*attached
+}
+
+// attached is one command that sees the container's streams.
+type attached struct {
+	wire *wire
+	Attach
+}
+
+// open makes the pipes of a container without a terminal. child must be closed
+// by the caller once the container has been forked.
+func (s *stdio) open(withStdin bool) (ends boot.Stdio, child []*os.File, err error) {
+	out, outChild, err := pipe()
+	if err != nil {
+		return ends, nil, err
+	}
+	s.pump(logs.Stdout, out)
+	errs, errChild, err := pipe()
+	if err != nil {
+		return ends, []*os.File{outChild}, err
+	}
+	s.pump(logs.Stderr, errs)
+	inChild, err := s.openStdin(withStdin)
+	if err != nil {
+		return ends, []*os.File{outChild, errChild}, err
+	}
+	child = []*os.File{inChild, outChild, errChild}
+	return boot.Stdio{In: int(inChild.Fd()), Out: int(outChild.Fd()), Err: int(errChild.Fd())}, child, nil
+}
+
+func (s *stdio) openStdin(wanted bool) (child *os.File, err error) {
+	if !wanted {
+		return os.Open(os.DevNull)
+	}
+	child, s.stdin, err = inputPipe()
+	return child, err
+}
+
+// pipe returns a pipe to read from. Only our end is non-blocking: the other one
+// becomes a program's stdout, and programs do not expect that.
+func pipe() (ours, child *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	unix.SetNonblock(fds[0], true)
+	return os.NewFile(uintptr(fds[0]), "output"), os.NewFile(uintptr(fds[1]), "output"), nil
+}
+
+// inputPipe is pipe the other way round.
+func inputPipe() (child, ours *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	unix.SetNonblock(fds[1], true)
+	return os.NewFile(uintptr(fds[0]), "stdin"), os.NewFile(uintptr(fds[1]), "stdin"), nil
+}
+
+// openTerminal takes the master side of the container's terminal.
+func (s *stdio) openTerminal(master *os.File) {
+	s.mu.Lock()
+	s.master, s.stdin = master, master
+	s.mu.Unlock()
+	s.pump(logs.Stdout, master)
+}
+
+// pump copies one stream until its end.
+func (s *stdio) pump(stream logs.Stream, from *os.File) {
+	s.pumps.Add(1)
+	go func() {
+		defer s.pumps.Done()
+		defer from.Close()
+		log := s.log.Stream(stream)
+		buffer := make([]byte, 32<<10)
+		for {
+			n, err := from.Read(buffer)
+			if n > 0 {
+				log.Write(buffer[:n])
+				s.broadcast(stream, buffer[:n])
+			}
+			// A terminal answers EIO when its last user is gone.
+			if err != nil {
+				return
+			}
+		}
+	}()
+}
+
+func (s *stdio) broadcast(stream logs.Stream, data []byte) {
+	s.mu.Lock()
+	clients := slices.Clone(s.clients)
+	s.mu.Unlock()
+	for _, c := range clients {
+		kind, wanted := frameStdout, c.Stdout
+		if stream == logs.Stderr {
+			kind, wanted = frameStderr, c.Stderr
+		}
+		if wanted && c.wire.send(kind, data) != nil {
+			s.detach(c)
+		}
+	}
+}
+
+func (s *stdio) attach(c *attached) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients = append(s.clients, c)
+	s.resize(c.Size)
+}
+
+func (s *stdio) detach(c *attached) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients = slices.DeleteFunc(s.clients, func(other *attached) bool { return other == c })
+}
+
+// write sends data to the container's stdin.
+func (s *stdio) write(data []byte) error {
+	s.mu.Lock()
+	stdin := s.stdin
+	s.mu.Unlock()
+	if stdin == nil {
+		return io.ErrClosedPipe
+	}
+	_, err := stdin.Write(data)
+	return err
+}
+
+// closeStdin tells the container that nothing more comes.
+func (s *stdio) closeStdin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stdin != nil && s.master == nil {
+		s.stdin.Close()
+		s.stdin = nil
+	}
+}
+
+// resize sets the terminal's size. The caller holds mu.
+func (s *stdio) resize(size Size) {
+	if s.master != nil && size != (Size{}) {
+		setSize(s.master, size)
+	}
+}
+
+func (s *stdio) resizeTo(size Size) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resize(size)
+}
+
+// drain waits until everything that the container wrote has been passed on.
+func (s *stdio) drain() error {
+	s.pumps.Wait()
+	if s.log == nil {
+		return nil
+	}
+	return s.log.Close()
+}
+
+// setSize tells the terminal, and by a signal its programs, the window's size.
+func setSize(terminal *os.File, size Size) error {
+	raw, err := terminal.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		failed = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: size.Rows, Col: size.Cols})
+	})
+	return errors.Join(err, failed)
+}

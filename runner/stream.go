@@ -1,0 +1,213 @@
+package runner
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// ErrDetached is returned when the person left a container by its detach keys.
+var ErrDetached = errors.New("detached")
+
+// Streams are a command's side of a container's streams.
+type Streams struct {
+	In       *os.File // nil sends nothing
+	Out, Err io.Writer
+	// TTY says that the container has a terminal: In, if it is one too, is
+	// put into raw mode meanwhile.
+	TTY bool
+	// DetachKeys leave the container; empty for none.
+	DetachKeys []byte
+	// Signals forwards the signals that this process receives.
+	Signals bool
+}
+
+// Stream passes data between the command and the container until the container
+// has ended or the person leaves (ErrDetached).
+func (s *Session) Stream(st Streams) (Exit, error) {
+	restore, err := st.raw()
+	if err != nil {
+		return Exit{}, err
+	}
+	defer restore()
+	stopSignals := s.forwardSignals(st)
+	defer stopSignals()
+	detached := make(chan struct{})
+	if st.In != nil {
+		go func() {
+			if errors.Is(s.sendInput(st), ErrDetached) {
+				close(detached)
+				s.wire.conn.CloseRead()
+			}
+		}()
+	}
+	exit, err := s.receive(st)
+	select {
+	case <-detached:
+		return Exit{}, ErrDetached
+	default:
+		return exit, err
+	}
+}
+
+// receive writes the container's output until its end.
+func (s *Session) receive(st Streams) (Exit, error) {
+	for {
+		kind, payload, err := s.wire.receive()
+		if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) {
+			return Exit{Code: LostExitCode, Error: "the container's monitor was killed, and the container with it"}, nil
+		}
+		if err != nil {
+			return Exit{}, err
+		}
+		switch kind {
+		case frameStdout:
+			_, err = st.Out.Write(payload)
+		case frameStderr:
+			_, err = st.Err.Write(payload)
+		case frameExit:
+			return decodeExit(payload)
+		}
+		// Nobody reads our output any more; the container need not care.
+		if errors.Is(err, unix.EPIPE) {
+			err = nil
+		}
+		if err != nil {
+			return Exit{}, fmt.Errorf("pass on the container's output: %w", err)
+		}
+	}
+}
+
+func decodeExit(payload []byte) (Exit, error) {
+	var exit Exit
+	err := json.Unmarshal(payload, &exit)
+	return exit, err
+}
+
+// sendInput passes stdin on until its end.
+func (s *Session) sendInput(st Streams) error {
+	input := io.Reader(st.In)
+	if len(st.DetachKeys) > 0 && term.IsTerminal(int(st.In.Fd())) {
+		input = &keyReader{from: st.In, keys: st.DetachKeys}
+	}
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := input.Read(buffer)
+		if n > 0 {
+			if err := s.wire.send(frameStdin, buffer[:n]); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return s.wire.send(frameStdinEnd, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// raw puts the terminal into raw mode, for a container with one of its own.
+func (st Streams) raw() (restore func(), err error) {
+	if !st.TTY || st.In == nil || !term.IsTerminal(int(st.In.Fd())) {
+		return func() {}, nil
+	}
+	fd := int(st.In.Fd())
+	old, err := term.MakeRaw(fd)
+	if err != nil {
+		return nil, fmt.Errorf("terminal: %w", err)
+	}
+	return func() { term.Restore(fd, old) }, nil
+}
+
+// forwardSignals sends the signals of this process to the container, and the
+// size of its terminal when that changes.
+func (s *Session) forwardSignals(st Streams) (stop func()) {
+	signals := make(chan os.Signal, 16)
+	if st.TTY {
+		signal.Notify(signals, unix.SIGWINCH)
+	}
+	if st.Signals {
+		signal.Notify(signals)
+	}
+	go func() {
+		for received := range signals {
+			switch received {
+			case unix.SIGWINCH:
+				if size := TerminalSize(st.In); st.TTY && size != (Size{}) {
+					s.wire.sendJSON(frameResize, size)
+				}
+			case unix.SIGCHLD, unix.SIGPIPE, unix.SIGURG:
+			default:
+				s.wire.send(frameSignal, []byte{byte(received.(syscall.Signal))})
+			}
+		}
+	}()
+	return func() { signal.Stop(signals); close(signals) }
+}
+
+// TerminalSize returns the size of a terminal, zero where f is none.
+func TerminalSize(f *os.File) Size {
+	if f == nil {
+		return Size{}
+	}
+	cols, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return Size{}
+	}
+	return Size{uint16(rows), uint16(cols)}
+}
+
+// keyReader passes bytes through until the detach keys were typed. Keys that
+// only began like them are passed on once that is clear.
+type keyReader struct {
+	from    io.Reader
+	keys    []byte
+	matched int
+	pending []byte // to be returned by the next Read
+	err     error
+}
+
+func (r *keyReader) Read(p []byte) (int, error) {
+	if len(r.pending) == 0 {
+		if r.err != nil {
+			return 0, r.err
+		}
+		buffer := make([]byte, len(p))
+		n, err := r.from.Read(buffer)
+		r.err = err
+		r.feed(buffer[:n])
+		if len(r.pending) == 0 {
+			return 0, r.err
+		}
+	}
+	n := copy(p, r.pending)
+	r.pending = r.pending[n:]
+	return n, nil
+}
+
+func (r *keyReader) feed(typed []byte) {
+	for _, b := range typed {
+		if b == r.keys[r.matched] {
+			if r.matched++; r.matched == len(r.keys) {
+				r.err = ErrDetached
+				return
+			}
+			continue
+		}
+		r.pending = append(r.pending, r.keys[:r.matched]...)
+		r.matched = 0
+		if b == r.keys[0] {
+			r.matched = 1
+			continue
+		}
+		r.pending = append(r.pending, b)
+	}
+}

@@ -1,0 +1,161 @@
+package runner
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a command and a monitor say to each other: frames of one byte kind,
+// four bytes length, and that many bytes. Descriptors travel with the first
+// byte of a frame.
+//
+//	command                          monitor
+//	request {op, ...}          ─▶
+//	                           ◀─    reply {id or error}
+//	stdin*, stdinEnd, resize*, ─▶
+//	signal*                    ◀─    stdout*, stderr*
+//	                           ◀─    exit {code}
+type frame byte
+
+const (
+	frameRequest  frame = iota + 1 // JSON of Request
+	frameReply                     // JSON of Reply
+	frameStdin                     // bytes
+	frameStdinEnd                  // nothing
+	frameStdout                    // bytes
+	frameStderr                    // bytes
+	frameResize                    // JSON of Size
+	frameSignal                    // one byte, the signal's number
+	frameExit                      // JSON of Exit
+)
+
+// maxFrame bounds what the other side can make us allocate; a request with a
+// large environment is the longest frame.
+const maxFrame = 16 << 20
+
+// wire is one end of a connection. One goroutine may receive, any may send.
+type wire struct {
+	conn   *net.UnixConn
+	reader *bufio.Reader
+	rights rightsReader
+	mu     sync.Mutex // a frame is sent whole
+}
+
+func newWire(conn *net.UnixConn) *wire {
+	w := &wire{conn: conn, rights: rightsReader{conn: conn}}
+	w.reader = bufio.NewReaderSize(&w.rights, 4096)
+	return w
+}
+
+// wireOf takes over a descriptor of a connected socket.
+func wireOf(f *os.File) (*wire, error) {
+	defer f.Close()
+	conn, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	socket, ok := conn.(*net.UnixConn)
+	if !ok {
+		conn.Close()
+		return nil, errors.New("not a Unix socket")
+	}
+	return newWire(socket), nil
+}
+
+func (w *wire) Close() error { return w.conn.Close() }
+
+func (w *wire) send(kind frame, payload []byte, files ...*os.File) error {
+	var rights []byte
+	if len(files) > 0 {
+		fds := make([]int, len(files))
+		for i, f := range files {
+			fds[i] = int(f.Fd())
+		}
+		rights = unix.UnixRights(fds...)
+	}
+	header := [5]byte{byte(kind)}
+	binary.BigEndian.PutUint32(header[1:], uint32(len(payload)))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, _, err := w.conn.WriteMsgUnix(header[:], rights, nil); err != nil {
+		return err
+	}
+	_, err := w.conn.Write(payload)
+	return err
+}
+
+func (w *wire) sendJSON(kind frame, v any, files ...*os.File) error {
+	payload, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return w.send(kind, payload, files...)
+}
+
+// receive returns the next frame. The payload is the caller's.
+func (w *wire) receive() (frame, []byte, error) {
+	var header [5]byte
+	if _, err := io.ReadFull(w.reader, header[:]); err != nil {
+		return 0, nil, err
+	}
+	length := binary.BigEndian.Uint32(header[1:])
+	if length > maxFrame {
+		return 0, nil, fmt.Errorf("frame of %d bytes", length)
+	}
+	payload := make([]byte, length)
+	_, err := io.ReadFull(w.reader, payload)
+	return frame(header[0]), payload, err
+}
+
+// receiveJSON returns the next frame, which must be of the kind.
+func (w *wire) receiveJSON(kind frame, v any) error {
+	got, payload, err := w.receive()
+	if err != nil {
+		return err
+	}
+	if got != kind {
+		return fmt.Errorf("frame of kind %d where %d was expected", got, kind)
+	}
+	return json.Unmarshal(payload, v)
+}
+
+// files returns the descriptors that came since it was last called.
+func (w *wire) files() []*os.File {
+	files := w.rights.files
+	w.rights.files = nil
+	return files
+}
+
+// rightsReader reads from a socket and collects descriptors on the way.
+type rightsReader struct {
+	conn  *net.UnixConn
+	files []*os.File
+}
+
+func (r *rightsReader) Read(p []byte) (int, error) {
+	oob := make([]byte, unix.CmsgSpace(4*8))
+	n, oobn, _, _, err := r.conn.ReadMsgUnix(p, oob)
+	if oobn > 0 {
+		messages, _ := unix.ParseSocketControlMessage(oob[:oobn])
+		for _, m := range messages {
+			fds, _ := unix.ParseUnixRights(&m)
+			for _, fd := range fds {
+				unix.CloseOnExec(fd)
+				r.files = append(r.files, os.NewFile(uintptr(fd), "received"))
+			}
+		}
+	}
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
