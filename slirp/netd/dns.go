@@ -30,14 +30,15 @@ const (
 type nameServer struct {
 	resolvers *resolvers
 	servers   []*dns.Server
+	touch     func() // called for every query
 
 	mu        sync.Mutex
 	running   int
 	perClient map[netip.Addr]int
 }
 
-func newNameServer(ns *namespace, ip netip.Addr, resolvers *resolvers) (*nameServer, error) {
-	s := &nameServer{resolvers: resolvers, perClient: map[netip.Addr]int{}}
+func newNameServer(ns *namespace, ip netip.Addr, resolvers *resolvers, touch func()) (*nameServer, error) {
+	s := &nameServer{resolvers: resolvers, touch: touch, perClient: map[netip.Addr]int{}}
 	address := netip.AddrPortFrom(ip, 53).String()
 	err := ns.do(func() error {
 		packets, err := net.ListenPacket("udp4", address)
@@ -81,6 +82,7 @@ func (s *nameServer) close() {
 // ServeDNS answers one query. Queries beyond the bounds get no answer: the
 // asker's resolver tries again, and one that floods deserves nothing.
 func (s *nameServer) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
+	s.touch()
 	client := clientOf(w)
 	if !s.enter(client) {
 		return

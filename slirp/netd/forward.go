@@ -32,18 +32,19 @@ type forwarder struct {
 	log      *log.Logger
 	dir      *os.File // keeps the socket's path valid
 	listener *net.UnixListener
+	touch    func() // called for every connection
 
 	plainOnce sync.Once // says once that clients' addresses get lost
 }
 
-func newForwarder(dir *os.File, driver map[string]string, ns *namespace, log *log.Logger) (*forwarder, error) {
+func newForwarder(dir *os.File, driver map[string]string, ns *namespace, log *log.Logger, touch func()) (*forwarder, error) {
 	path := driver[opaque.SocketPath]
 	os.Remove(path) // of a process that was killed
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	f := &forwarder{ns: ns, log: log, dir: dir, listener: listener}
+	f := &forwarder{ns: ns, log: log, dir: dir, listener: listener, touch: touch}
 	go f.accept()
 	return f, nil
 }
@@ -68,6 +69,7 @@ func (f *forwarder) accept() {
 // answer reads one question and sends a connected socket, or an error.
 func (f *forwarder) answer(conn *net.UnixConn) {
 	defer conn.Close()
+	f.touch()
 	var request msg.Request
 	if _, err := lowlevelmsgutil.UnmarshalFromReader(conn, &request); err != nil {
 		return

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/slirp/gvisor"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -29,12 +30,13 @@ import (
 //	outer  sets up the host's network, runs inner, is init of a pid namespace
 //	inner  runs the test itself, in the role of the monitors
 //	netd   is the network process, started by the client
+//	uplink is the built-in one, started by netd
 const (
 	roleVariable = "RL_TEST_ROLE"
 	roleOuter    = "outer"
 	roleInner    = "inner"
 	roleNetd     = "netd"
-	roleChild    = "child" // a monitor of its own, see reattach_test.go
+	roleBuiltin  = "uplink"
 )
 
 // hostAddress is that of the test's host.
@@ -42,7 +44,9 @@ const hostAddress = "192.0.2.10"
 
 func TestMain(m *testing.M) {
 	var err error
-	switch os.Getenv(roleVariable) {
+	switch role() {
+	case roleBuiltin:
+		err = gvisor.Main(os.Args[2:])
 	case roleOuter:
 		err = outer()
 	case roleNetd:
@@ -57,6 +61,15 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// role is what this process is. The built-in uplink inherits the network
+// process's environment, so it is told by its arguments.
+func role() string {
+	if len(os.Args) > 1 && os.Args[1] == roleBuiltin {
+		return roleBuiltin
+	}
+	return os.Getenv(roleVariable)
 }
 
 // onHost runs the calling test again inside a host of its own and reports
@@ -169,8 +182,8 @@ func testNetd() error {
 		ResolvConf: filepath.Join(os.Getenv(envRuntime), "resolv.conf"),
 		Log:        os.Stderr,
 	}
-	if builtin := os.Getenv(envBuiltin); builtin != "" {
-		opts.Builtin = func() ([]string, error) { return strings.Fields(builtin), nil }
+	if os.Getenv(envBuiltin) != "" {
+		opts.Builtin = func() ([]string, error) { return []string{"/proc/self/exe", roleBuiltin}, nil }
 	}
 	linger, err := time.ParseDuration(os.Getenv(envLinger))
 	if err != nil {

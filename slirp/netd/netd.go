@@ -71,9 +71,13 @@ const (
 
 // Serve is the network process. It returns nil when no container has needed it
 // for a while, or when ctx ends. The caller is in rl's user namespace, with all
-// capabilities there, and in the host's network namespace. ready is closed
-// after one byte was written to it, when clients can connect; it may be nil.
+// capabilities there, and in the host's network namespace. When clients can
+// connect, one byte is written to ready, which may be nil, and it is closed.
+//
+// Descriptors that the process inherited beyond the first three and ready are
+// closed.
 func Serve(ctx context.Context, ready *os.File, opts Options) error {
+	closeStrays(ready)
 	saveMemory()
 	opts = withDefaults(opts)
 	lock, err := lockInstance(opts.RuntimeDir)

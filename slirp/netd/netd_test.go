@@ -62,3 +62,10 @@ func TestSlirp4netns(t *testing.T) {
 		testUplink(t, slirp.Slirp4netns)
 	}
 }
+
+func TestBuiltin(t *testing.T) {
+	if onHost(t) {
+		t.Setenv(envBuiltin, "yes")
+		testUplink(t, slirp.Builtin)
+	}
+}

@@ -32,6 +32,7 @@ type network struct {
 	ns      *namespace
 	h       *netlink.Handle // in ns
 	log     *log.Logger
+	touch   func() // called when anything happens, see footprint.Idler
 	subnet  netip.Prefix
 	gateway netip.Addr
 	bridge  int // interface index of rl0 in ns
@@ -47,12 +48,12 @@ type network struct {
 
 // newNetwork makes the bridge's namespace, or takes up an existing one whose
 // network process died.
-func newNetwork(opts Options, log *log.Logger, existing *os.File) (*network, error) {
+func newNetwork(opts Options, log *log.Logger, touch func(), existing *os.File) (*network, error) {
 	ns, err := newNamespace(existing)
 	if err != nil {
 		return nil, err
 	}
-	n := &network{ns: ns, log: log}
+	n := &network{ns: ns, log: log, touch: touch}
 	if err := n.build(opts, existing != nil); err != nil {
 		n.close()
 		return nil, err
@@ -96,10 +97,10 @@ func (n *network) build(opts Options, exists bool) (err error) {
 	if err := n.findBridge(); err != nil {
 		return err
 	}
-	if n.dns, err = newNameServer(n.ns, n.gateway, resolvers); err != nil {
+	if n.dns, err = newNameServer(n.ns, n.gateway, resolvers, n.touch); err != nil {
 		return err
 	}
-	n.publisher, err = newPublisher(opts.RuntimeDir, n.ns, n.log)
+	n.publisher, err = newPublisher(opts.RuntimeDir, n.ns, n.log, n.touch)
 	return err
 }
 

@@ -44,7 +44,7 @@ type published struct {
 // listening on it, another process may take it.
 const freePortTries = 32
 
-func newPublisher(runtimeDir string, ns *namespace, log *log.Logger) (*publisher, error) {
+func newPublisher(runtimeDir string, ns *namespace, log *log.Logger, touch func()) (*publisher, error) {
 	// The driver joins its folder with a name to a socket's path: by this way
 	// it fits the 108 bytes of a socket address.
 	dir, err := os.OpenFile(runtimeDir, unix.O_PATH|unix.O_DIRECTORY, 0)
@@ -59,7 +59,7 @@ func newPublisher(runtimeDir string, ns *namespace, log *log.Logger) (*publisher
 	}
 	// Made for a child that is another process.
 	os.Remove(filepath.Join(runtimeDir, ".bp-ready.pipe"))
-	f, err := newForwarder(dir, driver.OpaqueForChild(), ns, log)
+	f, err := newForwarder(dir, driver.OpaqueForChild(), ns, log, touch)
 	if err != nil {
 		dir.Close()
 		return nil, fmt.Errorf("port driver: %w", err)

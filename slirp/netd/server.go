@@ -160,7 +160,7 @@ func (s *server) networkFor(bridge *os.File) (*network, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.network == nil {
-		network, err := newNetwork(s.opts, s.log, bridge)
+		network, err := newNetwork(s.opts, s.log, s.idler.Touch, bridge)
 		if err != nil {
 			return nil, err
 		}
