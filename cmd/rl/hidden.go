@@ -1,20 +1,24 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 
 	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/slirp/netd"
 )
 
 // hiddenCommands are rl's own processes; a person has no use for them.
 var hiddenCommands = []command{
 	{name: "monitor", where: inside, new: func() any { return new(monitorCmd) }},
+	{name: "netd", where: inside, new: func() any { return new(netdCmd) }},
+	{name: "uplink", where: inFull, new: func() any { return new(uplinkCmd) }},
 	{name: "init", new: func() any { return new(initCmd) }},
 }
 
-// monitorFD is where a monitor finds the connection to the command that started it.
-const monitorFD = 3
+// commandFD is where rl's processes find the connection to what started them.
+const commandFD = 3
 
 type monitorCmd struct{}
 
@@ -23,7 +27,32 @@ func (*monitorCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return runner.Monitor(os.NewFile(monitorFD, "command"), places, []string{"/proc/self/exe", insideName, "netd"})
+	return runner.Monitor(os.NewFile(commandFD, "command"), places, []string{"/proc/self/exe", insideName, "netd"})
+}
+
+// netdCmd is the network process. Descriptor 3 is closed when it listens.
+type netdCmd struct{}
+
+func (*netdCmd) Run(a *app) error {
+	places, err := a.dirs()
+	if err != nil {
+		return err
+	}
+	builtin := func() ([]string, error) {
+		program, err := fullProgram(places)
+		if program == "" {
+			program = "/proc/self/exe"
+		}
+		return []string{program, insideName, "uplink"}, err
+	}
+	return netd.Serve(context.Background(), os.NewFile(commandFD, "ready"), netd.Options{
+		RuntimeDir: places.Runtime, Builtin: builtin, Log: a.stderr,
+	})
+}
+
+// uplinkCmd is the built-in uplink; its Run is in the full program.
+type uplinkCmd struct {
+	Args []string `arg:"" passthrough:"" optional:""`
 }
 
 type initCmd struct {
