@@ -88,8 +88,8 @@ func (a *attached) createVeth(netns *os.File) error {
 	if err != nil {
 		return err
 	}
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU, attrs.MasterIndex = a.result.HostInterface, mtu, n.bridge
+	attrs := named(a.result.HostInterface)
+	attrs.MTU, attrs.MasterIndex = mtu, n.bridge
 	veth := &netlink.Veth{
 		LinkAttrs: attrs, PeerName: a.result.Interface, PeerHardwareAddr: mac,
 		PeerMTU: mtu, PeerNamespace: netlink.NsFd(netns.Fd()),
@@ -123,8 +123,8 @@ func (a *attached) configure(h *netlink.Handle) error {
 }
 
 func setLoopbackUp(h *netlink.Handle) error {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.Index = "lo", loopbackIndex
+	attrs := named("lo")
+	attrs.Index = loopbackIndex
 	if err := h.LinkSetUp(&netlink.Device{LinkAttrs: attrs}); err != nil {
 		return fmt.Errorf("switching the loopback interface on: %w", err)
 	}
@@ -144,6 +144,12 @@ func deleteLink(h *netlink.Handle, name string) error {
 		return nil // its other end's namespace ended meanwhile
 	}
 	return err
+}
+
+func named(name string) netlink.LinkAttrs {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = name
+	return attrs
 }
 
 // address converts p without setting a broadcast address, which no program needs.

@@ -69,3 +69,26 @@ func TestBuiltin(t *testing.T) {
 		testUplink(t, slirp.Builtin)
 	}
 }
+
+func TestProbe(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	for _, f := range Probe() {
+		if f.Error != "" {
+			t.Errorf("%s: %s", f.Name, f.Error)
+		}
+	}
+}
+
+func TestSubnetAvoidsTheHostsResolver(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	h.setResolvConf("nameserver 10.88.0.53\n")
+	if c := h.container("cccc"); c.IPAddress.String() != "10.89.0.2" {
+		t.Errorf("with a resolver at 10.88.0.53 the container got %s", c.IPAddress)
+	}
+}

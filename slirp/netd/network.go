@@ -106,11 +106,7 @@ func (n *network) build(opts Options, exists bool) (err error) {
 
 // chooseSubnet finds one that the host does not use.
 func (n *network) chooseSubnet(resolvers *resolvers) error {
-	taken, err := takenByHost(resolvers.addresses())
-	if err != nil {
-		return err
-	}
-	subnet, err := pickSubnet(subnets(), append(taken, uplinkSubnet))
+	subnet, err := freeSubnet(resolvers)
 	if err != nil {
 		return err
 	}
@@ -138,8 +134,8 @@ func (n *network) createBridge() error {
 	// IPv6 comes with user-defined networks; until then its automatic
 	// addresses are only traffic that wakes the uplink.
 	_ = n.ns.setSysctl("ipv6/conf/default/disable_ipv6", "1")
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU = bridgeName, mtu
+	attrs := named(bridgeName)
+	attrs.MTU = mtu
 	attrs.HardwareAddr = macFor(n.gateway)
 	if err := n.h.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
 		return fmt.Errorf("making the bridge: %w", err)

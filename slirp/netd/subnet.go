@@ -42,6 +42,15 @@ func pickSubnet(candidates, taken []netip.Prefix) (netip.Prefix, error) {
 		candidates[0], candidates[len(candidates)-1])
 }
 
+// freeSubnet picks one for the host that the calling thread is in.
+func freeSubnet(resolvers *resolvers) (netip.Prefix, error) {
+	taken, err := takenByHost(resolvers.addresses())
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return pickSubnet(subnets(), append(taken, uplinkSubnet))
+}
+
 func overlapsAny(p netip.Prefix, list []netip.Prefix) bool {
 	for _, other := range list {
 		if p.Overlaps(other) {
