@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/replace"
 )
 
 // Owner is what the metadata of rl's entries in a store's list of containers
@@ -60,29 +63,80 @@ func (img *Image) Claim(containerID, folder string) error {
 		return err
 	}
 	c := claim{ID: containerID, Image: img.ID, Metadata: string(metadata), Created: time.Now().UTC()}
-	return img.Store.edit(func(entries []json.RawMessage) ([]json.RawMessage, error) {
+	entry, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return img.Store.edit(func(list []byte) ([]byte, error) {
 		// An image is removed under this lock too: what holds now, holds
 		// until the entry is there.
 		if !img.holds() {
 			return nil, ErrNotResolved
 		}
-		if slices.ContainsFunc(entries, hasID(containerID)) {
-			return entries, nil
+		if bytes.Contains(list, []byte(`"id":"`+containerID+`"`)) {
+			return list, nil
 		}
-		entry, err := json.Marshal(c)
-		return append(entries, entry), err
+		return appendEntry(list, entry)
 	})
+}
+
+// appendEntry puts an entry at the end of a JSON list without reading the
+// others: a person may have hundreds, and a start waits for this.
+func appendEntry(list, entry []byte) ([]byte, error) {
+	list = bytes.TrimSpace(list)
+	if len(list) == 0 {
+		list = []byte("[]")
+	}
+	if list[0] != '[' || list[len(list)-1] != ']' {
+		return nil, errors.New("it is damaged; 'podman system check' may repair it")
+	}
+	before := bytes.TrimSpace(list[:len(list)-1])
+	after := append(slices.Clone(before), entry...)
+	if len(before) > 1 {
+		after = slices.Concat(before, []byte(","), entry)
+	}
+	return append(after, ']'), nil
 }
 
 // Release takes containers back out of the store's list. An id that is not
 // there is no error.
 func (s Store) Release(containerIDs ...string) error {
-	return s.edit(func(entries []json.RawMessage) ([]json.RawMessage, error) {
+	return s.edit(func(list []byte) ([]byte, error) {
+		entries, err := parseEntries(list)
+		if err != nil {
+			return nil, err
+		}
+		before := len(entries)
 		for _, id := range containerIDs {
 			entries = slices.DeleteFunc(entries, hasID(id))
 		}
-		return entries, nil
+		if len(entries) == before {
+			return list, nil
+		}
+		return joinEntries(entries), nil
 	})
+}
+
+// parseEntries splits a list. Entries of others are kept as they are, whatever
+// fields they have.
+func parseEntries(list []byte) ([]json.RawMessage, error) {
+	entries := []json.RawMessage{}
+	if len(list) == 0 {
+		return entries, nil
+	}
+	err := json.Unmarshal(list, &entries)
+	return entries, err
+}
+
+func joinEntries(entries []json.RawMessage) []byte {
+	list := []byte("[")
+	for i, e := range entries {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = append(list, e...)
+	}
+	return append(list, ']')
 }
 
 // Sync waits until the list of containers is on the disk. Without it a power
@@ -100,6 +154,9 @@ func (s Store) Sync() error {
 
 func hasID(id string) func(json.RawMessage) bool {
 	return func(entry json.RawMessage) bool {
+		if !bytes.Contains(entry, []byte(id)) {
+			return false
+		}
 		var c struct {
 			ID string `json:"id"`
 		}
@@ -107,58 +164,37 @@ func hasID(id string) func(json.RawMessage) bool {
 	}
 }
 
-// edit changes the list of containers under its lock. Entries of others are
-// kept as they are, whatever fields they have.
-func (s Store) edit(change func([]json.RawMessage) ([]json.RawMessage, error)) error {
+// edit changes the list of containers under its lock.
+func (s Store) edit(change func([]byte) ([]byte, error)) error {
 	lock, err := lockFile(s.ContainersLock)
 	if err != nil {
 		return fmt.Errorf("list of containers: %w", err)
 	}
 	defer lock.Close()
-	entries, err := s.entries()
-	if err != nil {
+	before, err := os.ReadFile(s.Containers)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("list of containers: %w", err)
 	}
-	before := len(entries)
-	entries, err = change(entries)
-	if err != nil || len(entries) == before {
-		return err
+	after, err := change(before)
+	if err == nil && !bytes.Equal(before, after) {
+		err = s.write(lock, after)
 	}
-	return s.write(lock, entries)
-}
-
-func (s Store) entries() ([]json.RawMessage, error) {
-	data, err := os.ReadFile(s.Containers)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 {
-		return nil, nil
+	if err != nil && !errors.Is(err, ErrNotResolved) {
+		return fmt.Errorf("list of containers %s: %w", s.Containers, err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	var entries []json.RawMessage
-	if err := json.Unmarshal(data, &entries); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Containers, err)
-	}
-	return entries, nil
+	return err
 }
 
 // write marks the lock as written, then replaces the list: the order in which
 // containers/storage does it, so that being killed between the two makes
 // others read again what they know, and nothing worse.
-func (s Store) write(lock *os.File, entries []json.RawMessage) error {
-	if entries == nil {
-		entries = []json.RawMessage{}
-	}
-	data, err := json.Marshal(entries)
-	if err != nil {
-		return err
-	}
+func (s Store) write(lock *os.File, list []byte) error {
 	var mark [lastWriteSize]byte
 	rand.Read(mark[:])
 	if _, err := lock.WriteAt(mark[:], 0); err != nil {
 		return err
 	}
-	return replaceFile(s.Containers, data)
+	return replace.File(s.Containers, s.Containers+".rl", list, 0o600)
 }
 
 // lockFile takes the write lock that containers/storage takes on the same file

@@ -6,12 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/replace"
 )
 
 // recordFormat changes whenever records of older programs must not be read.
@@ -73,7 +74,8 @@ func WriteRecord(dataDir, ref string, img *Image, facts Facts) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("record of image %s: %w", ref, err)
 	}
-	return replaceFile(path, data)
+	// Two resolvers of one image may be at work; either's record will do.
+	return replace.File(path, fmt.Sprintf("%s.%d", path, os.Getpid()), data, 0o600)
 }
 
 // RemoveRecords forgets every image. Nothing is lost by it but the time that
@@ -144,23 +146,4 @@ func storeEnvironment() map[string]string {
 		env[name] = os.Getenv(name)
 	}
 	return env
-}
-
-// replaceFile writes a file so that readers see the old content or the new,
-// never a part. It does not wait for the disk: what it is used for can be made
-// again, or is synchronised by the caller.
-func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		err = errors.Join(err, os.Remove(f.Name()))
-	}
-	return err
 }

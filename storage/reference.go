@@ -124,7 +124,7 @@ func parseReference(s string) (r Reference, problem string) {
 // first slash is a registry only if it cannot be a part of a Docker Hub name.
 func splitDomain(name string) (domain, path string) {
 	first, rest, ok := strings.Cut(name, "/")
-	if !ok || !strings.ContainsAny(first, ".:") && first != "localhost" && strings.ToLower(first) == first {
+	if !ok || !strings.ContainsAny(first, ".:") && first != "localhost" {
 		domain, path = defaultDomain, name
 	} else {
 		domain, path = first, rest
@@ -138,24 +138,11 @@ func splitDomain(name string) (domain, path string) {
 	return domain, path
 }
 
+// isDomain reports whether s is a host name or an IPv4 address, with a port or
+// without. The library that pulls takes no IPv6 addresses.
 func isDomain(s string) bool {
-	host, port := s, ""
-	if strings.HasPrefix(s, "[") {
-		end := strings.IndexByte(s, ']')
-		if end < 0 || !isIPv6(s[1:end]) {
-			return false
-		}
-		host, port = "", s[end+1:]
-		if port != "" && !strings.HasPrefix(port, ":") {
-			return false
-		}
-	} else if i := strings.IndexByte(s, ':'); i >= 0 {
-		host, port = s[:i], s[i:]
-	}
-	if port != "" && !isDigits(port[1:]) {
-		return false
-	}
-	return strings.HasPrefix(s, "[") || isHost(host)
+	host, port, hasPort := strings.Cut(s, ":")
+	return isHost(host) && (!hasPort || isDigits(port))
 }
 
 func isHost(s string) bool {
@@ -257,10 +244,6 @@ func isHex(s string) bool {
 
 func isDigits(s string) bool {
 	return s != "" && only(s, func(c byte) bool { return c >= '0' && c <= '9' })
-}
-
-func isIPv6(s string) bool {
-	return s != "" && only(s, func(c byte) bool { return c == ':' || isDigits(string(c)) || isHex(strings.ToLower(string(c))) })
 }
 
 func isLowerAlnum(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
