@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/internal/replace"
 )
 
 // Store is the folder of a person's containers:
@@ -143,11 +144,7 @@ func (s Store) save(id, name string, v any) error {
 	if err != nil {
 		return err
 	}
-	temporary := s.file(id, name+".new")
-	if err := os.WriteFile(temporary, data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, s.file(id, name))
+	return replace.File(s.file(id, name), s.file(id, name+".new"), data, 0o600)
 }
 
 // lock takes the container for the calling process, until the file is closed
