@@ -28,7 +28,6 @@ type monitor struct {
 	State State
 	store Store
 	facts spec.Facts
-	netd  []string // command line of the network process
 
 	lock    *os.File // the container's, until the end of this process
 	socket  *net.UnixListener
@@ -51,8 +50,8 @@ type monitor struct {
 // Monitor is the program of a monitor. Its first request, over conn, says
 // which container to make or start; it returns when that container has ended
 // and everything about it is written down. The caller is in the user namespace,
-// on its main goroutine; netd is the command line of the network process.
-func Monitor(conn *os.File, places dirs.Dirs, netd []string) error {
+// on its main goroutine.
+func Monitor(conn *os.File, places dirs.Dirs) error {
 	runtime.LockOSThread()
 	first, err := wireOf(conn)
 	if err != nil {
@@ -60,8 +59,8 @@ func Monitor(conn *os.File, places dirs.Dirs, netd []string) error {
 	}
 	defer first.Close()
 	m := &monitor{
-		store: Store{places}, netd: netd,
-		forks: make(chan func()), ended: make(chan struct{}),
+		store: Store{places},
+		forks: make(chan func()), ended: make(chan struct{}), io: stdio{begin: make(chan struct{})},
 	}
 	for {
 		var request Request
@@ -133,11 +132,12 @@ func (m *monitor) run(w *wire, client *attached) error {
 	if err := m.listen(); err != nil {
 		return err
 	}
-	defer m.socket.Close()
+	defer m.hangUp()
 	if err := m.start(ctx); err != nil {
 		return err
 	}
 	w.sendJSON(frameReply, Reply{ID: m.ID, Notes: m.notes})
+	close(m.io.begin)
 	m.letGo()
 	go m.wait(ctx)
 	go m.accept()
@@ -230,7 +230,7 @@ func (m *monitor) tearDown(ctx context.Context) {
 
 // conclude writes the end down, or removes the container with --rm.
 func (m *monitor) conclude() error {
-	m.socket.Close()
+	m.hangUp()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.State.Cgroup, m.State.Network = "", nil

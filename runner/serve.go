@@ -49,6 +49,12 @@ func (m *monitor) listen() error {
 	return nil
 }
 
+// hangUp closes the socket and takes it away.
+func (m *monitor) hangUp() {
+	os.Remove(filepath.Join(m.store.sockets(), m.ID[:32]))
+	m.socket.Close()
+}
+
 // accept serves commands until the socket is closed.
 func (m *monitor) accept() {
 	for {

@@ -17,8 +17,11 @@ import (
 // writes goes to the log and to every attached command, what attached
 // commands send goes to the container.
 type stdio struct {
-	log     *logs.Writer
-	pumps   sync.WaitGroup
+	log   *logs.Writer
+	pumps sync.WaitGroup
+	// begin is closed once the command that started the container has its
+	// answer: no output may come before that.
+	begin   chan struct{}
 	mu      sync.Mutex
 	stdin   *os.File // nil once closed
 	master  *os.File // the terminal, nil without one
@@ -95,6 +98,7 @@ func (s *stdio) pump(stream logs.Stream, from *os.File) {
 	go func() {
 		defer s.pumps.Done()
 		defer from.Close()
+		<-s.begin
 		log := s.log.Stream(stream)
 		buffer := make([]byte, 32<<10)
 		for {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/rl-project/rl/internal/dirs"
@@ -20,7 +19,6 @@ const (
 // app is what every command is given: the caller's stdio and rl's folders.
 type app struct {
 	stdin, stdout, stderr *os.File
-	program               string   // argv[0]; insideName within the user namespace
 	args                  []string // the command's own arguments, its name first
 	places                dirs.Dirs
 }
@@ -55,7 +53,6 @@ func exitCode(code int) error {
 
 // run executes one rl command line and returns its exit code.
 func run(a *app, argv []string) int {
-	a.program = argv[0]
 	err := dispatch(a, argv[1:])
 	if err == nil {
 		return 0
@@ -90,7 +87,7 @@ func (a *app) dirs() (dirs.Dirs, error) {
 }
 
 // inside reports whether rl started this process in its user namespace.
-func (a *app) inside() bool { return filepath.Base(a.program) == insideName }
+func (a *app) inside() bool { _, err := dirs.Inherited(); return err == nil }
 
 func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
 func (a *app) warnf(format string, args ...any)  { fmt.Fprintf(a.stderr, "rl: "+format+"\n", args...) }

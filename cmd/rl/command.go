@@ -35,9 +35,6 @@ const (
 // only have it in the full program.
 type executor interface{ Run(*app) error }
 
-// insideName is argv[0] of a program that rl started in its user namespace.
-const insideName = "rl-inside"
-
 // dispatch finds the command that args begin with and runs it.
 func dispatch(a *app, args []string) error {
 	if len(args) == 0 {

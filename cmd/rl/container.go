@@ -128,7 +128,7 @@ func (a *app) runner(pull string) (*runner.Runner, error) {
 	resolve := func(image string) error {
 		return a.runInside(inFull, []string{"resolve", "--pull", pull, image})
 	}
-	return runner.New(a.places, ns, []string{insideName, "monitor"}, resolve), nil
+	return runner.New(a.places, ns, []string{"rl", "monitor"}, resolve), nil
 }
 
 // printNotes shows what a person should know about a container that works.

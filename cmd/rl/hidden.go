@@ -27,7 +27,7 @@ func (*monitorCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return runner.Monitor(os.NewFile(commandFD, "command"), places, []string{"/proc/self/exe", insideName, "netd"})
+	return runner.Monitor(os.NewFile(commandFD, "command"), places)
 }
 
 // netdCmd is the network process. Descriptor 3 is closed when it listens.
@@ -43,7 +43,7 @@ func (*netdCmd) Run(a *app) error {
 		if program == "" {
 			program = "/proc/self/exe"
 		}
-		return []string{program, insideName, "uplink"}, err
+		return []string{program, "uplink"}, err
 	}
 	return netd.Serve(context.Background(), os.NewFile(commandFD, "ready"), netd.Options{
 		RuntimeDir: places.Runtime, Builtin: builtin, Log: a.stderr,
@@ -63,5 +63,5 @@ func (c *initCmd) Run(*app) error {
 	if os.Getpid() != 1 {
 		return errors.New("this command is the first process of containers with --init")
 	}
-	return exitCode(runner.Init(c.Args))
+	return exitCode(runner.Init(c.Args[1:])) // behind "--"
 }

@@ -62,7 +62,7 @@ func (a *app) runInside(at where, args []string) error {
 	runtime.LockOSThread()
 	process, err := ns.Start(userns.Command{
 		Path:        program,
-		Args:        append([]string{insideName}, args...),
+		Args:        append([]string{"rl"}, args...),
 		Env:         env,
 		Files:       files,
 		Mounts:      true,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 )
 
 // ID names a process for good, within one boot of the machine and as seen from
@@ -39,7 +40,7 @@ func (p ID) Alive() bool {
 }
 
 // Boot returns an id that is new after each start of the machine.
-func Boot() string {
+var Boot = sync.OnceValue(func() string {
 	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(id))
-}
+})

@@ -106,6 +106,8 @@ func Flags(s *specs.Spec) uint64 {
 func (in Init) Program() *fork.Program {
 	b := newBuilder()
 	b.begin(in)
+	b.sysctls(in.Spec.Linux.Sysctl)
+	b.loopback(in.Spec)
 	b.mountRoot(in)
 	for _, m := range in.Spec.Mounts {
 		b.mountEntry(m)
@@ -116,7 +118,6 @@ func (in Init) Program() *fork.Program {
 	b.names(in.Spec)
 	b.stdio(in.Stdio, in.Spec.Process, true)
 	b.Call("wait for the monitor", unix.SYS_READ, in.Ready, make([]byte, 1), 1).Positive()
-	b.sysctls(in.Spec.Linux.Sysctl)
 	b.become(process{in.Spec.Process, in.Filter, in.KeepGroups})
 	if in.Reaper != nil {
 		b.reaper(in.Reaper, in.Spec.Process)
@@ -164,11 +165,23 @@ func (b *builder) names(s *specs.Spec) {
 	}
 }
 
-// sysctls writes kernel parameters of the container's own namespaces.
+// sysctls writes kernel parameters of the container's own namespaces, through
+// the host's /proc: the container's will be read-only.
 func (b *builder) sysctls(values map[string]string) {
 	for key, value := range values {
 		path := "/proc/sys/" + strings.ReplaceAll(key, ".", "/")
 		b.Call("set sysctl "+key, unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_WRONLY|unix.O_CLOEXEC, 0).Save(b.fs)
 		b.Call("set sysctl "+key, unix.SYS_WRITE, b.fs, []byte(value), len(value))
 	}
+}
+
+// loopback switches the interface lo of a new network namespace on.
+func (b *builder) loopback(s *specs.Spec) {
+	if Flags(s)&unix.CLONE_NEWNET == 0 {
+		return
+	}
+	request, _ := unix.NewIfreq("lo") // fails for long names only
+	request.SetUint16(unix.IFF_UP)
+	b.Call("switch on lo", unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0).Save(b.fs)
+	b.Call("switch on lo", unix.SYS_IOCTL, b.fs, unix.SIOCSIFFLAGS, fork.Pointer(request))
 }

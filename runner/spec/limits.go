@@ -85,14 +85,12 @@ func memorySize(flag, s string) (*int64, error) {
 	return &n, nil
 }
 
-// memorySwap is the sum of memory and swap; -1 for no limit of swap.
+// memorySwap is the sum of memory and swap; -1 for no limit of swap. nil, where
+// it was not given, is as much swap again as memory, which is not a limit that
+// a machine without swap accounting has to refuse.
 func (l Limits) memorySwap(limit *int64) (*int64, error) {
 	if l.MemorySwap == "" || l.MemorySwap == "0" {
-		if limit == nil || *limit > math.MaxInt64/2 {
-			return nil, nil
-		}
-		twice := 2 * *limit
-		return &twice, nil
+		return nil, nil
 	}
 	if limit == nil {
 		return nil, fmt.Errorf("--memory-swap %s needs --memory: it is the sum of memory and swap", l.MemorySwap)

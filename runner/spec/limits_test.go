@@ -17,16 +17,16 @@ func TestMemory(t *testing.T) {
 		limit, both, soft         int64 // 0 for none
 		bad                       string
 	}{
-		{memory: "20m", limit: 20 * m, both: 40 * m},
-		{memory: "6m", limit: 6 * m, both: 12 * m},
+		{memory: "20m", limit: 20 * m},
+		{memory: "6m", limit: 6 * m},
 		{memory: "0"},
 		{memory: "1g", swap: "1g", limit: 1024 * m, both: 1024 * m},
 		{memory: "20m", swap: "-1", limit: 20 * m, both: -1},
-		{memory: "20m", swap: "0", limit: 20 * m, both: 40 * m},
-		{memory: "20m", reservation: "10m", limit: 20 * m, both: 40 * m, soft: 10 * m},
+		{memory: "20m", swap: "0", limit: 20 * m},
+		{memory: "20m", reservation: "10m", limit: 20 * m, soft: 10 * m},
 		{reservation: "10m", soft: 10 * m},
-		{memory: "20971520", limit: 20 * m, both: 40 * m},
-		{memory: "0.5g", limit: 512 * m, both: 1024 * m},
+		{memory: "20971520", limit: 20 * m},
+		{memory: "0.5g", limit: 512 * m},
 		{memory: "5m", bad: "minimum memory limit allowed is 6MB"},
 		{memory: "20x", bad: `invalid size for --memory: "20x"`},
 		{memory: "-1", bad: "--memory"},
