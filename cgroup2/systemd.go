@@ -124,8 +124,9 @@ func managerGroup(ctx context.Context, m machine) (string, error) {
 
 // startScope has systemd put the monitor in a scope of its own and returns the scope's group.
 //
-// The id belongs to this container alone and the caller holds its lock, so a scope of that
-// name is what a killed monitor left: it is stopped and the start repeated once.
+// A scope of that name that still exists is this container's from an earlier start. Helpers of the
+// user that its monitor started may live in it for longer, so the new monitor joins them; one that
+// is just being stopped cannot be joined, and is waited for.
 func (sd *systemd) startScope(ctx context.Context, m machine, o Options) (string, error) {
 	name := GroupName(o.ID) + ".scope"
 	start := func() error {
@@ -133,7 +134,8 @@ func (sd *systemd) startScope(ctx context.Context, m machine, o Options) (string
 	}
 	err := start()
 	if isError(err, unitExists) {
-		if err = sd.job(ctx, name, "StopUnit", name, "replace"); err == nil {
+		err = sd.join(ctx, name, o.PID)
+		if err != nil && sd.job(ctx, name, "StopUnit", name, "replace") == nil {
 			err = start()
 		}
 	}
@@ -141,6 +143,12 @@ func (sd *systemd) startScope(ctx context.Context, m machine, o Options) (string
 		return "", fmt.Errorf("start %s: %w", name, err)
 	}
 	return scopeOf(o.PID, name)
+}
+
+// join moves a process into the supervisor group of a running scope.
+func (sd *systemd) join(ctx context.Context, scope string, pid int) error {
+	return sd.manager.CallWithContext(ctx, managerIface+".AttachProcessesToUnit", 0,
+		scope, "/"+supervisorName, []uint32{uint32(pid)}).Err
 }
 
 // property and aux are the structures (sv) and (sa(sv)) of StartTransientUnit.
@@ -222,11 +230,14 @@ func isError(err error, name string) bool {
 	return errors.As(err, &e) && e.Name == name
 }
 
-// scopeOf returns the scope's group as the kernel sees it: where the process is now.
+// scopeOf returns the scope's group as the kernel sees it: where the process is now, or just above.
 func scopeOf(pid int, name string) (string, error) {
 	group, err := groupOf(strconv.Itoa(pid))
 	if err != nil {
 		return "", fmt.Errorf("find %s: %w", name, err)
+	}
+	if filepath.Base(group) == supervisorName {
+		group = filepath.Dir(group)
 	}
 	if filepath.Base(group) != name {
 		return "", fmt.Errorf("systemd left process %d in %s instead of %s", pid, group, name)
