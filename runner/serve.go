@@ -13,7 +13,10 @@ import (
 )
 
 // sockets is the folder of the monitors' sockets.
-func (s Store) sockets() string { return filepath.Join(s.Runtime, "c") }
+func (s Store) sockets() string { return filepath.Join(s.Runtime, "sockets") }
+
+// network is the folder of the network process.
+func (s Store) network() string { return filepath.Join(s.Runtime, "network") }
 
 // socketAddress returns an address of the container's socket and a function to
 // call after use. The address leads through a descriptor of the folder, as it

@@ -229,7 +229,7 @@ func (m *monitor) attachNetwork(ctx context.Context, pid int) (*slirp.Attachment
 		return nil, err
 	}
 	defer netns.Close()
-	m.network, err = slirp.Connect(ctx, slirp.Options{RuntimeDir: m.store.Runtime})
+	m.network, err = slirp.Connect(ctx, slirp.Options{RuntimeDir: m.store.network()})
 	if err != nil {
 		return nil, failf("network: %w", err)
 	}

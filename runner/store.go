@@ -50,19 +50,38 @@ func (s Store) readJSON(path string, v any) error {
 // Load returns a container by its full id.
 func (s Store) Load(id string) (View, error) {
 	var c Container
-	var st State
 	if err := s.readJSON(s.file(id, "config.json"), &c); err != nil {
 		return View{}, err
 	}
-	if err := s.readJSON(s.file(id, "state.json"), &st); err != nil && !errors.Is(err, os.ErrNotExist) {
+	st, err := s.loadState(id)
+	if err != nil {
 		return View{}, err
 	}
 	return look(c, st), nil
 }
 
+// loadState returns a container's state, the zero one where nothing has
+// happened to it yet.
+func (s Store) loadState(id string) (State, error) {
+	var st State
+	err := s.readJSON(s.file(id, "state.json"), &st)
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return st, err
+}
+
 // List returns all containers, the newest first. One that cannot be read is
 // left out, and named in the error beside the others.
 func (s Store) List() ([]View, error) {
+	return s.each(func(id string) (View, bool, error) {
+		v, err := s.Load(id)
+		return v, true, err
+	})
+}
+
+// each lists the containers that load wants to be listed, as List does.
+func (s Store) each(load func(id string) (v View, wanted bool, err error)) ([]View, error) {
 	ids, err := s.ids()
 	if err != nil {
 		return nil, err
@@ -70,12 +89,12 @@ func (s Store) List() ([]View, error) {
 	var views []View
 	var failed []error
 	for _, id := range ids {
-		v, err := s.Load(id)
+		v, wanted, err := load(id)
 		switch {
 		case errors.Is(err, os.ErrNotExist): // being made, or being removed
 		case err != nil:
 			failed = append(failed, err)
-		default:
+		case wanted:
 			views = append(views, v)
 		}
 	}
@@ -130,7 +149,7 @@ func (s Store) Find(ref string) (View, error) {
 
 // prepare makes the folders that containers are put into.
 func (s Store) prepare() error {
-	for _, dir := range []string{s.containers(), s.names(), s.trash(), s.sockets()} {
+	for _, dir := range []string{s.containers(), s.names(), s.trash(), s.sockets(), s.network()} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/slirp/netd"
@@ -46,7 +47,7 @@ func (*netdCmd) Run(a *app) error {
 		return []string{program, "uplink"}, err
 	}
 	return netd.Serve(context.Background(), os.NewFile(commandFD, "ready"), netd.Options{
-		RuntimeDir: places.Runtime, Builtin: builtin, Log: a.stderr,
+		RuntimeDir: filepath.Join(places.Runtime, "network"), Builtin: builtin, Log: a.stderr,
 	})
 }
 

@@ -9,11 +9,14 @@ import (
 
 // lent are the folders in which rl's processes inside the user namespace write.
 func (d Dirs) lent() []string {
-	return []string{
-		filepath.Join(d.Data, "containers"), filepath.Join(d.Data, "images"),
-		filepath.Join(d.Data, "storage"), filepath.Join(d.Data, "tmp"),
-		filepath.Join(d.Runtime, "storage"),
+	var lent []string
+	for _, name := range []string{"containers", "names", "trash", "images", "storage", "tmp"} {
+		lent = append(lent, filepath.Join(d.Data, name))
 	}
+	for _, name := range []string{"storage", "sockets", "network"} {
+		lent = append(lent, filepath.Join(d.Runtime, name))
+	}
+	return lent
 }
 
 // Lend makes the folders in which the user namespace's root writes, and gives
@@ -22,10 +25,7 @@ func (d Dirs) lent() []string {
 // containers' reach.
 func (d Dirs) Lend(uid, gid int) error {
 	for _, dir := range d.lent() {
-		if err := os.Mkdir(dir, 0o711); err != nil {
-			if errors.Is(err, os.ErrExist) {
-				continue
-			}
+		if err := os.Mkdir(dir, 0o711); err != nil && !errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("lend to the user namespace: %w", err)
 		}
 		if err := os.Lchown(dir, uid, gid); err != nil {
