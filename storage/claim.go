@@ -19,7 +19,7 @@ import (
 
 // Owner is what the metadata of rl's entries in a store's list of containers
 // says, so that rl knows its own.
-const Owner = "rl"
+const Owner = "github.com/rl-project/rl"
 
 // lastWriteSize is the size of the mark in a containers/storage lock file
 // (pkg/lockfile, lastWriterIDSize): every program that has the list in memory
@@ -99,7 +99,8 @@ func appendEntry(list, entry []byte) ([]byte, error) {
 }
 
 // Release takes containers back out of the store's list. An id that is not
-// there is no error.
+// there is no error. Dead claims go as well: those of rl's containers that were
+// killed between losing their folder and losing their claim.
 func (s Store) Release(containerIDs ...string) error {
 	return s.edit(func(list []byte) ([]byte, error) {
 		entries, err := parseEntries(list)
@@ -107,14 +108,37 @@ func (s Store) Release(containerIDs ...string) error {
 			return nil, err
 		}
 		before := len(entries)
-		for _, id := range containerIDs {
-			entries = slices.DeleteFunc(entries, hasID(id))
-		}
+		entries = slices.DeleteFunc(entries, func(entry json.RawMessage) bool {
+			c, ok := readClaim(entry)
+			return ok && (slices.Contains(containerIDs, c.ID) || IsDead(c.Metadata))
+		})
 		if len(entries) == before {
 			return list, nil
 		}
 		return joinEntries(entries), nil
 	})
+}
+
+// readClaim reads an entry if it is one of rl's.
+func readClaim(entry json.RawMessage) (c claim, ok bool) {
+	// Reading JSON is what costs; others' entries are many and long.
+	if !bytes.Contains(entry, []byte(Owner)) {
+		return c, false
+	}
+	var m ClaimMetadata
+	ok = json.Unmarshal(entry, &c) == nil && json.Unmarshal([]byte(c.Metadata), &m) == nil && m.Owner == Owner
+	return c, ok
+}
+
+// IsDead reports whether metadata is that of a claim of rl's whose container is
+// gone.
+func IsDead(metadata string) bool {
+	var m ClaimMetadata
+	if json.Unmarshal([]byte(metadata), &m) != nil || m.Owner != Owner || m.Folder == "" {
+		return false
+	}
+	_, err := os.Lstat(m.Folder)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // parseEntries splits a list. Entries of others are kept as they are, whatever
@@ -150,18 +174,6 @@ func (s Store) Sync() error {
 		return err
 	}
 	return errors.Join(unix.Fdatasync(int(f.Fd())), f.Close())
-}
-
-func hasID(id string) func(json.RawMessage) bool {
-	return func(entry json.RawMessage) bool {
-		if !bytes.Contains(entry, []byte(id)) {
-			return false
-		}
-		var c struct {
-			ID string `json:"id"`
-		}
-		return json.Unmarshal(entry, &c) == nil && c.ID == id
-	}
 }
 
 // edit changes the list of containers under its lock.

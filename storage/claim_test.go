@@ -32,7 +32,7 @@ const theirs = `[{"id":"theirs","names":["n"],"image":"i","layer":"l","future":{
 func TestClaimAndRelease(t *testing.T) {
 	img := newClaims(t)
 	for _, id := range []string{"one", "two", "one"} {
-		if err := img.Claim(id, "/folder/"+id); err != nil {
+		if err := img.Claim(id, t.TempDir()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -42,7 +42,16 @@ func TestClaimAndRelease(t *testing.T) {
 	if err := img.Store.Sync(); err != nil {
 		t.Error(err)
 	}
-	if err := img.Store.Release("one", "two", "never"); err != nil {
+	if err := img.Claim("dead", "/no/such/folder"); err != nil {
+		t.Fatal(err)
+	}
+	if err := img.Store.Release("one", "never"); err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(t, img.Store); !reflect.DeepEqual(got, []string{"theirs", "two"}) {
+		t.Errorf("got %v", got)
+	}
+	if err := img.Store.Release("two", "theirs"); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(img.Store.Containers)

@@ -1,10 +1,8 @@
 package store
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -108,7 +106,7 @@ func (s *Store) userOf(imageID string) (string, error) {
 		if c.ImageID != imageID {
 			continue
 		}
-		if isDeadClaim(c.Metadata) {
+		if storage.IsDead(c.Metadata) {
 			dead = append(dead, c.ID)
 		} else if user == "" {
 			user = c.ID
@@ -118,15 +116,6 @@ func (s *Store) userOf(imageID string) (string, error) {
 		return user, nil
 	}
 	return user, s.location().Release(dead...)
-}
-
-func isDeadClaim(metadata string) bool {
-	var m storage.ClaimMetadata
-	if json.Unmarshal([]byte(metadata), &m) != nil || m.Owner != storage.Owner || m.Folder == "" {
-		return false
-	}
-	_, err := os.Lstat(m.Folder)
-	return errors.Is(err, os.ErrNotExist)
 }
 
 // RemoveLeftovers removes the layers that belong to no image and no container

@@ -52,7 +52,7 @@ func TestFind(t *testing.T) {
 	if _, err := s.find("a@" + digest); err != nil {
 		t.Error(err)
 	}
-	for _, ref := range []string{"b", "a:2", "quay.io/library/a", "docker.io/library/built:1", "fedcba9", "other@" + digest} {
+	for _, ref := range []string{"nosuch", "a:2", "quay.io/library/a", "docker.io/library/built:1", "fedcba9", "other@" + digest} {
 		if f, err := s.find(ref); !errors.Is(err, ErrNoSuchImage) {
 			t.Errorf("%s: %v, %v", ref, f, err)
 		}
