@@ -65,6 +65,10 @@ func each[Row any](w io.Writer, text string, rows []Row) error {
 	if err != nil {
 		return err
 	}
+	return execute(w, t, rows)
+}
+
+func execute[Row any](w io.Writer, t *template.Template, rows []Row) error {
 	var out bytes.Buffer
 	for _, r := range rows {
 		if err := t.Execute(&out, r); err != nil {
@@ -72,12 +76,14 @@ func each[Row any](w io.Writer, text string, rows []Row) error {
 		}
 		out.WriteByte('\n')
 	}
-	_, err = w.Write(out.Bytes())
+	_, err := w.Write(out.Bytes())
 	return err
 }
 
 // Values prints values as an inspect command does: as one JSON array, or each
-// through the template in format on a line of its own.
+// through the template in format on a line of its own. As with Docker, a
+// template may use the names of Go's fields or, if it does not fit these, the
+// names in the JSON.
 func Values[V any](w io.Writer, format string, values []V) error {
 	switch format {
 	case "":
@@ -88,7 +94,31 @@ func Values[V any](w io.Writer, format string, values []V) error {
 	case "json":
 		return each(w, `{{json .}}`, values)
 	}
-	return each(w, format, values)
+	t, err := Parse(format)
+	if err != nil {
+		return err
+	}
+	err = execute(w, t, values)
+	if err == nil {
+		return nil
+	}
+	plain, bad := asJSON(values)
+	if bad != nil || execute(w, t.Option("missingkey=error"), plain) != nil {
+		return err
+	}
+	return nil
+}
+
+// asJSON returns values as a reader of their JSON sees them.
+func asJSON[V any](values []V) (plain []any, err error) {
+	data, err := json.Marshal(values)
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	// A number stays as it is written; as a float it would be 1e+06.
+	decoder.UseNumber()
+	return plain, decoder.Decode(&plain)
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -35,6 +35,31 @@ func TestListRefuses(t *testing.T) {
 	}
 }
 
+func TestValuesByJSONNames(t *testing.T) {
+	type value struct {
+		Identity string `json:"Id"`
+		Inner    struct {
+			Size int64 `json:"size"`
+		}
+	}
+	v := value{Identity: "x"}
+	v.Inner.Size = 5000000
+	for format, want := range map[string]string{
+		"{{.Id}}":         "x\n",
+		"{{.Identity}}":   "x\n",
+		"{{.Inner.size}}": "5000000\n",
+		"{{.Inner.Size}}": "5000000\n",
+	} {
+		var out strings.Builder
+		if err := Values(&out, format, []value{v}); err != nil || out.String() != want {
+			t.Errorf("%s: %q, %v", format, out.String(), err)
+		}
+	}
+	if err := Values(new(strings.Builder), "{{.Nothing.More}}", []value{v}); err == nil {
+		t.Error("a name that is nowhere was taken")
+	}
+}
+
 func TestValues(t *testing.T) {
 	for _, c := range []struct {
 		format string
