@@ -117,7 +117,10 @@ func private(dir string, uid int) (string, error) {
 	if err != nil && !errors.Is(err, os.ErrExist) {
 		return "", err
 	}
-	return dir, trusted(dir, uid)
+	if err := trusted(dir, uid); err != nil || uid != 0 {
+		return dir, err
+	}
+	return dir, os.Chmod(dir, mode)
 }
 
 // trusted refuses a link, a folder of another owner, and one that others may write.

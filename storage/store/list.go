@@ -73,7 +73,7 @@ func (s *Store) summarize(img *cstorage.Image, used map[string]int) (Summary, er
 		return Summary{}, err
 	}
 	summary := Summary{
-		ID: img.ID, Names: img.Names, Digest: img.Digest.String(), Created: img.Created,
+		ID: img.ID, Names: slices.Sorted(slices.Values(img.Names)), Digest: img.Digest.String(), Created: img.Created,
 		Size: layerSize(layers), Labels: c.Config.Labels, Containers: used[img.ID], ReadOnly: img.ReadOnly,
 	}
 	if c.Created != nil {

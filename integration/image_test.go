@@ -1,0 +1,246 @@
+package integration
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// eachFresh runs f in an installation without images, as an ordinary user and,
+// when the tests run as root, as root.
+func eachFresh(t *testing.T, f func(t *testing.T, e *Env)) {
+	t.Helper()
+	t.Run("user", func(t *testing.T) { f(t, Fresh(t, Ordinary)) })
+	if os.Geteuid() == 0 {
+		t.Run("root", func(t *testing.T) { f(t, Fresh(t, RootAccount)) })
+	}
+}
+
+// smallRootfs is a tar with a few files of several owners.
+func smallRootfs(t testing.TB) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range []tar.Header{
+		{Name: "etc/", Typeflag: tar.TypeDir, Mode: 0o755},
+		{Name: "etc/file", Mode: 0o640, Uid: 1234, Gid: 42},
+		{Name: "etc/link", Typeflag: tar.TypeSymlink, Linkname: "file"},
+	} {
+		content := ""
+		if h.Typeflag == 0 {
+			content = h.Name
+		}
+		if err := writeEntry(w, h, content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// importSmall imports a small image.
+func importSmall(t testing.TB, e *Env, name string, more ...string) (id string) {
+	t.Helper()
+	args := append(append([]string{"import"}, more...), "-", name)
+	return strings.TrimPrefix(e.Cmd(args...).Stdin(bytes.NewReader(smallRootfs(t))).Run(t).OK(t), "sha256:")
+}
+
+func TestImageLife(t *testing.T) {
+	eachFresh(t, func(t *testing.T, e *Env) {
+		e.Want(t, "", "images", "-q")
+		id := importSmall(t, e, "made:1", "-c", `CMD ["/bin/x"]`, "-c", "LABEL l=v", "-m", "by hand")
+		e.Want(t, id[:12], "images", "-q")
+		e.Want(t, "sha256:"+id, "images", "-q", "--no-trunc")
+		e.Want(t, "made 1", "images", "--format", "{{.Repository}} {{.Tag}}")
+		e.Want(t, "[/bin/x] by hand v", "image", "inspect", "-f", `{{.Config.Cmd}} {{.Comment}} {{index .Config.Labels "l"}}`, "made:1")
+		e.OK(t, "tag", "made:1", "other/name")
+		e.Want(t, "made:1\nother/name:latest", "images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "label=l=v")
+		e.Want(t, "other/name", "images", "--format", "{{.Repository}}", "other/name")
+		e.Want(t, "Untagged: made:1", "rmi", "made:1")
+		r := e.Run(t, "rmi", id[:8]).Exits(t, 0)
+		if !strings.HasPrefix(r.Out, "Untagged: other/name:latest\nDeleted: sha256:"+id+"\nDeleted: sha256:") {
+			t.Errorf("got %q", r.Out)
+		}
+		e.Want(t, "", "images", "-q")
+	})
+}
+
+func TestImagesTable(t *testing.T) {
+	e := Fresh(t, Ordinary)
+	importSmall(t, e, "made:1")
+	got := strings.Split(e.OK(t, "images"), "\n")
+	if len(got) != 2 || strings.Join(strings.Fields(got[0]), " ") != "REPOSITORY TAG IMAGE ID CREATED SIZE" || strings.Index(got[0], "TAG") != strings.Index(got[1], "1 ") {
+		t.Errorf("got %q", got)
+	}
+	if got := e.OK(t, "images", "--digests"); !strings.Contains(got, "DIGEST") || !strings.Contains(got, "sha256:") {
+		t.Errorf("got %q", got)
+	}
+	var row map[string]string
+	if err := json.Unmarshal([]byte(e.OK(t, "images", "--format", "json")), &row); err != nil || row["Repository"] != "made" || row["Tag"] != "1" {
+		t.Errorf("got %v, %v", row, err)
+	}
+	for _, bad := range []string{"--filter=nothing", "--filter=color=blue", "--filter=dangling=perhaps", "--filter=before=nothing", "--format={{.Nothing}}", "--format={{"} {
+		if r := e.Run(t, "images", bad).Exits(t, 1); strings.Count(r.Err, "\n") != 1 {
+			t.Errorf("want one line: %s", r)
+		}
+	}
+}
+
+func TestImageErrors(t *testing.T) {
+	eachFresh(t, func(t *testing.T, e *Env) {
+		text := e.File(t, "text", "hello, this is no archive")
+		for _, c := range []struct {
+			args []string
+			says string
+		}{
+			{[]string{"rmi", "nothing"}, "no such image: nothing"},
+			{[]string{"tag", "nothing", "x"}, "no such image: nothing"},
+			{[]string{"image", "inspect", "nothing"}, "no such image: nothing"},
+			{[]string{"save", "nothing"}, "no such image: nothing"},
+			{[]string{"save", "-o", "/no/such/folder/file", "nothing"}, "/no/such/folder/file"},
+			{[]string{"save", "--format", "zip", "nothing"}, "docker-archive"},
+			{[]string{"load", "-i", "/no/such/file"}, "/no/such/file"},
+			{[]string{"load", "-i", text}, "not an image archive"},
+			{[]string{"import", text, "x"}, "not an image archive"},
+			{[]string{"import", "/no/such/file"}, "/no/such/file"},
+			{[]string{"import", "-c", "FROM x", text}, "FROM x"},
+			{[]string{"pull", "Upper/Case"}, "lowercase"},
+			{[]string{"pull", "--platform", "plan9/mips", "x"}, "plan9/mips"},
+		} {
+			r := e.Run(t, c.args...).Exits(t, 1).Says(t, c.says)
+			if strings.Count(r.Err, "\n") != 1 {
+				t.Errorf("want one line: %s", r)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(e.Home, "x.tar")); err == nil {
+			t.Error("a failed save left its file")
+		}
+		e.Want(t, "", "images", "-q")
+	})
+}
+
+func TestSaveAndLoadArchives(t *testing.T) {
+	eachFresh(t, func(t *testing.T, e *Env) {
+		id := importSmall(t, e, "made:1")
+		e.OK(t, "tag", "made:1", "quay.io/x/y:z")
+		for _, format := range []string{"docker-archive", "oci-archive"} {
+			file := filepath.Join(e.Folder(t), "images.tar")
+			e.OK(t, "save", "--format", format, "-o", file, "made:1", "quay.io/x/y:z")
+			e.OK(t, "rmi", "-f", id)
+			got := strings.Split(e.OK(t, "load", "-i", file), "\n")
+			if len(got) != 2 || got[0] != "Loaded image: made:1" || got[1] != "Loaded image: quay.io/x/y:z" {
+				t.Errorf("%s: %q", format, got)
+			}
+			e.Want(t, "sha256:"+id, "image", "inspect", "-f", "{{.Id}}", "quay.io/x/y:z")
+		}
+		// From one rl to another through a compressed pipe.
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		z.Write([]byte(e.OK(t, "save", "made:1") + "\n"))
+		z.Close()
+		e.OK(t, "rmi", "-f", id)
+		if r := e.Cmd("load").Stdin(&packed).Run(t); r.OK(t) != "Loaded image: made:1" {
+			t.Error(r)
+		}
+	})
+}
+
+// skopeo runs skopeo outside of any Env.
+func skopeo(t testing.TB, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("skopeo", append([]string{"--insecure-policy"}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("skopeo %q: %v: %s", args, err, out)
+	}
+}
+
+// TestArchivesOfOthers loads what skopeo writes, and lets skopeo read what rl
+// writes.
+func TestArchivesOfOthers(t *testing.T) {
+	Need(t, Skopeo, RealImages)
+	e := Fresh(t, Ordinary)
+	for name, target := range map[string]string{
+		"docker": "docker-archive:%:docker.io/library/alpine:test",
+		"oci":    "oci-archive:%:docker.io/library/alpine:test",
+	} {
+		file := filepath.Join(t.TempDir(), name+".tar")
+		skopeo(t, "copy", "--quiet", "oci-archive:"+Archive("alpine-3.20.3.tar"), strings.Replace(target, "%", file, 1))
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Cmd("load").Stdin(f).Run(t).OK(t); got != "Loaded image: alpine:test" {
+			t.Errorf("%s: %q", name, got)
+		}
+		f.Close()
+	}
+	for _, format := range []string{"docker-archive", "oci-archive"} {
+		file := filepath.Join(t.TempDir(), "out.tar")
+		if err := os.WriteFile(file, []byte(e.OK(t, "save", "--format", format, "alpine:test")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		skopeo(t, "inspect", format+":"+file)
+	}
+}
+
+// TestPodmanSharesTheStore checks that Podman and rl see each other's images
+// and do not remove what the other uses.
+func TestPodmanSharesTheStore(t *testing.T) {
+	Need(t, Podman, RealImages)
+	e := Fresh(t, Ordinary)
+	config := filepath.Join(e.Home, ".config", "containers")
+	for _, dir := range []string{filepath.Dir(config), config} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		e.own(t, dir)
+	}
+	// Debian's Podman would begin a new store with vfs.
+	e.File(t, ".config/containers/storage.conf", "[storage]\ndriver=\"overlay\"\n")
+	podman := func(args ...string) Result { return e.Tool("podman", args...).Run(t) }
+	t.Cleanup(func() { podman("system", "migrate") }) // ends the process that keeps Podman's namespace
+	e.Load(t, Archive("alpine-3.20.3.tar"))
+	if got := podman("images", "--format", "{{.Repository}}:{{.Tag}}").OK(t); got != "docker.io/library/alpine:3.20" {
+		t.Errorf("podman sees %q", got)
+	}
+	podman("tag", "alpine:3.20", "localhost/theirs:1").OK(t)
+	e.Want(t, "alpine:3.20\nlocalhost/theirs:1", "images", "--format", "{{.Repository}}:{{.Tag}}")
+	podman("load", "-i", Archive("alpine-3.20.3.tar")).OK(t)
+
+	name := e.Name(t)
+	e.OK(t, "create", "--name", name, "--network", "none", "theirs:1", "true")
+	podman("rmi", "localhost/theirs:1", "alpine:3.20").Exits(t, 2).Says(t, "used")
+	e.Run(t, "rmi", "alpine:3.20").Exits(t, 1).Says(t, "remove the container first")
+	e.OK(t, "rm", name)
+
+	podman("create", "--name", "theirs", "alpine:3.20", "true").OK(t)
+	e.Run(t, "rmi", "alpine:3.20").Exits(t, 1).Says(t, "remove the container first")
+	podman("rm", "theirs").OK(t)
+	podman("rmi", "alpine:3.20").OK(t)
+	e.Want(t, "", "images", "-q")
+}
+
+// TestAdditionalStore has images in a store that is only read.
+func TestAdditionalStore(t *testing.T) {
+	e := Fresh(t, Ordinary)
+	shared := filepath.Join(e.Home, "shared")
+	first := e.File(t, "first.conf", "[storage]\ndriver=\"overlay\"\ngraphroot=\""+shared+"\"\nrunroot=\""+e.Runtime+"/first\"\n")
+	second := e.File(t, "second.conf", "[storage]\ndriver=\"overlay\"\ngraphroot=\""+e.Home+"/own\"\nrunroot=\""+e.Runtime+"/second\"\n[storage.options]\nadditionalimagestores=[\""+shared+"\"]\n")
+	e.Cmd("import", "-", "made").Set("CONTAINERS_STORAGE_CONF=" + first).Stdin(bytes.NewReader(smallRootfs(t))).Run(t).OK(t)
+	e.Want(t, "", "images", "-q")
+	if got := e.Cmd("images", "--format", "{{.Repository}}").Set("CONTAINERS_STORAGE_CONF=" + second).Run(t).OK(t); got != "made" {
+		t.Errorf("got %q", got)
+	}
+	e.Cmd("rmi", "made").Set("CONTAINERS_STORAGE_CONF="+second).Run(t).Exits(t, 1).Says(t, "only read")
+	e.Cmd("rmi", "made").Set("CONTAINERS_STORAGE_CONF=" + first).Run(t).OK(t)
+	if got := e.Cmd("images", "-q").Set("CONTAINERS_STORAGE_CONF=" + second).Run(t).OK(t); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
