@@ -4,10 +4,10 @@ package main
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -28,46 +28,19 @@ func fullProgram(places dirs.Dirs) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(places.Data, "program-"+string(sum[:16]))
-	if unix.Access(path, unix.X_OK) == nil {
-		return path, nil
-	}
-	if err := unpackTo(path); err == nil && unix.Access(path, unix.X_OK) == nil {
+	path, err := cachedProgram(places, string(sum[:16]), unpackTo)
+	if err == nil && unix.Access(path, unix.X_OK) == nil {
 		return path, nil
 	}
 	return unpackToMemory()
 }
 
-// unpackTo writes the program beside path and renames it, so that path is
-// always whole, and removes those of other versions. One process at a time
-// does so; what a killed one left behind is overwritten.
 func unpackTo(path string) error {
-	lock, err := os.OpenFile(filepath.Join(filepath.Dir(path), "program.new"), os.O_CREATE|os.O_RDWR, 0o755)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return err
-	}
-	if unix.Access(path, unix.X_OK) == nil {
-		return nil
-	}
-	old, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "program-*"))
-	if err := lock.Truncate(0); err != nil {
-		return err
-	}
-	if err := copyCarried(lock); err != nil {
-		lock.Truncate(0)
-		return err
-	}
-	if err := os.Rename(lock.Name(), path); err != nil {
-		return err
-	}
-	for _, name := range old {
-		os.Remove(name)
-	}
-	return nil
+	return errors.Join(copyCarried(f), f.Close())
 }
 
 func unpackToMemory() (string, error) {

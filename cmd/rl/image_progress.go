@@ -1,4 +1,4 @@
-//go:build !split
+//go:build !split && containers_image_openpgp
 
 package main
 
