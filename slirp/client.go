@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/rl-project/rl/slirp/internal/wire"
 )
@@ -35,9 +38,10 @@ type Options struct {
 type Client struct {
 	opts Options
 
-	ctx    context.Context // done when Close is called
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the watching goroutine has ended
+	closing sync.Once
+	ctx     context.Context // done when Close is called
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when the watching goroutine has ended
 
 	mu       sync.Mutex // one exchange at a time, and the fields below
 	conn     *connection
@@ -192,21 +196,40 @@ func (c *Client) exchange(ctx context.Context, request Request, files ...*os.Fil
 	}
 }
 
-// Close detaches everything and ends the client. The network process ends by
-// itself some seconds after its last client.
+// closeTimeout bounds the farewell to a network process that does not answer.
+const closeTimeout = time.Second
+
+// Close detaches everything and ends the client. It returns when the ports can
+// be taken by another. The network process ends by itself some seconds after
+// its last client.
 func (c *Client) Close() error {
-	c.cancel()
-	c.mu.Lock()
-	c.conn.socket.Close()
-	c.mu.Unlock()
-	<-c.done
-	for _, a := range c.attached {
-		a.netns.Close()
-	}
-	if c.bridge != nil {
-		c.bridge.Close()
-	}
+	c.closing.Do(func() {
+		// A reattachment that is under way would keep the lock for longer.
+		giveUp := time.AfterFunc(closeTimeout, c.cancel)
+		c.detachAll()
+		giveUp.Stop()
+		c.cancel()
+		c.mu.Lock()
+		c.conn.socket.Close()
+		c.mu.Unlock()
+		<-c.done
+		if c.bridge != nil {
+			c.bridge.Close()
+		}
+	})
 	return nil
+}
+
+// detachAll leaves what cannot be detached to the end of the connection.
+func (c *Client) detachAll() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	c.mu.Lock()
+	ids := slices.Collect(maps.Keys(c.attached))
+	c.mu.Unlock()
+	for _, id := range ids {
+		_ = c.Detach(ctx, id)
+	}
 }
 
 // connection is one socket to one network process, with its reading end

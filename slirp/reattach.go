@@ -46,10 +46,15 @@ func (c *Client) pause(d time.Duration) {
 	}
 }
 
-// adopt makes conn the client's connection. Reattaching runs beside the
+// adopt makes conn the client's connection, or returns nil. Reattaching runs beside the
 // reading, which the caller goes on with.
 func (c *Client) adopt(conn *connection) *connection {
 	c.mu.Lock()
+	if c.ctx.Err() != nil { // Close has already closed the connection before
+		conn.socket.Close()
+		c.mu.Unlock()
+		return nil
+	}
 	c.conn = conn
 	go func() {
 		defer c.mu.Unlock()
