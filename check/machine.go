@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -109,19 +108,6 @@ func (m *machine) sysctl(name string) (value string, ok bool) {
 func (m *machine) exists(name string) bool {
 	_, err := os.Stat(m.path(name))
 	return err == nil
-}
-
-// installed is whether a program is in PATH, or where distributions put those of root.
-func (m *machine) installed(name string) (string, bool) {
-	if p, err := m.lookPath(name); err == nil {
-		return p, true
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin"} {
-		if p := filepath.Join(dir, name); m.exists(p) {
-			return p, true
-		}
-	}
-	return "", false
 }
 
 // reason is the last part of an error: "operation not permitted".

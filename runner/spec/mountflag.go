@@ -33,7 +33,7 @@ type mountFlag struct {
 func parseMount(s, dir string) (Mount, error) {
 	fields, err := csv.NewReader(strings.NewReader(s)).Read()
 	if err != nil {
-		return Mount{}, errors.New("write type=bind,source=...,target=...")
+		return Mount{}, errors.New("write type=bind,source=PATH,target=PATH")
 	}
 	if strings.ContainsRune(s, 0) {
 		return Mount{}, errors.New("it contains a zero byte")
