@@ -118,7 +118,8 @@ func asJSON[V any](values []V) (plain []any, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	// A number stays as it is written; as a float it would be 1e+06.
 	decoder.UseNumber()
-	return plain, decoder.Decode(&plain)
+	err = decoder.Decode(&plain)
+	return plain, err
 }
 
 func writeJSON(w io.Writer, v any) error {
