@@ -3,6 +3,7 @@ package logs
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"math/bits"
 	"time"
 	"unicode/utf8"
 )
@@ -12,23 +13,25 @@ const timeLayout = "2006-01-02T15:04:05.000000000Z07:00"
 
 const (
 	entryBegin = `{"log":"`
+	entryEnd   = "\"}\n"
 	hexDigits  = "0123456789abcdef"
 )
 
-// appendTrailer appends what follows the text in each line of a stream that is
-// logged at that time: it is made once for all lines that came together.
+// appendTrailer appends what is between the texts of two lines: the end of one
+// entry and the start of the next. It is made once for all lines that came
+// together, so that a short line costs two copies.
 func appendTrailer(dst []byte, s Stream, t time.Time) []byte {
 	dst = append(dst, `\n","stream":"`...)
 	dst = append(dst, s.String()...)
 	dst = append(dst, `","time":"`...)
 	dst = t.UTC().AppendFormat(dst, timeLayout)
-	return append(dst, "\"}\n"...)
+	return append(dst, entryEnd+entryBegin...)
 }
 
-// appendEntry appends one line of the file. The trailer begins with the
-// escaped newline; an entry without one is given the trailer without it.
+// appendEntry goes on after entryBegin with the text of an entry and a trailer,
+// which brings the next entryBegin. The trailer of an entry without a newline
+// lacks the escaped newline at its start.
 func appendEntry(dst, text, trailer []byte) []byte {
-	dst = append(dst, entryBegin...)
 	n := plain(text)
 	dst = append(dst, text[:n]...)
 	if n == len(text) {
@@ -38,10 +41,10 @@ func appendEntry(dst, text, trailer []byte) []byte {
 	if invalid == nil {
 		return append(dst, trailer...)
 	}
-	dst = append(dst, trailer[:len(trailer)-len("}\n")]...)
-	dst = append(dst, `,"invalid":"`...)
+	dst = append(dst, trailer[:len(trailer)-len(entryEnd+entryBegin)]...)
+	dst = append(dst, `","invalid":"`...)
 	dst = base64.StdEncoding.AppendEncode(dst, invalid)
-	return append(dst, "\"}\n"...)
+	return append(dst, entryEnd+entryBegin...)
 }
 
 // appendEscaped appends text as it stands in a JSON string, and returns the
@@ -85,8 +88,10 @@ func appendEscape(dst []byte, b byte) []byte {
 // a JSON string: printable ASCII but the quote and the backslash.
 func plain(text []byte) int {
 	n := 0
-	for n+8 <= len(text) && plainWord(binary.LittleEndian.Uint64(text[n:])) {
-		n += 8
+	for ; n+8 <= len(text); n += 8 {
+		if other := otherBytes(binary.LittleEndian.Uint64(text[n:])); other != 0 {
+			return n + bits.TrailingZeros64(other)/8
+		}
 	}
 	for n < len(text) && plainByte(text[n]) {
 		n++
@@ -98,11 +103,11 @@ func plainByte(b byte) bool {
 	return b >= ' ' && b < utf8.RuneSelf && b != '"' && b != '\\'
 }
 
-// plainWord is plainByte for eight bytes at once: the top bit of a byte of the
-// sum is set where that byte is not ASCII, below the blank, or equal to one of
-// the two. A false "no" is possible after a real one only.
-func plainWord(w uint64) bool {
+// otherBytes looks at eight bytes at once. The lowest bit that it returns is in
+// the first byte that is not plain: not ASCII, below the blank, or one of the
+// two. Bits above it mean nothing.
+func otherBytes(w uint64) uint64 {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := w^(ones*'"'), w^(ones*'\\')
-	return (w|(w-ones*' ')|(quote-ones)|(backslash-ones))&tops == 0
+	return (w | (w - ones*' ') | (quote - ones) | (backslash - ones)) & tops
 }

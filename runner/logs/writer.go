@@ -9,7 +9,7 @@ import (
 
 // maxBatch is how many bytes are collected before they are written. More is
 // not faster, and it stays allocated in the monitor of a busy container.
-const maxBatch = 64 << 10
+const maxBatch = 256 << 10
 
 // Writer keeps the output of one container. It is for one process: the
 // monitor. Its streams may be used at the same time; what is written comes
@@ -22,8 +22,8 @@ type Writer struct {
 	report  func(error)
 	closed  bool
 
-	batch   []byte
-	limit   int // of batch, so that a file ends soon after its full size
+	batch   []byte // whole entries and, unless it is empty, entryBegin
+	limit   int    // of batch, so that a file ends soon after its full size
 	failing bool
 	lost    int64
 }
@@ -79,7 +79,20 @@ func (w *Writer) Close() error {
 
 // add puts an entry into the batch, and the batch into the file if it is full.
 func (w *Writer) add(text, trailer []byte) {
+	w.begin()
 	w.batch = appendEntry(w.batch, text, trailer)
+	w.end()
+}
+
+// begin readies the batch for the text of an entry.
+func (w *Writer) begin() {
+	if len(w.batch) == 0 {
+		w.batch = append(w.batch, entryBegin...)
+	}
+}
+
+// end stores the batch if it is full.
+func (w *Writer) end() {
 	if len(w.batch) >= w.limit {
 		w.flush()
 	}
@@ -90,9 +103,10 @@ func (w *Writer) flush() {
 	if len(w.batch) == 0 {
 		return
 	}
-	n, err := w.file.write(w.batch)
+	lines := w.batch[:len(w.batch)-len(entryBegin)]
+	n, err := w.file.write(lines)
 	if err != nil {
-		w.lost += int64(bytes.Count(w.batch[n:], []byte{'\n'}))
+		w.lost += int64(bytes.Count(lines[n:], []byte{'\n'}))
 		if !w.failing && w.report != nil {
 			w.report(err)
 		}
@@ -129,10 +143,32 @@ func (l *LineWriter) Write(p []byte) (int, error) {
 	}
 	l.trailer = appendTrailer(l.trailer[:0], l.stream, w.now())
 	for rest := p; len(rest) > 0; {
+		rest = rest[l.takePlain(rest):]
 		rest = rest[l.take(rest):]
 	}
 	w.flush()
 	return len(p), nil
+}
+
+// takePlain logs the lines at the start of p that need no escapes, which most
+// lines are, and returns how many bytes that were. It does what take does,
+// without a second look at each byte.
+func (l *LineWriter) takePlain(p []byte) (taken int) {
+	if len(l.pending) > 0 {
+		return 0
+	}
+	w := l.w
+	for {
+		line := p[taken:min(len(p), taken+MaxPiece)]
+		n := plain(line)
+		if n == len(line) || line[n] != '\n' {
+			return taken
+		}
+		w.begin()
+		w.batch = append(append(w.batch, line[:n]...), l.trailer...)
+		w.end()
+		taken += n + 1
+	}
 }
 
 // take logs one line or piece from the start of p, or keeps p for later, and

@@ -1,0 +1,68 @@
+package logs
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestParseOptions(t *testing.T) {
+	for _, c := range []struct {
+		driver string
+		opts   string
+		want   Options
+	}{
+		{"", "", Options{JSONFile, 10_000_000, 3}},
+		{"json-file", "max-size=10m", Options{JSONFile, 10_000_000, 3}},
+		{"json-file", "max-size=1.5kB max-file=1", Options{JSONFile, 1500, 1}},
+		{"json-file", "max-size=200", Options{JSONFile, 200, 3}},
+		{"json-file", "max-size=2G max-file=10", Options{JSONFile, 2_000_000_000, 10}},
+		{"json-file", "max-size=-1", Options{JSONFile, -1, 3}},
+		{"none", "", Options{None, 10_000_000, 3}},
+	} {
+		got, err := ParseOptions(c.driver, strings.Fields(c.opts))
+		if err != nil || got != c.want {
+			t.Errorf("ParseOptions(%q, %q) = %+v, %v, want %+v", c.driver, c.opts, got, err, c.want)
+		}
+	}
+}
+
+func TestParseOptionsRefuses(t *testing.T) {
+	for _, c := range []struct{ driver, opt, says string }{
+		{"syslog", "", "json-file and none"},
+		{"json-file", "max-sise=10m", "max-size and max-file"},
+		{"json-file", "max-size", "KEY=VALUE"},
+		{"json-file", "max-size=", "k, m or g"},
+		{"json-file", "max-size=m", "k, m or g"},
+		{"json-file", "max-size=0", "k, m or g"},
+		{"json-file", "max-size=-5", "k, m or g"},
+		{"json-file", "max-size=10q", "k, m or g"},
+		{"json-file", "max-size=10bk", "k, m or g"},
+		{"json-file", "max-size=1e30", "k, m or g"},
+		{"json-file", "max-size=nan", "k, m or g"},
+		{"json-file", "max-size=0x10", "k, m or g"},
+		{"json-file", "max-file=0", "1 or more"},
+		{"json-file", "max-file=many", "1 or more"},
+		{"none", "max-size=10m", "no options"},
+	} {
+		var opts []string
+		if c.opt != "" {
+			opts = []string{c.opt}
+		}
+		_, err := ParseOptions(c.driver, opts)
+		if !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("ParseOptions(%q, %q): %v, want something with %q", c.driver, c.opt, err, c.says)
+		}
+	}
+}
+
+func FuzzParseSize(f *testing.F) {
+	for _, s := range []string{"10m", "-1", "1.5gb", "1e3", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if n, err := parseSize(s); err == nil && n != -1 && n < 1 {
+			t.Errorf("%q is %d", s, n)
+		}
+	})
+}
