@@ -112,8 +112,8 @@ func (m machine) create(ctx context.Context, o Options) (*Group, error) {
 		return nil, err
 	}
 	defer sd.conn.Close()
-	if m.service != "" && writable(m.service) && sd.delegates(ctx, m.service) {
-		return below(ctx, m.service, GroupName(o.ID))
+	if m.unit != "" && sd.delegates(ctx, m.unit) {
+		return below(ctx, m.unit, GroupName(o.ID))
 	}
 	scope, err := sd.startScope(ctx, m, o)
 	if err != nil {

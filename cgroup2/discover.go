@@ -64,17 +64,29 @@ func Discover(ctx context.Context) Info {
 		i.SystemdError = fmt.Errorf("%w: this machine has %s", ErrNoSystemd, m.Mode)
 		return i
 	}
-	base := m.delegated
-	manager, err := managerGroup(ctx, m)
+	base, err := m.ask(ctx, &i)
 	i.Systemd, i.SystemdError = err == nil, err
-	if base == "" {
-		base = manager
-	}
 	if base != "" {
 		i.Controllers, _ = readList(filepath.Join(base, "cgroup.controllers"))
 		slices.Sort(i.Controllers)
 	}
 	return i
+}
+
+// ask completes i with what systemd says, and returns the group below which containers would go.
+func (m machine) ask(ctx context.Context, i *Info) (string, error) {
+	sd, err := connect(ctx, m.uid)
+	if err != nil {
+		return m.delegated, err
+	}
+	defer sd.conn.Close()
+	if i.Delegated == "" && m.unit != "" && sd.delegates(ctx, m.unit) {
+		i.Delegated = m.unit
+	}
+	if i.Delegated != "" {
+		return i.Delegated, nil
+	}
+	return sd.group(ctx)
 }
 
 // machine is what can be known from files alone: about 0.1 ms.
@@ -83,7 +95,7 @@ type machine struct {
 	uid       int    // as systemd on the host counts
 	own       string // the caller's group
 	delegated string // where the caller may make groups
-	service   string // the group of the user's service the caller runs in, if nothing is delegated
+	unit      string // the group of the user's unit the caller runs in, if files say nothing of delegation
 }
 
 func locate() machine {
@@ -98,7 +110,7 @@ func locate() machine {
 	m.own = own
 	m.delegated = m.delegatedFrom(own)
 	if m.delegated == "" {
-		m.service = userService(own)
+		m.unit = userUnit(own)
 	}
 	return m
 }
@@ -155,8 +167,8 @@ func parseGroup(text string) (string, error) {
 }
 
 // delegatedFrom climbs from the caller's group to the one that was delegated to it.
-// Below the user's systemd only its mark counts: everything there is writable, and a
-// unit without Delegate=yes can lose its controllers at any reload. Elsewhere
+// Below the user's systemd everything is writable, but a unit without Delegate=yes can
+// lose its controllers at any reload, so there systemd is asked instead. Elsewhere
 // (a system service with User=, a machine without systemd) to own the group is
 // enough, and the highest is taken. Root owns everything, so with systemd it needs the mark.
 func (m machine) delegatedFrom(own string) string {
@@ -190,8 +202,9 @@ func exists(dir string) bool {
 	return err == nil
 }
 
-// marked reads systemd's mark of a unit with Delegate=yes: the "user." attribute since
-// 251, readable by everyone; the "trusted." one is older and only root may read it.
+// marked reads the mark that the system's systemd puts on a unit with Delegate=yes: the "user."
+// attribute since 251; the "trusted." one is older and only root may read it. A
+// user's systemd marks nothing and has to be asked.
 func marked(dir string) bool {
 	var buf [8]byte
 	for _, name := range []string{"user.delegate", "trusted.delegate"} {
@@ -211,23 +224,23 @@ func writable(dir string) bool {
 	return true
 }
 
-// userService returns the group of the user's service that group lies in, "" for a
-// login session or a scope. A container started from it ends with it, as its processes would.
-func userService(group string) string {
-	below := ""
+// userUnit returns the group of the user's service or scope that group lies in, "" for a login
+// session, which is not the user's own.
+func userUnit(group string) string {
+	unit := ""
 	for dir := group; strings.HasPrefix(dir, Root+"/"); dir = filepath.Dir(dir) {
 		name := filepath.Base(dir)
-		switch {
-		case isUserManager(name):
-			return below
-		case strings.HasSuffix(name, ".scope"):
-			return ""
-		case strings.HasSuffix(name, ".service"):
-			below = dir
+		if isUserManager(name) {
+			return unit
+		}
+		if unit == "" && (isService(name) || strings.HasSuffix(name, scopeSuffix)) {
+			unit = dir
 		}
 	}
 	return ""
 }
+
+func isService(name string) bool { return strings.HasSuffix(name, ".service") }
 
 // hostUID is the effective user as the parent of the caller's user namespace counts, because
 // the monitor is 0 in a namespace of its own.

@@ -31,20 +31,32 @@ func FuzzParseGroup(f *testing.F) {
 	})
 }
 
-func TestUserService(t *testing.T) {
+func TestUserUnit(t *testing.T) {
 	const user = Root + "/user.slice/user-1000.slice/user@1000.service"
 	for group, want := range map[string]string{
 		user + "/app.slice/web.service":            user + "/app.slice/web.service",
 		user + "/app.slice/web.service/supervisor": user + "/app.slice/web.service",
-		user + "/app.slice/term.scope":             "",
-		user + "/init.scope":                       "",
+		user + "/app.slice/term.scope":             user + "/app.slice/term.scope",
 		user:                                       "",
 		Root + "/user.slice/user-1000.slice/session-3.scope": "",
 		Root + "/system.slice/cron.service":                  "",
 		Root:                                                 "",
 	} {
-		if got := userService(group); got != want {
-			t.Errorf("userService(%q) = %q, want %q", group, got, want)
+		if got := userUnit(group); got != want {
+			t.Errorf("userUnit(%q) = %q, want %q", group, got, want)
+		}
+	}
+}
+
+func TestUnitObject(t *testing.T) {
+	for unit, want := range map[string]string{
+		"web.service":     "web_2eservice",
+		"run-r9.scope":    "run_2dr9_2escope",
+		"0a@b.service":    "_30a_40b_2eservice",
+		"caf\xc3.service": "caf_c3_2eservice",
+	} {
+		if got := unitObject(unit); string(got) != "/org/freedesktop/systemd1/unit/"+want {
+			t.Errorf("unitObject(%q) = %q", unit, got)
 		}
 	}
 }

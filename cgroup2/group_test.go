@@ -51,8 +51,8 @@ const testID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 // create makes a group for the running test as root without systemd does.
 func create(t *testing.T) *Group {
 	t.Helper()
-	if locate().delegated == "" {
-		t.Skip("missing: a delegated cgroup v2 (run as root, or with systemd-run --user --scope -p Delegate=yes)")
+	if Discover(t.Context()).Delegated == "" {
+		t.Skip("only where something is delegated: as root, or with systemd-run --user --scope -p Delegate=yes")
 	}
 	g, err := Create(t.Context(), Options{ID: testID, PID: os.Getpid()})
 	if err != nil {
@@ -192,7 +192,7 @@ func TestSweep(t *testing.T) {
 
 func TestOwnerGetsAGroupForMonitorAndContainer(t *testing.T) {
 	if os.Getuid() != 0 || locate().delegated != Root {
-		t.Skip("missing: root without systemd")
+		t.Skip("only as root without systemd")
 	}
 	monitor := contain(t, "idle")
 	g, err := Create(t.Context(), Options{ID: testID, PID: monitor.cmd.Process.Pid, Owner: &Owner{1001, 1001}})

@@ -53,7 +53,7 @@ func removeTree(dir string) error {
 // is usually still inside, so this is an attempt; Sweep comes back for it.
 func removeHome(container string) error {
 	home := filepath.Dir(container)
-	if filepath.Base(container) != containerName || strings.HasSuffix(home, ".scope") {
+	if filepath.Base(container) != containerName || strings.HasSuffix(home, scopeSuffix) {
 		return nil
 	}
 	err := unix.Rmdir(filepath.Join(home, supervisorName))

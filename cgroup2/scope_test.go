@@ -1,7 +1,6 @@
 package cgroup2
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,7 +16,7 @@ import (
 func needScopes(t *testing.T) {
 	t.Helper()
 	if i := Discover(t.Context()); !i.Systemd || i.Delegated != "" {
-		t.Skipf("missing: a systemd of this user, asked from a login session (%v, %q)", i.SystemdError, i.Delegated)
+		t.Skipf("only in a login session with systemd: make test-vm (%v, %q)", i.SystemdError, i.Delegated)
 	}
 }
 
@@ -64,21 +63,22 @@ func TestScope(t *testing.T) {
 
 func TestOOMKillIsCounted(t *testing.T) {
 	needScopes(t)
-	m := monitor(t)
+	m := play("host")
+	m.start()
+	t.Cleanup(func() { m.cmd.Process.Kill(); m.cmd.Wait() })
 	g, err := Create(t.Context(), Options{ID: scopeID(2), PID: m.cmd.Process.Pid, Resources: memory(20<<20, 20<<20)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer clear(context.Background(), g.Path())
-	a := play("eat")
-	a.start()
-	if err := g.Add(a.cmd.Process.Pid); err != nil {
-		t.Fatal(err)
+	m.tell(g.Path())
+	if got := m.hear(); got != "signal: killed" {
+		t.Errorf("the process ended with %q", got)
 	}
-	a.say()
-	a.cmd.Wait()
 	if n, err := g.OOMKills(); err != nil || n != 1 {
 		t.Errorf("counted %d (%v)", n, err)
+	}
+	if err := g.Remove(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -130,7 +130,7 @@ func TestNextMonitorJoinsWhatIsLeft(t *testing.T) {
 func TestMissingControllerIsNamed(t *testing.T) {
 	needScopes(t)
 	if Discover(t.Context()).Has("io") {
-		t.Skip("missing: a controller that is not delegated")
+		t.Skip("only where a controller is missing")
 	}
 	m := monitor(t)
 	_, err := Create(t.Context(), Options{ID: scopeID(4), PID: m.cmd.Process.Pid, Resources: &specs.LinuxResources{

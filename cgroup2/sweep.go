@@ -39,12 +39,15 @@ func (m machine) places() []string {
 	case m.uid == 0:
 		return []string{filepath.Join(Root, "system.slice")}
 	}
+	if m.unit != "" {
+		return []string{userSlice(m.uid), m.unit}
+	}
 	return []string{userSlice(m.uid)}
 }
 
 // containerOf reads the id out of a group's or a scope's name.
 func containerOf(name string) (id string, ok bool) {
-	id, ok = strings.CutPrefix(strings.TrimSuffix(name, ".scope"), prefix)
+	id, ok = strings.CutPrefix(strings.TrimSuffix(name, scopeSuffix), prefix)
 	if !ok || len(id) != idLength || strings.Trim(id, "0123456789abcdef") != "" {
 		return "", false
 	}
@@ -60,7 +63,7 @@ func clear(ctx context.Context, dir string) error {
 	if err := waitEvent(ctx, dir, "populated", "0"); err != nil {
 		return ignoreGone(err)
 	}
-	if strings.HasSuffix(dir, ".scope") {
+	if strings.HasSuffix(dir, scopeSuffix) {
 		return nil
 	}
 	return removeTree(dir)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -16,7 +17,7 @@ const (
 	systemdName    = "org.freedesktop.systemd1"
 	systemdPath    = dbus.ObjectPath("/org/freedesktop/systemd1")
 	managerIface   = systemdName + ".Manager"
-	serviceIface   = systemdName + ".Service"
+	scopeSuffix    = ".scope"
 	unitExists     = systemdName + ".UnitExists"
 	propertiesGet  = "org.freedesktop.DBus.Properties.Get"
 	stopTimeout    = 20 * time.Second // twice Docker's default time to stop
@@ -107,19 +108,42 @@ func (sd *systemd) greet(ctx context.Context, private bool) error {
 	return sd.manager.CallWithContext(ctx, managerIface+".Subscribe", dbus.FlagNoAutoStart).Err
 }
 
-// managerGroup asks systemd for the group below which it makes units.
-func managerGroup(ctx context.Context, m machine) (string, error) {
-	sd, err := connect(ctx, m.uid)
-	if err != nil {
-		return "", err
-	}
-	defer sd.conn.Close()
+// group asks systemd for the group below which it makes units.
+func (sd *systemd) group(ctx context.Context) (string, error) {
 	var group string
-	err = sd.manager.CallWithContext(ctx, propertiesGet, 0, managerIface, "ControlGroup").Store(&group)
+	err := sd.manager.CallWithContext(ctx, propertiesGet, 0, managerIface, "ControlGroup").Store(&group)
 	if err != nil {
 		return "", fmt.Errorf("ask systemd for its control group: %w", err)
 	}
 	return filepath.Join(Root, group), nil
+}
+
+// delegates asks whether the unit of a group has Delegate=yes.
+func (sd *systemd) delegates(ctx context.Context, unit string) bool {
+	name := filepath.Base(unit)
+	iface := systemdName + ".Scope"
+	if isService(name) {
+		iface = systemdName + ".Service"
+	}
+	var yes bool
+	err := sd.conn.Object(systemdName, unitObject(name)).
+		CallWithContext(ctx, propertiesGet, 0, iface, "Delegate").Store(&yes)
+	return err == nil && yes
+}
+
+// unitObject is systemd's name for a unit on D-Bus: what is no letter or digit is written in hexadecimal.
+func unitObject(unit string) dbus.ObjectPath {
+	var b strings.Builder
+	for i := range len(unit) {
+		c := unit[i]
+		digit := c >= '0' && c <= '9'
+		if digit && i > 0 || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "_%02x", c)
+		}
+	}
+	return systemdPath + "/unit/" + dbus.ObjectPath(b.String())
 }
 
 // startScope has systemd put the monitor in a scope of its own and returns the scope's group.
@@ -128,7 +152,7 @@ func managerGroup(ctx context.Context, m machine) (string, error) {
 // user that its monitor started may live in it for longer, so the new monitor joins them; one that
 // is just being stopped cannot be joined, and is waited for.
 func (sd *systemd) startScope(ctx context.Context, m machine, o Options) (string, error) {
-	name := GroupName(o.ID) + ".scope"
+	name := GroupName(o.ID) + scopeSuffix
 	start := func() error {
 		return sd.job(ctx, name, "StartTransientUnit", name, "fail", scopeProperties(m, o), []aux{})
 	}
@@ -162,8 +186,9 @@ type aux struct {
 	Properties []property
 }
 
-// scopeProperties describe the scope. BindsTo without After: a oneshot service is still starting
-// while it runs the caller, and a scope ordered after it would wait for ever.
+// scopeProperties describe the scope. What a service starts ends with it, in a scope of its own
+// too, hence BindsTo. There is no After: a oneshot service is still starting while it runs the
+// caller, and a scope ordered after it would wait for ever.
 func scopeProperties(m machine, o Options) []property {
 	set := func(name string, value any) property { return property{name, dbus.MakeVariant(value)} }
 	list := []property{
@@ -173,8 +198,8 @@ func scopeProperties(m machine, o Options) []property {
 		set("CollectMode", "inactive-or-failed"),
 		set("TimeoutStopUSec", uint64(stopTimeout.Microseconds())),
 	}
-	if m.service != "" {
-		list = append(list, set("BindsTo", []string{filepath.Base(m.service)}))
+	if unit := filepath.Base(m.unit); isService(unit) {
+		list = append(list, set("BindsTo", []string{unit}))
 	}
 	return list
 }
@@ -243,17 +268,4 @@ func scopeOf(pid int, name string) (string, error) {
 		return "", fmt.Errorf("systemd left process %d in %s instead of %s", pid, group, name)
 	}
 	return group, nil
-}
-
-// delegates asks whether a user's service has Delegate=yes: before 251 systemd did not
-// mark it where an ordinary user can read it.
-func (sd *systemd) delegates(ctx context.Context, service string) bool {
-	var unit dbus.ObjectPath
-	err := sd.manager.CallWithContext(ctx, managerIface+".GetUnit", 0, filepath.Base(service)).Store(&unit)
-	if err != nil {
-		return false
-	}
-	var yes bool
-	err = sd.conn.Object(systemdName, unit).CallWithContext(ctx, propertiesGet, 0, serviceIface, "Delegate").Store(&yes)
-	return err == nil && yes
 }

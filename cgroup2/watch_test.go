@@ -23,6 +23,7 @@ var roles = map[string]func(){
 	"share":  share,
 	"parent": parent,
 	"idle":   func() { ready() },
+	"host":   host,
 }
 
 func ready() {
@@ -77,6 +78,22 @@ func parent() {
 	io.Copy(io.Discard, os.Stdin)
 }
 
+// host starts a child that eats in the group it is told, as a monitor would, and reports how it ended.
+func host() {
+	os.Stdout.WriteString("ready\n")
+	path, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+	g, err := Open(strings.TrimSpace(path))
+	if err != nil {
+		panic(err)
+	}
+	child := play("eat")
+	child.cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: g.FD()}
+	child.start()
+	child.say()
+	child.cmd.Wait()
+	os.Stdout.WriteString(child.cmd.ProcessState.String() + "\n")
+}
+
 // actor is a process that plays a role.
 type actor struct {
 	cmd *exec.Cmd
@@ -108,7 +125,9 @@ func (a *actor) start() {
 	a.hear()
 }
 
-func (a *actor) say() { io.WriteString(a.in, "go\n") }
+func (a *actor) say() { a.tell("go") }
+
+func (a *actor) tell(line string) { io.WriteString(a.in, line+"\n") }
 
 func (a *actor) hear() string {
 	line, _ := a.out.ReadString('\n')
