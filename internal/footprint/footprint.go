@@ -99,7 +99,7 @@ func NewIdler(delay time.Duration) *Idler {
 // Touch says that the process is doing something. It is cheap enough for
 // every request.
 func (i *Idler) Touch() {
-	if !i.armed.Swap(true) {
+	if !i.armed.Load() && !i.armed.Swap(true) {
 		i.timer.Reset(i.delay)
 	}
 }
