@@ -290,6 +290,15 @@ func TestHostNetworkBindsSys(t *testing.T) {
 	}
 }
 
+func TestHostProcessesBindProc(t *testing.T) {
+	for mode, want := range map[string]string{"host": "bind", "": "proc", "container:abc": "proc"} {
+		s, _ := mustBuild(t, Options{PID: mode})
+		if m, _ := mount(s, "/proc"); m.Type != want {
+			t.Errorf("--pid %q: /proc is %q, want %q", mode, m.Type, want)
+		}
+	}
+}
+
 func TestDevptsWithoutTTYGroup(t *testing.T) {
 	host := testHost()
 	host.GIDs = host.GIDs[:1]

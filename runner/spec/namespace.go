@@ -21,10 +21,9 @@ func (b *builder) setNamespaces() error {
 	if b.facts.Network == "" || b.facts.Network == "default" {
 		b.facts.Network = networkDefault
 	}
-	if _, err := ParseUserNS(b.opts.UserNS); err != nil {
+	if err := b.setUserNamespace(); err != nil {
 		return err
 	}
-	b.facts.UserNS = b.opts.UserNS
 	b.add(specs.MountNamespace)
 	if err := b.addNetwork(); err != nil {
 		return err

@@ -131,8 +131,8 @@ func TestResolveUser(t *testing.T) {
 		{in: "4321", uid: 4321, home: "/"},
 		{in: "4321:wheel", uid: 4321, gid: 10, home: "/"},
 		{in: "homeless", uid: 1001, gid: 1001, home: "/"},
-		{in: "bob", bad: "unable to find user bob"},
-		{in: "ann:bobs", bad: "ann"},
+		{in: "bob", bad: "unable to find user bob: no matching entries in passwd file"},
+		{in: "ann:bobs", bad: "group bobs: no matching entries in group file"},
 		{in: "-1", bad: "-1"},
 		{in: "99999999999", bad: "99999999999"},
 	} {

@@ -48,7 +48,7 @@ func (b *builder) setMounts() error {
 // systemMounts are proc, dev, sys and what belongs below them.
 func (b *builder) systemMounts(shm int64) []specs.Mount {
 	mounts := []specs.Mount{
-		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
+		b.procMount(),
 		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs",
 			Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: b.devptsOptions()},
@@ -61,6 +61,15 @@ func (b *builder) systemMounts(shm int64) []specs.Mount {
 			Options: []string{"nosuid", "noexec", "nodev"}})
 	}
 	return append(mounts, b.shmMount(shm)...)
+}
+
+// procMount: proc shows a pid namespace and only its owner may mount it.
+func (b *builder) procMount() specs.Mount {
+	if b.opts.PID == "host" {
+		return specs.Mount{Destination: "/proc", Type: "bind", Source: "/proc",
+			Options: []string{"rbind", "rprivate", "nosuid", "noexec", "nodev"}}
+	}
+	return specs.Mount{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}}
 }
 
 // devptsOptions leave out the group where it is not mapped: the kernel refuses the mount then.

@@ -7,8 +7,8 @@
 //
 //   - Devices are bind mounts of the host's (Spec.Mounts), because mknod fails in a user namespace.
 //     Linux.Devices stays empty.
-//   - With the host's network /sys is a read-only bind of the host's: sysfs can be mounted only by the
-//     owner of the network namespace.
+//   - With the host's network /sys is a read-only bind of the host's, and with the host's pid namespace
+//     /proc is a bind of the host's: sysfs and proc can be mounted only by the owners of those namespaces.
 //   - Docker's default seccomp profile is not spelled out in Linux.Seccomp (it would be most of the file):
 //     Facts.Seccomp says SeccompDefault. A profile of the user's own is in Linux.Seccomp.
 //   - A bind mount that is read-only carries "rro": read-only with everything mounted below it.

@@ -86,8 +86,7 @@ func (h Host) open(path string) (io.ReadCloser, error) {
 func ResolveUser(passwd, group io.Reader, asked string) (UserIdentity, error) {
 	u, err := user.GetExecUser(asked, &user.ExecUser{Home: "/"}, passwd, group)
 	if err != nil {
-		name, _, _ := strings.Cut(asked, ":")
-		return UserIdentity{}, fmt.Errorf("%w %s: %w", ErrNoUser, name, err)
+		return UserIdentity{}, unknownUser(asked, err)
 	}
 	// Nobody else checks what stands in the image's files, and -1 means "leave it" to setresuid.
 	for _, n := range append([]int{u.Uid, u.Gid}, u.Sgids...) {
@@ -171,6 +170,18 @@ func appendGroup(groups []uint32, g uint32) []uint32 {
 		return groups
 	}
 	return append(groups, g)
+}
+
+// unknownUser says what is wrong in words of its own: those of the library begin with the same ones.
+func unknownUser(asked string, err error) error {
+	name, group, _ := strings.Cut(asked, ":")
+	switch {
+	case errors.Is(err, user.ErrNoPasswdEntries):
+		return fmt.Errorf("%w %s: %w", ErrNoUser, name, user.ErrNoPasswdEntries)
+	case errors.Is(err, user.ErrNoGroupEntries):
+		return fmt.Errorf("%w's group %s: %w", ErrNoUser, group, user.ErrNoGroupEntries)
+	}
+	return fmt.Errorf("%w %s: %w", ErrNoUser, asked, err)
 }
 
 // checkMapped refuses ids the user namespace does not have: setuid would fail with "invalid argument".
