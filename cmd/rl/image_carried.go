@@ -11,3 +11,5 @@ var errCarried = errors.New("internal: this program cannot work on images")
 func (c *loadCmd) runInside(*app) error   { return errCarried }
 func (c *saveCmd) runInside(*app) error   { return errCarried }
 func (c *importCmd) runInside(*app) error { return errCarried }
+
+func (a *app) inspectImage(string) (any, error) { return nil, errCarried }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -172,6 +173,19 @@ func (c *imageInspectCmd) Run(a *app) error {
 		return err
 	}
 	return failed
+}
+
+// inspectImage is for `inspect`, which takes containers and images.
+func (a *app) inspectImage(name string) (any, error) {
+	s, err := a.images()
+	if err != nil {
+		return nil, err
+	}
+	i, err := s.Inspect(name)
+	if errors.Is(err, store.ErrNoSuchImage) {
+		return nil, fmt.Errorf("%w: %s", errNoImage, name)
+	}
+	return i, err
 }
 
 func (c *rmiCmd) Run(a *app) error {

@@ -1,0 +1,40 @@
+package docker
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/docker/go-units"
+
+	"github.com/rl-project/rl/cgroup2"
+	"github.com/rl-project/rl/runner"
+)
+
+// Status is the sentence of `ps` about a container, "Up 3 minutes" for example.
+func Status(v runner.View, now time.Time) string {
+	switch v.Status {
+	case runner.Created:
+		return "Created"
+	case runner.Running:
+		return "Up " + units.HumanDuration(now.Sub(v.StartedAt))
+	case runner.Paused:
+		return "Up " + units.HumanDuration(now.Sub(v.StartedAt)) + " (Paused)"
+	}
+	text := fmt.Sprintf("Exited (%d)", v.ExitCode)
+	if ended(v) {
+		text += " " + ago(v.FinishedAt, now)
+	}
+	if v.OOMKilled {
+		text += ", " + cgroup2.OOMText(v.Limit)
+	}
+	return text
+}
+
+// ended reports whether it is known when the container ended. It is not for
+// one that could not be started, nor for one whose monitor was killed: then
+// FinishedAt is the end before.
+func ended(v runner.View) bool {
+	return !v.FinishedAt.IsZero() && !v.FinishedAt.Before(v.StartedAt)
+}
+
+func ago(t, now time.Time) string { return units.HumanDuration(now.Sub(t)) + " ago" }
