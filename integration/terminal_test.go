@@ -18,6 +18,9 @@ const (
 // the echo of the typed line is not taken for it.
 const shellReady = "PS1='ready''> '\n"
 
+// A command that says when it is in the foreground, and goes on.
+const sleeping = "sh -c 'echo sleep''ing; sleep 1000'\n"
+
 func interactive(t *testing.T, e *Env, args ...string) *Terminal {
 	t.Helper()
 	tm := e.Cmd(args...).Terminal(t)
@@ -55,7 +58,7 @@ func TestTerminalSize(t *testing.T) {
 func TestTerminalCtrlC(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		tm := interactive(t, e, "run", "--rm", "-it", Image, "sh")
-		tm.Type(t, "sh -c 'echo sleep''ing; sleep 1000'\n")
+		tm.Type(t, sleeping)
 		tm.Expect(t, "sleeping")
 		tm.Type(t, ctrlC)
 		tm.Expect(t, "ready> ")
@@ -72,8 +75,8 @@ func TestTerminalJobControl(t *testing.T) {
 		if text := tm.out.String(); strings.Contains(text, "job control") {
 			t.Errorf("the shell complains: %q", text)
 		}
-		tm.Type(t, "sleep 1000\n")
-		tm.Expect(t, "sleep 1000\r\n")
+		tm.Type(t, sleeping)
+		tm.Expect(t, "sleeping")
 		tm.Type(t, ctrlZ)
 		tm.Expect(t, "Stopped")
 		tm.Expect(t, "ready> ")
@@ -121,7 +124,7 @@ func TestTerminalRaw(t *testing.T) {
 func TestTerminalNeedsTerminal(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		r := e.Cmd("run", "--rm", "-it", Image, "true").Input("").Run(t)
-		r.Exits(t, 1).Says(t, "not a TTY")
+		r.Exits(t, 1).Says(t, "the input device is not a")
 	})
 }
 
@@ -177,8 +180,8 @@ func TestExecTerminal(t *testing.T) {
 		e.ready(t, name)
 		tm := interactive(t, e, "exec", "-it", name, "sh")
 		tm.Resize(t, 50, 100)
-		tm.Type(t, "sleep 1000\n")
-		tm.Expect(t, "sleep 1000\r\n")
+		tm.Type(t, sleeping)
+		tm.Expect(t, "sleeping")
 		tm.Type(t, ctrlC)
 		tm.Expect(t, "ready> ")
 		tm.Type(t, "stty size\n")
