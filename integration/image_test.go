@@ -139,7 +139,11 @@ func TestSaveAndLoadArchives(t *testing.T) {
 			if len(got) != 2 || got[0] != "Loaded image: made:1" || got[1] != "Loaded image: quay.io/x/y:z" {
 				t.Errorf("%s: %q", format, got)
 			}
-			e.Want(t, "sha256:"+id, "image", "inspect", "-f", "{{.Id}}", "quay.io/x/y:z")
+			got = strings.Split(e.OK(t, "image", "inspect", "-f", "{{.Id}}", "quay.io/x/y:z", "made:1"), "\n")
+			if got[0] != got[1] || format == "docker-archive" && got[0] != "sha256:"+id {
+				t.Errorf("%s: %q is not %s", format, got, id)
+			}
+			id = got[0]
 		}
 		// From one rl to another through a compressed pipe.
 		var packed bytes.Buffer
