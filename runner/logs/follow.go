@@ -1,6 +1,8 @@
 package logs
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -55,13 +57,16 @@ func (r *reader) over() bool {
 }
 
 // advance closes s, which is read to its end, and returns the next file. It
-// returns nil, with s open, if there is none yet.
+// returns nil, with s open, if there is none yet or the container was removed.
 func (r *reader) advance(s *source) (*source, error) {
 	var file *os.File
 	if s != nil {
 		file = s.file
 	}
 	next, gone, err := successor(r.ctx, r.path, file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil || next == nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -165,7 +166,7 @@ func TestReadUnderLoad(t *testing.T) {
 			}
 		}
 	}()
-	for range 100 {
+	for range 20 {
 		for _, tail := range []int{All, 100} {
 			last := ""
 			err := Read(context.Background(), path, ReadOptions{Tail: tail}, func(e Entry) error {
@@ -182,6 +183,22 @@ func TestReadUnderLoad(t *testing.T) {
 	}
 	close(stop)
 	<-stopped
+}
+
+// With --rm, the folder is gone as soon as the container has ended.
+func TestFollowRemoved(t *testing.T) {
+	w, path := newLog(t, Options{})
+	f := follow(t, path, ReadOptions{Tail: All})
+	write(t, w, Stdout, "a\n")
+	f.expect("a\n")
+	write(t, w, Stdout, "b\n")
+	w.Close()
+	if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.rest(); got != "b\n" {
+		t.Errorf("the rest is %q", got)
+	}
 }
 
 // Somebody emptied the file to get space, as logrotate's copytruncate does.
