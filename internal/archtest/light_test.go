@@ -10,21 +10,21 @@ import (
 // heavy are packages that the small program must not link, with the reason.
 // They belong into the full program, which it carries.
 var heavy = map[string]string{
-	"go.podman.io/image":                                       "the image copier makes the start of every command some milliseconds longer",
-	"go.podman.io/storage":                                     "containers/storage brings archive and compression packages with expensive inits",
-	"gvisor.dev/gvisor":                                        "the built-in network is as large as the rest of rl and would be resident in every monitor",
-	"github.com/containers/gvisor-tap-vsock":                   "it links gvisor",
-	"github.com/google/gopacket":                               "the init of its layers takes 3.6 ms",
-	"github.com/mattn/go-runewidth":                            "some of its versions spend 20 ms in their init",
-	"github.com/docker/docker":                                 "the Docker client brings HTTP, tracing and their inits",
-	"github.com/docker/cli":                                    "the Docker client brings HTTP, tracing and their inits",
-	"github.com/moby/buildkit":                                 "Dockerfiles are read by the full program",
-	"github.com/klauspost/compress":                            "layers are unpacked by the full program",
-	"google.golang.org/grpc":                                   "nothing here speaks gRPC",
-	"github.com/golang/protobuf":                               "it registers types in its inits",
-	"google.golang.org/protobuf":                               "it registers types in its inits",
-	"github.com/opencontainers/selinux":                        "it reads the machine's configuration when asked for a label",
-	"github.com/rootless-containers/rootlesskit/v3/pkg/child":  "it re-executes the program; userns enters the namespace",
+	"go.podman.io/image":                                      "the image copier makes the start of every command some milliseconds longer",
+	"go.podman.io/storage":                                    "containers/storage brings archive and compression packages with expensive inits",
+	"gvisor.dev/gvisor":                                       "the built-in network is as large as the rest of rl and would be resident in every monitor",
+	"github.com/containers/gvisor-tap-vsock":                  "it links gvisor",
+	"github.com/google/gopacket":                              "the init of its layers takes 3.6 ms",
+	"github.com/mattn/go-runewidth":                           "some of its versions spend 20 ms in their init",
+	"github.com/docker/docker":                                "the Docker client brings HTTP, tracing and their inits",
+	"github.com/docker/cli":                                   "the Docker client brings HTTP, tracing and their inits",
+	"github.com/moby/buildkit":                                "Dockerfiles are read by the full program",
+	"github.com/klauspost/compress":                           "layers are unpacked by the full program",
+	"google.golang.org/grpc":                                  "nothing here speaks gRPC",
+	"github.com/golang/protobuf":                              "it registers types in its inits",
+	"google.golang.org/protobuf":                              "it registers types in its inits",
+	"github.com/opencontainers/selinux":                       "it reads the machine's configuration when asked for a label",
+	"github.com/rootless-containers/rootlesskit/v3/pkg/child": "it re-executes the program; userns enters the namespace",
 }
 
 func TestLightProgramStaysLight(t *testing.T) {
