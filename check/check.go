@@ -60,8 +60,8 @@ func run(ctx context.Context, m *machine) Report {
 		name string
 		look func(context.Context, *machine) []Item
 	}{
+		{"User namespace", userNamespace}, // first: it tells the others whether they can try
 		{"Kernel", kernel},
-		{"User namespace", userNamespace},
 		{"File systems", fileSystems},
 		{"Control groups", controlGroups},
 		{"Network", network},

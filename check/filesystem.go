@@ -13,6 +13,9 @@ import (
 
 func fileSystems(_ context.Context, m *machine) []Item {
 	items := m.storeItems()
+	if m.forbidden {
+		return items
+	}
 	return append(items, m.kernelFileSystems()...)
 }
 
@@ -21,7 +24,11 @@ func (m *machine) storeItems() []Item {
 	if m.placesErr != nil {
 		return []Item{{Name: "folder for containers", Status: Missing, Found: m.placesErr.Error(), Cost: "rl has no place for its files"}}
 	}
-	return []Item{m.placeItem(), m.spaceItem(), m.overlayItem()}
+	items := []Item{m.placeItem(), m.spaceItem()}
+	if m.forbidden {
+		return items
+	}
+	return append(items, m.overlayItem())
 }
 
 func (m *machine) placeItem() Item {

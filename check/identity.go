@@ -47,7 +47,7 @@ func (m *machine) identities() []Item {
 	ids := m.rangesItem(uids, gids)
 	helpers := m.helperItem()
 	items := []Item{ids, helpers}
-	if ids.Status != Degraded && helpers.Status == OK {
+	if !m.forbidden && total(uids) > 0 && total(gids) > 0 && helpers.Status == OK {
 		items = append(items, m.mapItem(uids, gids))
 	}
 	return items

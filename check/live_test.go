@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/fork"
 )
 
 // forbidVar makes the test program set a sysctl of its own user namespace to 0 and print a report.
@@ -59,11 +62,16 @@ func TestAttemptsOnThisMachine(t *testing.T) {
 	if err != unix.EOPNOTSUPP {
 		t.Errorf("an interface of a kind that does not exist: %v, want EOPNOTSUPP", err)
 	}
-	// dummy is in every kernel that has veth or bridge; a message with a name that is taken shows that
-	// acknowledgements and errors are told apart.
+	// A name that is taken: the kernel knows the kind, and refuses all the same.
 	if err := m.talk(unix.CLONE_NEWNET, unix.NETLINK_ROUTE, rename("lo")); err != unix.EEXIST {
 		t.Errorf("an interface whose name is taken: %v, want EEXIST", err)
 	}
+}
+
+// failedAt is whether an attempt failed at the step of that name, rather than before it.
+func failedAt(err error, step string) bool {
+	var failed *fork.StepError
+	return errors.As(err, &failed) && failed.Step == step
 }
 
 // rename is newLink for a bridge with another name.

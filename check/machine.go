@@ -24,6 +24,8 @@ type machine struct {
 	kernel   string // release, as uname -r
 	distro   distribution
 	places   dirs.Dirs
+	// forbidden is whether there can be no user namespace: what needs one cannot be tried then.
+	forbidden bool
 	// placesErr is why there are no places.
 	placesErr error
 

@@ -12,7 +12,10 @@ import (
 )
 
 func network(_ context.Context, m *machine) []Item {
-	items := m.linkItems()
+	var items []Item
+	if !m.forbidden {
+		items = m.linkItems()
+	}
 	return append(items, m.tunItem(), m.uplinkItem(), m.portItem(), m.pingItem())
 }
 

@@ -13,16 +13,12 @@ import (
 
 func userNamespace(_ context.Context, m *machine) []Item {
 	items := []Item{m.userNamespaces()}
-	if items[0].Status == OK {
+	if m.forbidden = items[0].Status != OK; m.forbidden {
+		items[0].Cost += "; what else needs one was not tried"
+	} else {
 		items = append(items, m.namespaces()...)
 	}
 	return append(items, m.identities()...)
-}
-
-// failedAt is whether an attempt failed at the step of that name, rather than before it.
-func failedAt(err error, step string) bool {
-	var failed *fork.StepError
-	return errors.As(err, &failed) && failed.Step == step
 }
 
 // userNamespaces makes one and uses a capability in it: AppArmor lets everybody make one, and then denies that.
