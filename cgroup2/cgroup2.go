@@ -79,10 +79,10 @@ func Create(ctx context.Context, o Options) (*Group, error) {
 	}
 	m := locate()
 	g, err := m.create(ctx, o)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNoSystemd) {
 		return nil, err
 	}
-	if err := refuse(m, g, o.Resources); err != nil {
+	if err := refuse(m, g, o.Resources, err); err != nil {
 		return nil, errors.Join(err, g.discard())
 	}
 	if g == nil {
@@ -104,10 +104,9 @@ func (m machine) create(ctx context.Context, o Options) (*Group, error) {
 	case m.delegated != "":
 		return nestBelow(ctx, m.delegated, o)
 	}
+	ctx, cancel := context.WithTimeout(ctx, systemdTimeout)
+	defer cancel()
 	sd, err := connect(ctx, m.uid)
-	if errors.Is(err, ErrNoSystemd) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,13 +121,13 @@ func (m machine) create(ctx context.Context, o Options) (*Group, error) {
 	return nest(ctx, scope, o)
 }
 
-// refuse returns the limits that neither the group nor Watch can enforce.
-func refuse(m machine, g *Group, r *specs.LinuxResources) error {
+// refuse returns the limits that neither the group nor Watch can enforce. Cause is why there is no group.
+func refuse(m machine, g *Group, r *specs.LinuxResources, cause error) error {
 	missing := Missing(r, g.Controllers())
 	if len(missing) == 0 || onlyMemory(missing) {
 		return nil
 	}
-	return &MissingError{Limits: missing, Mode: m.Mode, Root: m.uid == 0}
+	return &MissingError{Limits: missing, Mode: m.Mode, Root: m.uid == 0, Cause: cause}
 }
 
 // GroupName is the name of a container's group, and of its scope without the suffix.

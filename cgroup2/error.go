@@ -34,9 +34,13 @@ type Limit struct {
 // MissingError says which limits were refused and what would make them possible.
 type MissingError struct {
 	Limits []Limit
-	Mode   Mode // how control groups are mounted on this machine
-	Root   bool // the caller is root, so delegation is not what is missing
+	Mode   Mode  // how control groups are mounted on this machine
+	Root   bool  // the caller is root, so delegation is not what is missing
+	Cause  error // why there is no group at all, nil if there is one
 }
+
+// Unwrap returns the cause.
+func (e *MissingError) Unwrap() error { return e.Cause }
 
 // Controllers lists the missing controllers once each, sorted.
 func (e *MissingError) Controllers() []string {
@@ -77,6 +81,10 @@ func (e *MissingError) remedy() string {
 	}
 	if e.Root {
 		return "no writable cgroup v2 offers them"
+	}
+	if errors.Is(e.Cause, ErrNoSystemd) {
+		return "the user's systemd does not answer; log in by ssh or on the console, or have it always " +
+			"running with loginctl enable-linger (then see rl check)"
 	}
 	return fmt.Sprintf("not delegated to this user; an administrator adds %s containing %q, "+
 		"runs systemctl daemon-reload, and you log in again", DropIn, oneLine(DropInText))

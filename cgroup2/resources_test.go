@@ -2,6 +2,7 @@ package cgroup2
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -120,7 +121,7 @@ func TestIOWeight(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	r := memory(20<<20, 0)
 	r.CPU = &specs.LinuxCPU{Quota: ptr(int64(50000)), Cpus: "0"}
-	err := refuse(machine{Mode: Unified, uid: 1000}, nil, r)
+	err := refuse(machine{Mode: Unified, uid: 1000}, nil, r, nil)
 	var missing *MissingError
 	if !errors.As(err, &missing) {
 		t.Fatalf("got %v", err)
@@ -138,6 +139,13 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
+func TestRefusalWithoutSystemd(t *testing.T) {
+	err := refuse(machine{Mode: Unified, uid: 1000}, nil, pids(5), fmt.Errorf("%w: no socket", ErrNoSystemd))
+	if !errors.Is(err, ErrNoSystemd) || !strings.Contains(err.Error(), "loginctl enable-linger") {
+		t.Errorf("%q does not say how to start it", err)
+	}
+}
+
 func TestMemoryAloneIsWatched(t *testing.T) {
 	for name, c := range map[string]struct {
 		r       *specs.LinuxResources
@@ -152,7 +160,7 @@ func TestMemoryAloneIsWatched(t *testing.T) {
 		"unlimited":                 {memory(-1, 0), false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := refuse(machine{Mode: Hybrid}, nil, c.r); (err != nil) != c.refused {
+			if err := refuse(machine{Mode: Hybrid}, nil, c.r, nil); (err != nil) != c.refused {
 				t.Errorf("refused: %v", err)
 			}
 			if got := WatchLimit(nil, c.r); got != c.watched {

@@ -20,6 +20,7 @@ const (
 	scopeSuffix    = ".scope"
 	unitExists     = systemdName + ".UnitExists"
 	propertiesGet  = "org.freedesktop.DBus.Properties.Get"
+	systemdTimeout = 30 * time.Second // for one start; a healthy systemd takes milliseconds
 	stopTimeout    = 20 * time.Second // twice Docker's default time to stop
 	privateSuffix  = "systemd/private"
 	systemPrivate  = "/run/systemd/private"
