@@ -5,16 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	cstorage "go.podman.io/storage"
 
 	"github.com/rl-project/rl/storage"
 )
-
-// leftoverAge is how long a layer without an image is taken for a part of a
-// pull that still runs, in rl or in another program.
-const leftoverAge = 24 * time.Hour
 
 // Removed is what a removal did, in Docker's words.
 type Removed struct {
@@ -34,7 +29,7 @@ func (s *Store) Remove(ref string, force bool) (Removed, error) {
 	if f.ReadOnly {
 		return Removed{}, fmt.Errorf("image %s is in an additional store, which is only read", ref)
 	}
-	defer s.refresh()
+	defer s.tidy()
 	if f.name != "" && len(f.Names) > 1 {
 		return s.untag(f.Image, f.name)
 	}
@@ -116,61 +111,4 @@ func (s *Store) userOf(imageID string) (string, error) {
 		return user, nil
 	}
 	return user, s.location().Release(dead...)
-}
-
-// RemoveLeftovers removes the layers that belong to no image and no container
-// and are older than a day: parts of pulls that were interrupted and never
-// taken up again. It returns how many there were.
-func (s *Store) RemoveLeftovers() (int, error) {
-	layers, err := s.store.Layers()
-	if err != nil {
-		return 0, explain(err)
-	}
-	needed, err := s.neededLayers(layers)
-	if err != nil {
-		return 0, err
-	}
-	removed := 0
-	// A layer can only go after those above it, which were made later.
-	slices.SortFunc(layers, func(a, b cstorage.Layer) int { return b.Created.Compare(a.Created) })
-	for _, l := range layers {
-		if needed[l.ID] || l.ReadOnly || time.Since(l.Created) < leftoverAge {
-			continue
-		}
-		if s.store.DeleteLayer(l.ID) == nil {
-			removed++
-		}
-	}
-	return removed, nil
-}
-
-// neededLayers returns the layers of all images and containers, with all the
-// layers below them.
-func (s *Store) neededLayers(layers []cstorage.Layer) (map[string]bool, error) {
-	images, err := s.store.Images()
-	if err != nil {
-		return nil, explain(err)
-	}
-	containers, err := s.store.Containers()
-	if err != nil {
-		return nil, explain(err)
-	}
-	parents := make(map[string]string, len(layers))
-	for _, l := range layers {
-		parents[l.ID] = l.Parent
-	}
-	var tops []string
-	for _, i := range images {
-		tops = append(append(tops, i.TopLayer), i.MappedTopLayers...)
-	}
-	for _, c := range containers {
-		tops = append(tops, c.LayerID)
-	}
-	needed := make(map[string]bool)
-	for _, id := range tops {
-		for ; id != "" && !needed[id]; id = parents[id] {
-			needed[id] = true
-		}
-	}
-	return needed, nil
 }

@@ -17,18 +17,24 @@ type scratch struct {
 }
 
 // openScratch makes a folder for big temporary files, after removing those
-// whose owners are gone.
-func (s *Store) openScratch() (*scratch, error) {
+// whose owners are gone. The lock on the folder above keeps others from taking
+// the new one, which has no lock for a moment, for such a one.
+func (s *Store) openScratch() (_ *scratch, err error) {
 	parent := filepath.Join(s.options.Data, "tmp")
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return nil, explain(err)
 	}
+	above, err := lockFolder(parent, 0)
+	if err != nil {
+		return nil, fmt.Errorf("temporary folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, above.Close()) }()
 	sweepScratch(parent)
 	path, err := os.MkdirTemp(parent, "image-")
 	if err != nil {
 		return nil, explain(err)
 	}
-	lock, err := lockFolder(path)
+	lock, err := lockFolder(path, unix.LOCK_NB)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("temporary folder: %w", err), os.RemoveAll(path))
 	}
@@ -40,13 +46,11 @@ func (t *scratch) Close() error {
 	return errors.Join(os.RemoveAll(t.Path), t.lock.Close())
 }
 
-// sweepScratch removes the folders of processes that are gone. A folder
-// that was made a moment ago may have no lock yet; removing it makes its owner
-// fail to lock it, which is an error and no damage.
+// sweepScratch removes the folders of processes that are gone.
 func sweepScratch(parent string) {
 	folders, _ := filepath.Glob(filepath.Join(parent, "image-*"))
 	for _, folder := range folders {
-		lock, err := lockFolder(folder)
+		lock, err := lockFolder(folder, unix.LOCK_NB)
 		if err != nil {
 			continue
 		}
@@ -55,13 +59,14 @@ func sweepScratch(parent string) {
 	}
 }
 
-// lockFolder locks a folder against sweepScratch, without waiting.
-func lockFolder(path string) (*os.File, error) {
+// lockFolder locks a folder until it is closed; how may be LOCK_NB, to fail
+// instead of waiting.
+func lockFolder(path string, how int) (*os.File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|how); err != nil {
 		f.Close()
 		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
 	}

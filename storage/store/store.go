@@ -202,6 +202,9 @@ func (s *Store) mountProgram() string {
 	return path
 }
 
+// Location says where the images lie and which driver stores them.
+func (s *Store) Location() storage.Store { return s.location() }
+
 // location describes the store to package storage.
 func (s *Store) location() storage.Store {
 	name := s.driverName()

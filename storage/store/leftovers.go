@@ -1,0 +1,117 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	cstorage "go.podman.io/storage"
+	"go.podman.io/storage/pkg/lockfile"
+)
+
+// leftoverAge is how long a layer without an image is taken for a part of a
+// pull that still runs, in rl or in another program.
+const leftoverAge = 24 * time.Hour
+
+// tidy does what is due after the store was changed.
+func (s *Store) tidy() {
+	if _, err := s.RemoveLeftovers(); err != nil {
+		s.warnf("clean up: %v", err)
+	}
+	s.refresh()
+}
+
+// sweepLists removes the halves of lists that killed processes were about to put
+// in place. Their writers hold a lock, so under it every such file is one.
+func (s *Store) sweepLists() error {
+	for _, kind := range []string{"images", "layers", "containers"} {
+		dir := filepath.Join(s.opened.GraphRoot, s.driverName()+"-"+kind)
+		halves, _ := filepath.Glob(filepath.Join(dir, ".tmp-*.json*"))
+		if len(halves) == 0 {
+			continue
+		}
+		if err := sweepUnder(filepath.Join(dir, kind+".lock"), halves); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sweepUnder(path string, files []string) (err error) {
+	lock, err := lockfile.GetLockFile(path)
+	if err != nil {
+		return err
+	}
+	lock.Lock()
+	defer lock.Unlock()
+	for _, f := range files {
+		if gone := os.Remove(f); gone != nil && !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
+}
+
+// RemoveLeftovers removes the layers that belong to no image and no container
+// and are older than a day: parts of pulls that were interrupted and never
+// taken up again. It returns how many there were.
+func (s *Store) RemoveLeftovers() (int, error) { return s.removeLeftovers(time.Now()) }
+
+func (s *Store) removeLeftovers(now time.Time) (int, error) {
+	if err := s.sweepLists(); err != nil {
+		return 0, explain(err)
+	}
+	layers, err := s.store.Layers()
+	if err != nil {
+		return 0, explain(err)
+	}
+	needed, err := s.neededLayers(layers)
+	if err != nil {
+		return 0, err
+	}
+	removed := 0
+	// A layer can only go after those above it, which were made later.
+	slices.SortFunc(layers, func(a, b cstorage.Layer) int { return b.Created.Compare(a.Created) })
+	for _, l := range layers {
+		if needed[l.ID] || l.ReadOnly || now.Sub(l.Created) < leftoverAge {
+			continue
+		}
+		if s.store.DeleteLayer(l.ID) == nil {
+			removed++
+		}
+	}
+	return removed, nil
+}
+
+// neededLayers returns the layers of all images and containers, with all the
+// layers below them.
+func (s *Store) neededLayers(layers []cstorage.Layer) (map[string]bool, error) {
+	images, err := s.store.Images()
+	if err != nil {
+		return nil, explain(err)
+	}
+	containers, err := s.store.Containers()
+	if err != nil {
+		return nil, explain(err)
+	}
+	parents := make(map[string]string, len(layers))
+	for _, l := range layers {
+		parents[l.ID] = l.Parent
+	}
+	var tops []string
+	for _, i := range images {
+		tops = append(append(tops, i.TopLayer), i.MappedTopLayers...)
+	}
+	for _, c := range containers {
+		tops = append(tops, c.LayerID)
+	}
+	needed := make(map[string]bool)
+	for _, id := range tops {
+		for ; id != "" && !needed[id]; id = parents[id] {
+			needed[id] = true
+		}
+	}
+	return needed, nil
+}

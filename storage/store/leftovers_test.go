@@ -1,0 +1,61 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestRemoveLeftovers(t *testing.T) {
+	s := newStore(t)
+	importImage(t, s, "a")
+	img := lookup(t, s, "a")
+	top := filepath.Base(filepath.Dir(img.Layers[0]))
+	var chain []string
+	parent := ""
+	for range 3 {
+		l, err := s.store.CreateLayer("", parent, nil, "", false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain, parent = append(chain, l.ID), l.ID
+	}
+	used, err := s.store.CreateContainer("", nil, img.ID, "", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.removeLeftovers(time.Now()); n != 0 || err != nil {
+		t.Errorf("new layers: %d, %v", n, err)
+	}
+	if n, err := s.removeLeftovers(time.Now().Add(leftoverAge + time.Hour)); n != len(chain) || err != nil {
+		t.Errorf("old layers: %d, %v", n, err)
+	}
+	for _, id := range []string{top, used.LayerID} {
+		if _, err := s.store.Layer(id); err != nil {
+			t.Errorf("layer %s: %v", id, err)
+		}
+	}
+	if err := s.store.DeleteContainer(used.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSweepLists(t *testing.T) {
+	s := newStore(t)
+	importImage(t, s, "a")
+	half := filepath.Join(s.opened.GraphRoot, "overlay-images", ".tmp-images.json123")
+	if err := os.WriteFile(half, []byte("[{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Tag("a", "b"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Remove("b", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("half a list is still there: %v", err)
+	}
+}
