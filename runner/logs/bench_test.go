@@ -43,3 +43,16 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkRead(b *testing.B) {
+	w, path := newLog(b, Options{})
+	for range 2 {
+		write(b, w, Stdout, string(chunk("y\n")))
+	}
+	b.SetBytes(2 * 64 << 10)
+	for b.Loop() {
+		if err := Read(b.Context(), path, ReadOptions{Tail: All}, func(Entry) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

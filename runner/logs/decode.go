@@ -187,11 +187,14 @@ type scanner struct{ rest []byte }
 // peek returns the next byte that is not a blank, 0 for none or a NUL, which
 // no JSON has.
 func (s *scanner) peek() byte {
-	s.rest = bytes.TrimLeft(s.rest, " \t\r\n")
-	if len(s.rest) == 0 {
-		return 0
+	for n, b := range s.rest {
+		if b != ' ' && b != '\t' && b != '\r' && b != '\n' {
+			s.rest = s.rest[n:]
+			return b
+		}
 	}
-	return s.rest[0]
+	s.rest = nil
+	return 0
 }
 
 // accept goes past b if it is next.

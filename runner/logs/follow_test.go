@@ -150,6 +150,34 @@ func TestFollowUnderLoad(t *testing.T) {
 	}
 }
 
+// One that is so slow that files are removed before it opened them goes on
+// with the oldest there is, and says so.
+func TestFollowTooSlow(t *testing.T) {
+	w, path := newLog(t, Options{MaxSize: 800, MaxFile: 3})
+	write(t, w, Stdout, numberedLines(1, 5))
+	f := follow(t, path, ReadOptions{Tail: All})
+	f.expect(numberedLines(1, 1)) // it waits to be rid of the second
+	for i := 6; i <= 1000; i += 5 {
+		write(t, w, Stdout, numberedLines(i, i+4))
+	}
+	w.Close()
+	close(f.done)
+	var got []string
+	for text := range f.entries {
+		got = append(got, text)
+	}
+	if err := <-f.err; err != nil {
+		t.Error(err)
+	}
+	n := len(got)
+	if all := strings.Join(got, ""); n < 25 || n > 60 || !strings.HasPrefix(all, numberedLines(2, 5)) || !strings.HasSuffix(all, numberedLines(981, 1000)) {
+		t.Errorf("got %d lines:\n%s", n, all)
+	}
+	if len(f.notes) != 1 {
+		t.Errorf("notes are %q", f.notes)
+	}
+}
+
 // Without Follow, reading ends although the container goes on, and what comes
 // out is without holes.
 func TestReadUnderLoad(t *testing.T) {
