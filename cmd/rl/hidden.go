@@ -16,6 +16,7 @@ var hiddenCommands = []command{
 	{name: "netd", where: inside, new: func() any { return new(netdCmd) }},
 	{name: "uplink", where: inFull, new: func() any { return new(uplinkCmd) }},
 	{name: "init", new: func() any { return new(initCmd) }},
+	{name: "complete", new: func() any { return new(completeCmd) }},
 }
 
 // commandFD is where rl's processes find the connection to what started them.

@@ -1,8 +1,16 @@
 package main
 
 import (
-	"fmt"
+	"errors"
+	"os"
+	"os/exec"
 	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/format"
+	"github.com/rl-project/rl/userns"
 )
 
 // Version and Commit are set by the linker (see the Makefile).
@@ -13,21 +21,123 @@ var (
 
 var systemCommands = []command{
 	{
+		name: "info", aliases: []string{"system info"}, group: groupSystem, where: inFull,
+		summary: "Show what rl has stored and how it runs here", usage: "[flags]",
+		examples: []string{"rl info", "rl info -f '{{.Driver}} {{.CgroupVersion}}'"},
+		new:      func() any { return new(infoCmd) },
+	},
+	{
 		name: "version", group: groupSystem, summary: "Show the version of rl",
-		usage: "[flags]", examples: []string{"rl version", "rl version --short"},
+		usage: "[flags]", examples: []string{"rl version", "rl version -f '{{.Client.Version}}'"},
 		new: func() any { return new(versionCmd) },
+	},
+	{
+		name: "unshare", group: groupSystem,
+		summary: "Run a command in rl's user namespace, where files of containers are yours", usage: "[COMMAND [ARG...]]",
+		examples: []string{"rl unshare", "rl unshare rm -r ./files-of-another-id"},
+		new:      func() any { return new(unshareCmd) },
+	},
+	{
+		name: "completion", group: groupSystem,
+		summary: "Print a script that completes command lines in your shell", usage: "bash|zsh|fish",
+		examples: []string{"source <(rl completion bash)", "rl completion fish >~/.config/fish/completions/rl.fish"},
+		new:      func() any { return new(completionCmd) },
 	},
 }
 
 type versionCmd struct {
-	Short bool `help:"Print only the version number."`
+	Format string `short:"f" placeholder:"FORMAT" help:"json, or a Go template such as '{{.Client.Version}}'."`
+	Short  bool   `help:"Print one line."`
+}
+
+// versionReport has Docker's two halves, which are one program here.
+type versionReport struct {
+	Client, Server versionHalf
+}
+
+type versionHalf struct {
+	Version       string
+	GitCommit     string
+	GoVersion     string
+	Os            string
+	Arch          string
+	KernelVersion string
 }
 
 func (c *versionCmd) Run(a *app) error {
-	if c.Short {
+	half := versionHalf{version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel()}
+	switch {
+	case c.Short:
 		a.printf("rl version %s\n", version)
-		return nil
+	case c.Format != "":
+		return format.Values(a.stdout, c.Format, []versionReport{{half, half}})
+	default:
+		a.printf("rl:       %s\nCommit:   %s\nGo:       %s\nMachine:  %s/%s\nKernel:   %s\n", version, orUnknown(commit),
+			half.GoVersion, half.Os, half.Arch, half.KernelVersion)
 	}
-	a.printf("%s", fmt.Sprintf("rl %s %s\n%s %s/%s\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH))
 	return nil
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+func kernel() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+type unshareCmd struct {
+	Args []string `arg:"" passthrough:"" optional:"" name:"command"`
+}
+
+// Run ends as the command does, with a shell's codes for one that cannot be
+// started.
+func (c *unshareCmd) Run(a *app) error {
+	args := c.Args
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		args = []string{orShell(os.Getenv("SHELL"))}
+	}
+	path, err := exec.LookPath(args[0])
+	if errors.Is(err, exec.ErrDot) {
+		err = nil
+	}
+	if err != nil {
+		code := 127
+		if errors.Is(err, os.ErrPermission) {
+			code = 126
+		}
+		return &exitError{code, errors.New(strings.TrimPrefix(err.Error(), "exec: "))}
+	}
+	ns, err := a.namespace()
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	runtime.LockOSThread() // the command dies with the thread that started it
+	process, err := ns.Start(userns.Command{
+		Path: path, Args: args, Env: storageVars(a.places.UID),
+		Files: []*os.File{a.stdin, a.stdout, a.stderr}, Mounts: true, DeathSignal: unix.SIGTERM,
+	})
+	if err != nil {
+		return err
+	}
+	forward(process)
+	return exitStatus(process)
+}
+
+func orShell(s string) string {
+	if s == "" {
+		return "/bin/sh"
+	}
+	return s
 }

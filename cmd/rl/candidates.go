@@ -1,0 +1,213 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/rl-project/rl/runner"
+)
+
+// A candidate is a word that would fit at the end of a command line.
+type candidate struct{ text, about string }
+
+// anyFile stands for the names of files, which the shell itself completes.
+var anyFile = candidate{text: "/"}
+
+// names finds the names of what exists at this moment.
+type names interface {
+	containerNames(statuses ...runner.Status) []candidate
+	imageNames() []candidate
+}
+
+// candidates returns what may follow the words in done, or complete the
+// unfinished one.
+func candidates(done []string, unfinished string, exist names) []candidate {
+	if len(done) > 0 && done[0] == "help" {
+		return commandWords(done[1:])
+	}
+	cmd, rest, err := findComplete(done)
+	if err != nil {
+		return commandWords(done)
+	}
+	parser, err := newParser(cmd, cmd.new())
+	if err != nil {
+		return nil
+	}
+	line := readLine(parser, rest)
+	if line.awaits != nil {
+		return flagValues(line.awaits, "")
+	}
+	if name, _, ok := strings.Cut(unfinished, "="); ok && strings.HasPrefix(name, "--") && !line.passing {
+		if f := flagNamed(parser, name); f != nil {
+			return flagValues(f, name+"=")
+		}
+	}
+	if strings.HasPrefix(unfinished, "-") && !line.passing {
+		return flagNames(parser)
+	}
+	return operands(cmd, line.operands, exist)
+}
+
+// findComplete is find for words that are all finished.
+func findComplete(done []string) (command, []string, error) {
+	if len(done) == 0 || strings.HasPrefix(done[0], "-") {
+		return command{}, nil, errHelp
+	}
+	cmd, rest, err := find(done)
+	if err == nil && cmd.group == "" {
+		err = errHelp
+	}
+	return cmd, rest, err
+}
+
+// commandWords returns the commands and nouns that may follow done.
+func commandWords(done []string) []candidate {
+	before := strings.Join(append(slices.Clone(done), ""), " ")
+	var list []candidate
+	for _, c := range commands {
+		if c.group == "" {
+			continue
+		}
+		for _, name := range append([]string{c.name}, c.aliases...) {
+			rest, ok := strings.CutPrefix(name, before)
+			if !ok {
+				continue
+			}
+			word, _, isNoun := strings.Cut(rest, " ")
+			x := candidate{word, c.summary}
+			if isNoun {
+				x.about = "Commands about " + word + "s"
+			}
+			if !slices.ContainsFunc(list, func(y candidate) bool { return y.text == x.text }) {
+				list = append(list, x)
+			}
+		}
+	}
+	return list
+}
+
+// lineState is what has been typed after a command's name.
+type lineState struct {
+	awaits   *kong.Flag // whose value comes next
+	operands int
+	passing  bool // what follows belongs to a command in the container
+}
+
+func readLine(parser *kong.Kong, words []string) lineState {
+	var s lineState
+	for _, word := range words {
+		switch {
+		case s.awaits != nil:
+			s.awaits = nil
+		case s.passing:
+			s.operands++
+		case word == "--":
+			s.passing = true
+		case strings.HasPrefix(word, "-") && word != "-":
+			if f := flagNamed(parser, word); f != nil && !f.IsBool() && !strings.Contains(word, "=") {
+				s.awaits = f
+			}
+		default:
+			s.operands++
+			s.passing = passesOn(parser)
+		}
+	}
+	return s
+}
+
+// passesOn reports whether a command's first operand ends its flags.
+func passesOn(parser *kong.Kong) bool {
+	list := parser.Model.Positional
+	return len(list) > 0 && list[0].Passthrough
+}
+
+// flagNamed returns the flag that a word such as --name or -it ends with.
+func flagNamed(parser *kong.Kong, word string) *kong.Flag {
+	long, isLong := strings.CutPrefix(word, "--")
+	long, _, _ = strings.Cut(long, "=")
+	for _, f := range parser.Model.Flags {
+		if isLong && (f.Name == long || slices.Contains(f.Aliases, long)) {
+			return f
+		}
+		if !isLong && f.Short != 0 && strings.HasSuffix(word, string(f.Short)) {
+			return f
+		}
+	}
+	return nil
+}
+
+func flagNames(parser *kong.Kong) []candidate {
+	list := []candidate{{"--help", "Show what the command does."}}
+	for _, f := range parser.Model.Flags {
+		if f.Hidden {
+			continue
+		}
+		list = append(list, candidate{"--" + f.Name, f.Help})
+		if f.Short != 0 {
+			list = append(list, candidate{"-" + string(f.Short), f.Help})
+		}
+	}
+	return list
+}
+
+// flagValues returns the values of a flag, each after prefix.
+func flagValues(f *kong.Flag, prefix string) []candidate {
+	values := f.EnumSlice()
+	switch {
+	case f.Enum != "":
+	case f.Name == "network":
+		values = []string{"bridge", "host", "none"}
+	case f.PlaceHolder == "SIGNAL":
+		values = []string{"HUP", "INT", "KILL", "QUIT", "TERM", "USR1", "USR2"}
+	case slices.Contains([]string{"FILE", "FOLDER", "SOURCE:TARGET[:OPTIONS]", "HOST[:TARGET]"}, f.PlaceHolder):
+		return []candidate{anyFile}
+	default:
+		return nil
+	}
+	var list []candidate
+	for _, v := range values {
+		list = append(list, candidate{text: prefix + v})
+	}
+	return list
+}
+
+// operands returns what fits as a command's operand number n, by the words of
+// its usage line.
+func operands(cmd command, n int, exist names) []candidate {
+	var words []string
+	for _, word := range strings.Fields(cmd.usage) {
+		if word != "[flags]" {
+			words = append(words, strings.Trim(word, "[]"))
+		}
+	}
+	if len(words) == 0 || n >= len(words) && !strings.HasSuffix(words[len(words)-1], "...") {
+		return nil
+	}
+	kind := strings.TrimSuffix(words[min(n, len(words)-1)], "...")
+	kind = strings.TrimRight(kind, "[]")
+	switch {
+	case kind == "bash|zsh|fish":
+		return []candidate{{text: "bash"}, {text: "zsh"}, {text: "fish"}}
+	case kind == "CONTAINER":
+		return exist.containerNames(statusesFor(cmd.name)...)
+	case kind == "IMAGE", cmd.name == "pull", cmd.name == "images":
+		return exist.imageNames()
+	case cmd.name == "inspect":
+		return append(exist.containerNames(), exist.imageNames()...)
+	}
+	return []candidate{anyFile}
+}
+
+// statusesFor returns the statuses of the containers that a command is for,
+// nothing for all.
+func statusesFor(name string) []runner.Status {
+	switch name {
+	case "exec", "attach", "stop", "kill":
+		return []runner.Status{runner.Running, runner.Paused}
+	case "start":
+		return []runner.Status{runner.Created, runner.Exited}
+	}
+	return nil
+}
