@@ -28,34 +28,37 @@ type Overlay struct {
 // after a crash.
 func (img *Image) Overlay(upper, work string, volatile bool) (Overlay, error) {
 	if img.Store.Program != "" {
-		return Overlay{Program: img.Store.Program, Options: overlayOptions(img.Layers, upper, work, nil, volatile)}, nil
+		options := overlayOptions(img.Layers, upper, work, volatile, escapeProgram)
+		return Overlay{Program: img.Store.Program, Options: options}, nil
 	}
 	// Extended attributes of the "trusted" kind need a privilege over the
 	// whole machine; inside a user namespace overlayfs keeps them under "user".
-	o := Overlay{Folder: img.Store.Home, Options: overlayOptions(img.Links, upper, work, []string{"userxattr"}, volatile)}
+	options := overlayOptions(img.Links, upper, work, volatile, escapeLayer) + ",userxattr"
+	o := Overlay{Folder: img.Store.Home, Options: options}
 	if len(o.Options) > optionLimit {
 		return Overlay{}, ErrTooManyLayers
 	}
 	return o, nil
 }
 
-func overlayOptions(layers []string, upper, work string, more []string, volatile bool) string {
+func overlayOptions(layers []string, upper, work string, volatile bool, layer *strings.Replacer) string {
 	lower := make([]string, len(layers))
 	for i, l := range layers {
-		lower[i] = escapeLayer.Replace(l)
+		lower[i] = layer.Replace(l)
 	}
-	options := append([]string{
-		"lowerdir=" + strings.Join(lower, ":"),
-		"upperdir=" + escapeFolder.Replace(upper),
-		"workdir=" + escapeFolder.Replace(work),
-	}, more...)
+	options := "lowerdir=" + strings.Join(lower, ":") +
+		",upperdir=" + escapeFolder.Replace(upper) + ",workdir=" + escapeFolder.Replace(work)
 	if volatile {
-		options = append(options, "volatile")
+		options += ",volatile"
 	}
-	return strings.Join(options, ",")
+	return options
 }
 
+// The kernel splits options at commas and lowerdir at colons. fuse-overlayfs does
+// the latter after libfuse has taken away one layer of backslashes; it cannot be
+// told of an upper folder with a colon in its path.
 var (
-	escapeLayer  = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`)
-	escapeFolder = strings.NewReplacer(`\`, `\\`, ",", `\,`)
+	escapeLayer   = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`)
+	escapeFolder  = strings.NewReplacer(`\`, `\\`, ",", `\,`)
+	escapeProgram = strings.NewReplacer(`\`, `\\\\`, ",", `\,`, ":", `\\:`)
 )

@@ -13,13 +13,13 @@ func TestOverlay(t *testing.T) {
 		Store: Store{Driver: "overlay", Home: "/g/overlay"},
 	}
 	got, err := img.Overlay("/c,d/upper", "/c,d/work", true)
-	want := Overlay{Folder: "/g/overlay", Options: `lowerdir=l/AAA:/add\:on/l/BBB,upperdir=/c\,d/upper,workdir=/c\,d/work,userxattr,volatile`}
+	want := Overlay{Folder: "/g/overlay", Options: `lowerdir=l/AAA:/add\:on/l/BBB,upperdir=/c\,d/upper,workdir=/c\,d/work,volatile,userxattr`}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	img.Store.Program = "/usr/bin/fuse-overlayfs"
 	got, err = img.Overlay("/c/upper", "/c/work", false)
-	want = Overlay{Program: "/usr/bin/fuse-overlayfs", Options: `lowerdir=/g/overlay/1/diff:/add\:on/2/diff,upperdir=/c/upper,workdir=/c/work`}
+	want = Overlay{Program: "/usr/bin/fuse-overlayfs", Options: `lowerdir=/g/overlay/1/diff:/add\\:on/2/diff,upperdir=/c/upper,workdir=/c/work`}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -172,6 +172,10 @@ func (s *Store) describe(img *cstorage.Image) (*storage.Image, error) {
 	if c.Created != nil {
 		out.Created = *c.Created
 	}
+	if s.driverName() == vfs && len(layers) > 0 {
+		// Each of its folders has everything that is below it as well.
+		layers = layers[:1]
+	}
 	for _, l := range layers {
 		dir, link, err := s.layerFolder(l.ID)
 		if err != nil {
@@ -201,6 +205,10 @@ func (s *Store) describeRoot(out *storage.Image) error {
 	return nil
 }
 
+// vfs is the driver that copies instead of mounting. It is used when storage.conf
+// asks for it; rl mounts even then, and only the images take their space.
+const vfs = "vfs"
+
 // layerFolder returns where a layer's files are, and a shorter path to the same
 // folder that the overlay driver keeps, relative to the driver's home for the
 // main store.
@@ -208,6 +216,9 @@ func (s *Store) layerFolder(id string) (dir, link string, err error) {
 	for i, root := range s.imageRoots() {
 		home := filepath.Join(root, s.driverName())
 		dir = filepath.Join(home, id, "diff")
+		if s.driverName() == vfs {
+			dir = filepath.Join(home, "dir", id)
+		}
 		if _, err := os.Stat(dir); err != nil {
 			continue
 		}

@@ -56,7 +56,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("storage.conf: %w", err)
 	}
-	chooseFolders(o, &opts)
+	chooseFolders(o, &opts, dirs.RemoteFS(existing(opts.GraphRoot)))
 	chooseDriver(&opts)
 	s := &Store{options: o, opened: opts}
 	// What is read from here on must be no older than these facts.
@@ -69,18 +69,21 @@ func Open(o Options) (*Store, error) {
 }
 
 // chooseFolders moves the store into rl's own folder where the usual place
-// cannot be used.
-func chooseFolders(o Options, opts *types.StoreOptions) {
+// cannot be used; remote names the network file system that this is on.
+func chooseFolders(o Options, opts *types.StoreOptions, remote string) {
 	if os.Getenv("CONTAINERS_STORAGE_CONF") != "" {
 		return
 	}
-	remote := dirs.RemoteFS(existing(opts.GraphRoot))
 	if o.UID != 0 && (remote == "" || hasOption(*opts, "mount_program")) {
 		return
 	}
+	usual := opts.GraphRoot
 	opts.GraphRoot = filepath.Join(o.Data, "storage")
 	opts.RunRoot = filepath.Join(o.Runtime, "storage")
 	opts.ImageStore = ""
+	if _, err := os.Stat(filepath.Join(opts.GraphRoot, "storage.lock")); err != nil && o.UID != 0 && o.Warn != nil {
+		o.Warn(fmt.Sprintf("%s is on %s, which cannot hold the files of several owners; images are kept in %s", usual, remote, opts.GraphRoot))
+	}
 }
 
 // chooseDriver asks for overlay unless the configuration asks for another one.
