@@ -46,6 +46,9 @@ func dispatch(a *app, args []string) error {
 	case "--version", "-v":
 		args = []string{"version", "--short"}
 	}
+	if isNoun(args[0]) && (len(args) == 1 || args[1] == "--help" || args[1] == "-h") {
+		return help(a, args[:1])
+	}
 	cmd, rest, err := find(args)
 	if err != nil {
 		return err
@@ -82,8 +85,6 @@ func find(args []string) (command, []string, error) {
 	typed := args[0]
 	if isNoun(args[0]) && len(args) > 1 {
 		typed += " " + args[1]
-	} else if isNoun(args[0]) {
-		return command{}, nil, usagef("%s needs a command after it\nSee 'rl help %s'", args[0], args[0])
 	}
 	if near := nearest(typed, byName); near != "" {
 		return command{}, nil, usagef("%q is not a command, did you mean %q?\nSee 'rl --help'", typed, near)

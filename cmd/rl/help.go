@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/term"
 )
 
 // help prints the page about one command or noun, or the overview.
@@ -31,16 +33,23 @@ func help(a *app, args []string) error {
 	return nil
 }
 
-// printOverview lists every command by group.
-func printOverview(w io.Writer) {
-	fmt.Fprint(w, `rl runs containers for you alone: no root, no daemon, one file.
+const overview = `rl runs containers for you alone: no root, no daemon, one file.
 
 Usage:  rl COMMAND [flags] [arguments]
 
   rl run -it alpine              a shell in a new container
   rl run -d -p 8080:80 nginx     a server, and its port on this machine
   rl check                       what this machine lets rl do, and how to get the rest
-`)
+`
+
+const overviewEnd = `
+'rl help COMMAND' tells more about one of them. Names and flags are Docker's; every
+command exists under its noun as well: rl container ps, rl image rm.
+`
+
+// printOverview lists the commands by group.
+func printOverview(w io.Writer) {
+	fmt.Fprint(w, overview)
 	var groups []string
 	for _, c := range commands {
 		if c.group != "" && !slices.Contains(groups, c.group) {
@@ -50,24 +59,34 @@ Usage:  rl COMMAND [flags] [arguments]
 	for _, g := range groups {
 		fmt.Fprintf(w, "\n%s:\n", g)
 		for _, c := range commands {
-			if c.group == g {
+			if c.group == g && !hasShorterName(c) {
 				fmt.Fprintf(w, "  %-14s %s\n", c.name, c.summary)
 			}
 		}
 	}
-	fmt.Fprint(w, "\n'rl help COMMAND' tells more about one of them.\n")
+	fmt.Fprint(w, overviewEnd)
+}
+
+// hasShorterName reports whether a command of one word does what c does, as
+// inspect does for `image inspect`.
+func hasShorterName(c command) bool {
+	_, verb, two := strings.Cut(c.name, " ")
+	_, short := commandIndex()[verb]
+	return two && short
 }
 
 // printNoun lists the commands that exist under a noun such as "container".
 func printNoun(w io.Writer, noun string) {
-	fmt.Fprintf(w, "Usage:  rl %s COMMAND\n\n", noun)
+	fmt.Fprintf(w, "Commands about %ss.\n\nUsage:  rl %s COMMAND\n\n", strings.TrimSuffix(noun, "s"), noun)
 	for _, c := range commands {
 		for _, name := range append([]string{c.name}, c.aliases...) {
 			if verb, ok := strings.CutPrefix(name, noun+" "); ok && c.group != "" {
 				fmt.Fprintf(w, "  %-14s %s\n", verb, c.summary)
+				break // its other names say no more
 			}
 		}
 	}
+	fmt.Fprintf(w, "\n'rl help %s COMMAND' tells more about one of them.\n", noun)
 }
 
 // printCommandHelp prints purpose, usage, flags in groups and examples.
@@ -76,10 +95,11 @@ func printCommandHelp(w io.Writer, cmd command, parser *kong.Kong) {
 	if len(cmd.aliases) > 0 {
 		fmt.Fprintf(w, "Also:   rl %s\n", strings.Join(cmd.aliases, ", rl "))
 	}
+	width := pageWidth(w)
 	for _, g := range flagGroups(parser.Model.Flags) {
 		fmt.Fprintf(w, "\n%s:\n", g.title)
 		for _, f := range g.flags {
-			fmt.Fprintf(w, "  %-34s %s\n", flagForm(f), f.Help)
+			printFlag(w, f, width)
 		}
 	}
 	if len(cmd.examples) > 0 {
@@ -88,6 +108,51 @@ func printCommandHelp(w io.Writer, cmd command, parser *kong.Kong) {
 			fmt.Fprintf(w, "  %s\n", e)
 		}
 	}
+}
+
+// Widths of a page in columns. Longer lines are hard to read.
+const (
+	flagColumn   = 34
+	minPageWidth = 60
+	maxPageWidth = 100
+	plainWidth   = 90 // of what is not written to a terminal
+)
+
+func pageWidth(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return min(max(columns, minPageWidth), maxPageWidth)
+		}
+	}
+	return plainWidth
+}
+
+// printFlag prints a flag and beside it, or below one with a long form, what it
+// does.
+func printFlag(w io.Writer, f *kong.Flag, width int) {
+	form := flagForm(f)
+	lines := wrap(flagHelp(f), width-flagColumn)
+	if len(form)+4 > flagColumn {
+		fmt.Fprintf(w, "  %s\n", form)
+		form = ""
+	}
+	for _, line := range lines {
+		fmt.Fprintf(w, "  %-*s%s\n", flagColumn-2, form, line)
+		form = ""
+	}
+}
+
+// wrap breaks text into lines of at most width columns where it has blanks.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(lines, line)
 }
 
 type flagGroup struct {
@@ -118,15 +183,30 @@ func flagGroups(flags []*kong.Flag) []flagGroup {
 
 // flagForm renders "-m, --memory SIZE".
 func flagForm(f *kong.Flag) string {
-	form := "    --" + f.Name
+	name := "--" + f.Name
+	if f.Tag.Negatable != "" {
+		name = "--[no-]" + f.Name
+	}
+	form := "    " + name
 	if f.Short != 0 {
-		form = fmt.Sprintf("-%c, --%s", f.Short, f.Name)
+		form = fmt.Sprintf("-%c, %s", f.Short, name)
 	}
-	if f.IsBool() {
+	switch {
+	case f.IsBool():
 		return form
-	}
-	if f.PlaceHolder != "" {
+	case f.PlaceHolder != "":
 		return form + " " + f.PlaceHolder
+	case f.Enum != "":
+		return form + " " + strings.ReplaceAll(f.Enum, ",", "|")
 	}
 	return form + " " + strings.ToUpper(f.Name)
+}
+
+// flagHelp is a flag's help with its default, unless that says nothing.
+func flagHelp(f *kong.Flag) string {
+	switch {
+	case f.IsBool() || f.Default == "" || f.Default == "-1" || f.Default == "0":
+		return f.Help
+	}
+	return strings.TrimSuffix(f.Help, ".") + " (" + f.Default + " if not given)."
 }

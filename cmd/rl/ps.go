@@ -11,14 +11,14 @@ import (
 )
 
 type psCmd struct {
-	All     bool     `group:"Which" short:"a" help:"Show those too that do not run."`
-	Filter  []string `group:"Which" short:"f" sep:"none" placeholder:"KEY=VALUE" help:"Only containers with this: id, name, label, status, exited, ancestor, before, since, volume, network, publish, expose, health."`
-	Last    int      `group:"Which" short:"n" default:"-1" placeholder:"NUMBER" help:"Only the NUMBER newest, running or not."`
-	Latest  bool     `group:"Which" short:"l" help:"Only the newest, running or not."`
-	Format  string   `group:"Output" placeholder:"FORMAT" help:"table [TEMPLATE], json, or a Go template such as '{{.ID}} {{.Names}}'."`
-	NoTrunc bool     `group:"Output" help:"Shorten nothing."`
-	Quiet   bool     `group:"Output" short:"q" help:"Print only ids."`
-	Size    bool     `group:"Output" short:"s" help:"Show how much each container has written."`
+	All     bool     `group:"Which containers" short:"a" help:"Show those too that do not run."`
+	Filter  []string `group:"Which containers" short:"f" sep:"none" placeholder:"KEY=VALUE" help:"Only containers with this: id, name, label, status, exited, ancestor, before, since, volume, network, publish, expose, health."`
+	Last    int      `group:"Which containers" short:"n" default:"-1" placeholder:"NUMBER" help:"Only the NUMBER newest, running or not."`
+	Latest  bool     `group:"Which containers" short:"l" help:"Only the newest, running or not."`
+	Format  string   `group:"What to show" placeholder:"FORMAT" help:"table [TEMPLATE], json, or a Go template such as '{{.ID}} {{.Names}}'."`
+	NoTrunc bool     `group:"What to show" help:"Shorten nothing."`
+	Quiet   bool     `group:"What to show" short:"q" help:"Print only ids."`
+	Size    bool     `group:"What to show" short:"s" help:"Show how much each container has written."`
 }
 
 // Columns of `ps`, and of `ps -s`.
