@@ -94,22 +94,6 @@ func successor(ctx context.Context, path string, f *os.File) (next *os.File, gon
 	return nil, false, ctx.Err()
 }
 
-// openAll opens all files of the log, oldest first.
-func openAll(ctx context.Context, path string) (files []*os.File, err error) {
-	var last *os.File
-	for {
-		next, _, err := successor(ctx, path, last)
-		if err != nil {
-			closeAll(files)
-			return nil, err
-		}
-		if next == nil {
-			return files, nil
-		}
-		files, last = append(files, next), next
-	}
-}
-
 func closeAll(files []*os.File) {
 	for _, f := range files {
 		f.Close()

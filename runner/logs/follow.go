@@ -1,11 +1,6 @@
 package logs
 
-import (
-	"errors"
-	"io/fs"
-	"os"
-	"time"
-)
+import "time"
 
 // follow gives out what is written to the newest file, nil if there is none
 // yet, and to those that come after it.
@@ -21,27 +16,25 @@ func (r *reader) follow(s *source) error {
 	for {
 		// Both are asked before reading: what was written before the container
 		// ended, or before the file was set aside, is then read.
-		over, current := r.over(), s != nil && newest(r.path, s.file)
+		over := r.over()
+		if err := r.ahead.look(r.ctx); err != nil {
+			return err
+		}
+		more := r.ahead.some()
 		if s != nil {
 			if err := r.drain(s); err != nil {
 				return err
 			}
 		}
-		if !current {
-			next, err := r.advance(s)
-			if err != nil {
+		switch {
+		case more:
+			s = r.advance(s, r.ahead.take())
+		case over:
+			return nil
+		default:
+			if err := r.wait(s); err != nil {
 				return err
 			}
-			if next != nil {
-				s = next
-				continue
-			}
-		}
-		if over {
-			return nil
-		}
-		if err := r.wait(s); err != nil {
-			return err
 		}
 	}
 }
@@ -56,28 +49,16 @@ func (r *reader) over() bool {
 	}
 }
 
-// advance closes s, which is read to its end, and returns the next file. It
-// returns nil, with s open, if there is none yet or the container was removed.
-func (r *reader) advance(s *source) (*source, error) {
-	var file *os.File
-	if s != nil {
-		file = s.file
-	}
-	next, gone, err := successor(r.ctx, r.path, file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil || next == nil {
-		return nil, err
-	}
+// advance goes on to the next file from s, which is read to its end.
+func (r *reader) advance(s *source, next upcoming) *source {
 	if s != nil {
 		r.leave(s, true)
 		s.file.Close()
 	}
-	if gone {
+	if next.gap {
 		r.note("output came faster than it was read: files may have been removed in between")
 	}
-	return newSource(next, next, 0), nil
+	return newSource(next.file, next.file, 0)
 }
 
 // wait returns when there may be something to do. A file that is shorter than

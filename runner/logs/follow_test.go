@@ -5,10 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // following is a Read with Follow in the background.
@@ -150,6 +154,60 @@ func TestFollowUnderLoad(t *testing.T) {
 	}
 }
 
+// One that is slower than the container for a while has the files open that
+// were removed meanwhile.
+func TestFollowSlowly(t *testing.T) {
+	w, path := newLog(t, Options{MaxSize: 800, MaxFile: 2})
+	write(t, w, Stdout, numberedLines(1, 5))
+	f := follow(t, path, ReadOptions{Tail: All})
+	f.expect(numberedLines(1, 1)) // it waits to be rid of the second
+	for i := 6; i <= 50; i += 5 {
+		write(t, w, Stdout, numberedLines(i, i+4))
+		waitOpen(t, path)
+	}
+	w.Close()
+	if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.rest(); got != numberedLines(2, 50) {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+// waitOpen waits until this process has path open for reading.
+func waitOpen(t *testing.T, path string) {
+	t.Helper()
+	want, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for !openForReading(t, want) {
+		runtime.Gosched()
+	}
+}
+
+func openForReading(t *testing.T, want os.FileInfo) bool {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		there, err := os.Stat("/proc/self/fd/" + fd.Name())
+		if err != nil || !os.SameFile(want, there) {
+			continue
+		}
+		n, err := strconv.Atoi(fd.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFL, 0); err == nil && flags&unix.O_ACCMODE == unix.O_RDONLY {
+			return true
+		}
+	}
+	return false
+}
+
 // One that is so slow that files are removed before it opened them goes on
 // with the oldest there is, and says so.
 func TestFollowTooSlow(t *testing.T) {
@@ -170,11 +228,11 @@ func TestFollowTooSlow(t *testing.T) {
 		t.Error(err)
 	}
 	n := len(got)
-	if all := strings.Join(got, ""); n < 25 || n > 60 || !strings.HasPrefix(all, numberedLines(2, 5)) || !strings.HasSuffix(all, numberedLines(981, 1000)) {
+	if all := strings.Join(got, ""); n < 25 || n > 250 || !strings.HasPrefix(all, numberedLines(2, 5)) || !strings.HasSuffix(all, numberedLines(981, 1000)) {
 		t.Errorf("got %d lines:\n%s", n, all)
 	}
-	if len(f.notes) != 1 {
-		t.Errorf("notes are %q", f.notes)
+	if len(f.notes) == 0 {
+		t.Errorf("no note")
 	}
 }
 
@@ -266,8 +324,9 @@ func TestFollowCancelled(t *testing.T) {
 }
 
 func TestFollowWithoutInotify(t *testing.T) {
-	changed, stop := poll()
-	defer stop()
+	changed := make(chan struct{})
+	stop := poll(func() { changed <- struct{}{} })
 	<-changed
 	<-changed
+	stop()
 }

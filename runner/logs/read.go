@@ -43,11 +43,13 @@ var errUntil = errors.New("after the last entry asked for")
 // A reader that is slower than the container for so long that files are
 // removed before it opened them gets the rest, and a note.
 func Read(ctx context.Context, path string, o ReadOptions, emit func(Entry) error) error {
-	r := &reader{ctx: ctx, path: path, o: o, emit: emit}
+	r := &reader{ctx: ctx, path: path, o: o, emit: emit, changed: make(chan struct{}, 1)}
+	r.ahead.path = path
 	if o.Follow {
 		defer r.watch()()
 	}
-	files, err := openAll(ctx, path)
+	defer r.ahead.close()
+	files, err := r.ahead.openAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,19 +66,28 @@ type reader struct {
 	path    string
 	o       ReadOptions
 	emit    func(Entry) error
-	changed <-chan struct{}
+	changed chan struct{} // holds one change that was not looked at yet
+	ahead   ahead
 	decoder decoder
 	damaged int
 }
 
-// watch makes r.changed, as well as the machine can.
+// watch makes r.changed tell of changes, as well as the machine can.
 func (r *reader) watch() (stop func()) {
-	changed, stop, err := watch(filepath.Dir(r.path))
+	changed := func() {
+		select {
+		case r.changed <- struct{}{}:
+		default:
+		}
+		// The reader may be busy, or wait for whoever takes what it emits. An
+		// error comes again when it looks itself.
+		_ = r.ahead.look(r.ctx)
+	}
+	stop, err := watch(filepath.Dir(r.path), changed)
 	if err != nil {
 		r.note(fmt.Sprintf("cannot be told of new output (%v): looking for it every %v", err, pollEvery))
-		changed, stop = poll()
+		stop = poll(changed)
 	}
-	r.changed = changed
 	return stop
 }
 
