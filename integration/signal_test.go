@@ -30,9 +30,11 @@ func TestSignalsForwarded(t *testing.T) {
 func TestSignalsToAttach(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		name := e.Name(t)
-		e.ready(t, name)
+		e.OK(t, "run", "-d", "--name", name, Image, "sh", "-c", "trap 'exit 5' TERM; while :; do echo tick; sleep 0.05; done")
 		quiet := e.Cmd("attach", "--no-stdin", "--sig-proxy=false", name).Start(t)
 		loud := e.Cmd("attach", "--no-stdin", name).Start(t)
+		quiet.Expect(t, "tick")
+		loud.Expect(t, "tick")
 		loud.Signal(t, syscall.SIGTERM)
 		loud.Wait(t).Exits(t, 5)
 		quiet.Wait(t).Exits(t, 5)

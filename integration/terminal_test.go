@@ -80,7 +80,7 @@ func TestTerminalJobControl(t *testing.T) {
 		tm.Type(t, ctrlZ)
 		tm.Expect(t, "Stopped")
 		tm.Expect(t, "ready> ")
-		tm.Type(t, "kill %1; wait %1; echo code $?\n")
+		tm.Type(t, "kill %1; fg %1; echo code $?\n")
 		tm.Expect(t, "code 143")
 		tm.Type(t, "exit 0\n")
 		tm.Wait(t).OK(t)
