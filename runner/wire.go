@@ -157,5 +157,5 @@ func (r *rightsReader) Read(p []byte) (int, error) {
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
-	return n, err
+	return max(n, 0), err // -1 with an error, which bufio takes for a bug
 }
