@@ -162,12 +162,13 @@ func (w *watcher) worst(members []process) (pid int, ok bool) {
 const (
 	shortest  = 2 * time.Millisecond
 	longest   = 100 * time.Millisecond
-	allocRate = 1 << 30               // bytes a process can touch in a second
-	wakeCost  = 40 * time.Microsecond // of the scheduler, for each sample
-	idleShare = 1000                  // at rest, samples may take a thousandth of a core
-	busyShare = 20                    // while memory grows, a twentieth
-	noise     = 64 << 10              // bytes that are not growth
-	dyingTime = 2 * time.Second       // a killed process in a stuck system call is not waited for any longer
+	allocRate = 1 << 30                // bytes a process can touch in a second
+	wakeCost  = 40 * time.Microsecond  // of the scheduler, for each sample
+	idleShare = 1000                   // at rest, samples may take a thousandth of a core
+	busyShare = 20                     // while memory grows, a twentieth
+	rarest    = 500 * time.Millisecond // however expensive a sample is
+	noise     = 64 << 10               // bytes that are not growth
+	dyingTime = 2 * time.Second        // a killed process in a stuck system call is not waited for any longer
 )
 
 // interval is the time in which the headroom could be used up, but not so short that samples cost
@@ -179,7 +180,7 @@ func interval(headroom int64, cost time.Duration, growing bool) time.Duration {
 	if growing {
 		share = busyShare
 	}
-	return max(d, (cost+wakeCost)*share)
+	return max(d, min((cost+wakeCost)*share, rarest))
 }
 
 // threadTime is the processor time of this thread. The goroutine may change threads in between,

@@ -265,6 +265,7 @@ func TestInterval(t *testing.T) {
 		"near and growing":      {1 << 20, 10 * time.Microsecond, true, shortest},
 		"near and at rest":      {1 << 20, 10 * time.Microsecond, false, 50 * time.Millisecond},
 		"expensive and growing": {0, 10 * time.Millisecond, true, (10*time.Millisecond + wakeCost) * busyShare},
+		"expensive and at rest": {0, 10 * time.Millisecond, false, rarest},
 		"in between":            {allocRate / 16, 0, true, 62500 * time.Microsecond},
 	} {
 		if got := interval(c.headroom, c.cost, c.growing); got != c.want {

@@ -126,6 +126,6 @@ func TestVMScope(t *testing.T) {
 // runs what the other leaves out.
 func TestVMControlGroups(t *testing.T) {
 	l := testerLogin(t)
-	l.OK(t, "cgroup2.test -test.run 'Scope|OOM|Monitor|Missing|Watch' 2>&1")
-	l.OK(t, "systemd-run --user --scope -q -p Delegate=yes cgroup2.test -test.run 'Group|Freeze|Remove|Create|Sweep' 2>&1")
+	l.OK(t, "cgroup2.test -test.timeout 1m -test.run 'Scope|OOM|Monitor|Missing|Watch' 2>&1")
+	l.OK(t, "systemd-run --user --scope -q -p Delegate=yes cgroup2.test -test.timeout 1m -test.run 'Group|Freeze|Remove|Create|Sweep' 2>&1")
 }

@@ -1,16 +1,18 @@
 package integration
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
 
-// errDisconnected means that the machine ended the connection during a command.
-var errDisconnected = errors.New("the machine ended the connection")
+// errDisconnected means that a command has no exit code, because the machine
+// ended the connection or the command did not end.
+var errDisconnected = errors.New("the command did not end")
 
 // Login is a login session in the virtual machine, as sshd and systemd-logind
 // make it: a scope of its own, XDG_RUNTIME_DIR, the user's systemd.
@@ -18,22 +20,36 @@ type Login struct{ client *ssh.Client }
 
 // Login opens a session for "tester" or "root". Close is the logout.
 func (vm *VM) Login(user string) (*Login, error) {
-	client, err := ssh.Dial("tcp", vm.address(), &ssh.ClientConfig{
-		User:            user,
-		Auth:            []ssh.AuthMethod{ssh.PublicKeys(vm.keys.login)},
-		HostKeyCallback: ssh.FixedHostKey(vm.keys.host.PublicKey()),
-		Timeout:         patience,
-	})
+	l, err := vm.login(user)
 	if err != nil {
 		return nil, fmt.Errorf("log in as %s: %w", user, err)
 	}
-	return &Login{client}, nil
+	return l, nil
+}
+
+func (vm *VM) login(user string) (*Login, error) {
+	conn, err := net.Dial("tcp", vm.address())
+	if err != nil {
+		return nil, err
+	}
+	conn.SetDeadline(time.Now().Add(patience))
+	c, channels, requests, err := ssh.NewClientConn(conn, vm.address(), &ssh.ClientConfig{
+		User:            user,
+		Auth:            []ssh.AuthMethod{ssh.PublicKeys(vm.keys.login)},
+		HostKeyCallback: ssh.FixedHostKey(vm.keys.host.PublicKey()),
+	})
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	conn.SetDeadline(time.Time{})
+	return &Login{ssh.NewClient(c, channels, requests)}, nil
 }
 
 // Close logs out.
 func (l *Login) Close() error { return l.client.Close() }
 
-// Do runs a shell command in the session.
+// Do runs a shell command in the session. One that takes longer than two
+// minutes, or whose children hold its output for that long, is an error.
 func (l *Login) Do(command string) (Result, error) {
 	r := Result{Args: []string{"ssh", command}}
 	s, err := l.client.NewSession()
@@ -41,17 +57,22 @@ func (l *Login) Do(command string) (Result, error) {
 		return r, err
 	}
 	defer s.Close()
-	var out, errs bytes.Buffer
-	s.Stdout, s.Stderr = &out, &errs
-	err = s.Run(command)
+	out, errs := newCapture(), newCapture()
+	s.Stdout, s.Stderr = out, errs
+	done := make(chan error, 1)
+	go func() { done <- s.Run(command) }()
+	select {
+	case err = <-done:
+	case <-time.After(2 * patience):
+		err = errors.New("it takes too long")
+	}
 	r.Out, r.Err = out.String(), errs.String()
 	var exit *ssh.ExitError
-	if errors.As(err, &exit) {
+	switch {
+	case errors.As(err, &exit):
 		r.Code = exit.ExitStatus()
-		return r, nil
-	}
-	if err != nil {
-		return r, fmt.Errorf("%w: %w", errDisconnected, err)
+	case err != nil:
+		return r, fmt.Errorf("%w: %w; so far: %s", errDisconnected, err, r)
 	}
 	return r, nil
 }
