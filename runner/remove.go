@@ -11,6 +11,7 @@ import (
 
 	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/internal/process"
+	"github.com/rl-project/rl/runner/logs"
 )
 
 // Remove removes a container. The caller is in the user namespace. A running
@@ -47,9 +48,14 @@ func (s Store) Remove(ctx context.Context, id string, force bool) error {
 	return s.discard(v.Container)
 }
 
+// readersTime is how long a removal waits for a `logs -f` that has not opened
+// the newest file of the log yet. That takes it a moment, unless it is stopped.
+const readersTime = time.Second
+
 // discard takes a container away, whose lock the caller has: out of sight by
 // one rename, and then for good. Killed in between, the rest is in the trash.
 func (s Store) discard(c Container) error {
+	logs.AwaitReaders(s.LogPath(c.ID), readersTime)
 	trashed := filepath.Join(s.trash(), c.ID)
 	if err := os.Rename(s.Folder(c.ID), trashed); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

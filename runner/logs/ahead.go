@@ -17,7 +17,8 @@ const maxAhead = 16
 // slower than the container for a while finds them even when they were removed
 // in the meantime: by rotation, or with the container, as with --rm.
 type ahead struct {
-	path string
+	path   string
+	follow bool // see AwaitReaders
 
 	mu     sync.Mutex
 	last   *os.File // the newest that was opened, nil if there was none yet
@@ -65,6 +66,12 @@ func (a *ahead) open(ctx context.Context, limit int) error {
 		next, gap, err := successor(ctx, a.path, a.last)
 		if err != nil || next == nil {
 			return err
+		}
+		if a.follow {
+			setFollowed(next, true)
+		}
+		if a.follow && a.last != nil {
+			setFollowed(a.last, false)
 		}
 		a.last, a.queue = next, append(a.queue, upcoming{next, gap})
 	}

@@ -44,7 +44,7 @@ var errUntil = errors.New("after the last entry asked for")
 // removed before it opened them gets the rest, and a note.
 func Read(ctx context.Context, path string, o ReadOptions, emit func(Entry) error) error {
 	r := &reader{ctx: ctx, path: path, o: o, emit: emit, changed: make(chan struct{}, 1)}
-	r.ahead.path = path
+	r.ahead.path, r.ahead.follow = path, o.Follow
 	if o.Follow {
 		defer r.watch()()
 	}
