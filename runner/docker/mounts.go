@@ -41,13 +41,21 @@ func Mounts(v runner.View) []Mount {
 }
 
 // asked are the mounts that a person or the image asked for, but for --tmpfs.
+//
+// Their words were read without an error when the container was made. Since
+// then a source may have gone, which is an error but changes nothing else; and
+// relative ones are relative to a folder that nobody remembers. The runtime-spec
+// value has the sources as they came to be.
 func asked(v runner.View) []spec.Mount {
-	o := v.Options
-	o.Tmpfs = nil
-	// They were read when the container was made: there is no error. Relative
-	// sources are relative to a folder that nobody remembers; the runtime-spec
-	// value has the real ones.
-	list, _ := spec.ParseMounts(o, "/")
+	var list []spec.Mount
+	for _, word := range v.Options.Volumes {
+		m, _ := spec.ParseVolume(word, "/")
+		list = append(list, m)
+	}
+	for _, word := range v.Options.Mounts {
+		m, _ := spec.ParseMount(word, "/")
+		list = append(list, m)
+	}
 	facts, _ := spec.FactsOf(v.Spec)
 	for _, m := range facts.Volumes {
 		same := func(x spec.Mount) bool { return x.Target == m.Target }
@@ -110,8 +118,8 @@ func mountPoints(v runner.View) []MountPoint {
 	var list []MountPoint
 	for _, m := range Mounts(v) {
 		named := func(word string) bool {
-			x, err := spec.ParseMount(word, "/")
-			return err == nil && x.Target == m.Destination
+			x, _ := spec.ParseMount(word, "/")
+			return x.Target == m.Destination
 		}
 		if !slices.ContainsFunc(v.Options.Mounts, named) {
 			continue

@@ -132,7 +132,8 @@ func mountColumns(v runner.View, whole bool) (names, volumes string) {
 		name := m.Name
 		if name == "" {
 			name = m.Source
-		} else {
+		}
+		if m.Driver != "" {
 			count++
 		}
 		if !whole {
