@@ -206,7 +206,31 @@ func (s Store) write(lock *os.File, list []byte) error {
 	if _, err := lock.WriteAt(mark[:], 0); err != nil {
 		return err
 	}
-	return replace.File(s.Containers, s.Containers+".rl", list, 0o600)
+	err := replace.File(s.Containers, s.Containers+".rl", list, 0o600)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return s.shorten(list, err)
+	}
+	return err
+}
+
+// shorten writes a shorter list into the file of the longer one, which takes no
+// space: on a full disk containers must be removable. Blanks fill what is left
+// of the old list, so that it is a list at every moment after the one write.
+func (s Store) shorten(list []byte, full error) error {
+	f, err := os.OpenFile(s.Containers, os.O_WRONLY, 0)
+	if err != nil {
+		return errors.Join(full, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() < int64(len(list)) {
+		return errors.Join(full, err)
+	}
+	padded := append(list, bytes.Repeat([]byte(" "), int(info.Size())-len(list))...)
+	if _, err := f.WriteAt(padded, 0); err != nil {
+		return errors.Join(full, err)
+	}
+	return f.Truncate(int64(len(list)))
 }
 
 // lockFile takes the write lock that containers/storage takes on the same file

@@ -23,9 +23,10 @@ func (s *Store) tidy() {
 	s.refresh()
 }
 
-// sweepLists removes the halves of lists that killed processes were about to put
-// in place. Their writers hold a lock, so under it every such file is one.
-func (s *Store) sweepLists() error {
+// sweepHalves removes what processes leave that are killed while they open the
+// store or write its lists. They do so under a lock, so that under the same
+// lock everything of the kind is of a dead one.
+func (s *Store) sweepHalves() error {
 	for _, kind := range []string{"images", "layers", "containers"} {
 		dir := filepath.Join(s.opened.GraphRoot, s.driverName()+"-"+kind)
 		halves, _ := filepath.Glob(filepath.Join(dir, ".tmp-*.json*"))
@@ -36,7 +37,17 @@ func (s *Store) sweepLists() error {
 			return err
 		}
 	}
-	return nil
+	// Trials of what the kernel can do, made while the store is opened, under
+	// the store's own lock.
+	var trials []string
+	for _, pattern := range []string{"compat*", "*-check*"} {
+		found, _ := filepath.Glob(filepath.Join(s.opened.GraphRoot, s.driverName(), pattern))
+		trials = append(trials, found...)
+	}
+	if len(trials) == 0 {
+		return nil
+	}
+	return sweepUnder(filepath.Join(s.opened.GraphRoot, "storage.lock"), trials)
 }
 
 func sweepUnder(path string, files []string) (err error) {
@@ -47,9 +58,7 @@ func sweepUnder(path string, files []string) (err error) {
 	lock.Lock()
 	defer lock.Unlock()
 	for _, f := range files {
-		if gone := os.Remove(f); gone != nil && !errors.Is(gone, os.ErrNotExist) {
-			err = errors.Join(err, gone)
-		}
+		err = errors.Join(err, os.RemoveAll(f))
 	}
 	return err
 }
@@ -60,7 +69,7 @@ func sweepUnder(path string, files []string) (err error) {
 func (s *Store) RemoveLeftovers() (int, error) { return s.removeLeftovers(time.Now()) }
 
 func (s *Store) removeLeftovers(now time.Time) (int, error) {
-	if err := s.sweepLists(); err != nil {
+	if err := s.sweepHalves(); err != nil {
 		return 0, explain(err)
 	}
 	layers, err := s.store.Layers()

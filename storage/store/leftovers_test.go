@@ -42,11 +42,12 @@ func TestRemoveLeftovers(t *testing.T) {
 	}
 }
 
-func TestSweepLists(t *testing.T) {
+func TestSweepHalves(t *testing.T) {
 	s := newStore(t)
 	importImage(t, s, "a")
-	half := filepath.Join(s.opened.GraphRoot, "overlay-images", ".tmp-images.json123")
-	if err := os.WriteFile(half, []byte("[{"), 0o600); err != nil {
+	list := filepath.Join(s.opened.GraphRoot, "overlay-images", ".tmp-images.json123")
+	trial := filepath.Join(s.opened.GraphRoot, "overlay", "compat123")
+	if err := errors.Join(os.WriteFile(list, []byte("[{"), 0o600), os.MkdirAll(filepath.Join(trial, "lower"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Tag("a", "b"); err != nil {
@@ -55,7 +56,9 @@ func TestSweepLists(t *testing.T) {
 	if _, err := s.Remove("b", false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("half a list is still there: %v", err)
+	for _, half := range []string{list, trial} {
+		if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there: %v", half, err)
+		}
 	}
 }
