@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // eachFresh runs f in an installation without images, as an ordinary user and,
@@ -247,4 +249,44 @@ func TestAdditionalStore(t *testing.T) {
 	if got := e.Cmd("images", "-q").Set("CONTAINERS_STORAGE_CONF=" + second).Run(t).OK(t); got != "" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// TestRemoveOnAFullDisk removes images when there is no byte left.
+func TestRemoveOnAFullDisk(t *testing.T) {
+	e := onSmallDisk(t, "64m")
+	importSmall(t, e, "first")
+	importSmall(t, e, "second")
+	filled := e.fill(t)
+	e.Run(t, "tag", "first", "third").Exits(t, 1).Says(t, "no space left")
+	e.Want(t, "second\nfirst", "images", "--format", "{{.Repository}}")
+	e.OK(t, "rmi", "first", "second")
+	e.Want(t, "", "images", "-q")
+	if err := os.Remove(filled); err != nil {
+		t.Fatal(err)
+	}
+	importSmall(t, e, "first")
+	if left := storeFiles(t, e); len(left) != 4 {
+		t.Errorf("of one image there are %q", left)
+	}
+}
+
+// TestReadOnlyImages looks at images on a disk that cannot be written.
+func TestReadOnlyImages(t *testing.T) {
+	e := onSmallDisk(t, "64m")
+	id := importSmall(t, e, "first")
+	remount := func(flags uintptr) {
+		if err := unix.Mount("none", e.Home, "", unix.MS_REMOUNT|unix.MS_BIND|flags, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remount(unix.MS_RDONLY)
+	defer remount(0)
+	e.Want(t, id[:12], "images", "-q")
+	e.Want(t, "sha256:"+id, "image", "inspect", "-f", "{{.Id}}", "first")
+	for _, args := range [][]string{{"rmi", "first"}, {"tag", "first", "second"}, {"pull", "127.0.0.1:1/x"}} {
+		if r := e.Run(t, args...).Exits(t, 1); strings.Count(r.Err, "\n") != 1 {
+			t.Errorf("want one line: %s", r)
+		}
+	}
+	e.Cmd("import", "-", "second").Stdin(bytes.NewReader(smallRootfs(t))).Run(t).Exits(t, 1).Says(t, "read-only")
 }

@@ -20,6 +20,7 @@ func (s *Store) tidy() {
 	if _, err := s.RemoveLeftovers(); err != nil {
 		s.warnf("clean up: %v", err)
 	}
+	s.keepReserve()
 	s.refresh()
 }
 

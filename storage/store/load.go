@@ -113,7 +113,7 @@ func (s *Store) loadAll(ctx context.Context, images []archived, o PullOptions) (
 	if len(images) == 0 {
 		return nil, fmt.Errorf("%w: it holds no image", ErrArchive)
 	}
-	defer s.refresh()
+	defer s.tidy()
 	var loaded []Loaded
 	for _, a := range images {
 		l, err := s.loadOne(ctx, a, o)

@@ -29,6 +29,7 @@ func (s *Store) Remove(ref string, force bool) (Removed, error) {
 	if f.ReadOnly {
 		return Removed{}, fmt.Errorf("image %s is in an additional store, which is only read", ref)
 	}
+	s.freeReserve()
 	defer s.tidy()
 	if f.name != "" && len(f.Names) > 1 {
 		return s.untag(f.Image, f.name)

@@ -28,6 +28,7 @@ import (
 	graphdriver "go.podman.io/storage/drivers"
 	"go.podman.io/storage/pkg/configfile"
 	"go.podman.io/storage/types"
+	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/dirs"
 	"github.com/rl-project/rl/storage"
@@ -62,10 +63,23 @@ func Open(o Options) (*Store, error) {
 	// What is read from here on must be no older than these facts.
 	s.facts = storage.GatherFacts(s.factFiles())
 	s.store, err = cstorage.GetStore(opts)
+	if errors.Is(err, unix.EROFS) {
+		s.opened = readOnly(o, opts)
+		s.store, err = cstorage.GetStore(s.opened)
+	}
 	if err != nil {
 		return nil, explainOpen(opts, err)
 	}
 	return s, nil
+}
+
+// readOnly opens a store on a disk that cannot be written as an additional one,
+// beside an empty one in the run-time folder: it can be looked at and saved.
+func readOnly(o Options, opts types.StoreOptions) types.StoreOptions {
+	opts.GraphDriverOptions = append(opts.GraphDriverOptions, "overlay.imagestore="+opts.GraphRoot)
+	opts.GraphRoot = filepath.Join(o.Runtime, "empty")
+	opts.RunRoot = filepath.Join(o.Runtime, "storage")
+	return opts
 }
 
 // chooseFolders moves the store into rl's own folder where the usual place
