@@ -102,19 +102,26 @@ func (c *crash) strike(t *testing.T) {
 	}
 }
 
-// tidy removes what there is; ps must show only what rm can remove.
+// tidy removes what there is; ps must show only what rm can remove. A monitor
+// whose command was killed may still be about to make its container.
 func (c *crash) tidy(t *testing.T) {
 	t.Helper()
-	listed := strings.Fields(c.OK(t, "ps", "-aq"))
-	if len(listed) > 1 {
-		t.Errorf("ps -a shows %d containers, one was made", len(listed))
-	}
-	for _, id := range listed {
-		c.OK(t, "inspect", id)
-		c.OK(t, "rm", "-f", id)
-	}
-	if left := c.OK(t, "ps", "-aq"); left != "" {
-		t.Errorf("after rm -f, ps -a still shows %q", left)
+	for begin := time.Now(); ; {
+		listed := strings.Fields(c.OK(t, "ps", "-aq"))
+		if len(listed) > 1 {
+			t.Errorf("ps -a shows %d containers, one was made", len(listed))
+		}
+		for _, id := range listed {
+			c.OK(t, "inspect", id)
+			c.OK(t, "rm", "-f", id)
+		}
+		monitors := slices.DeleteFunc(c.Processes(), func(p Process) bool { return !slices.Contains(p.Args, "monitor") })
+		if len(listed) == 0 && len(monitors) == 0 {
+			return
+		}
+		if time.Since(begin) > patience {
+			t.Fatalf("not gone after %v: %v", patience, monitors)
+		}
 	}
 }
 

@@ -230,7 +230,8 @@ func (e *Env) File(t testing.TB, name, content string) string {
 	return path
 }
 
-// Folder makes a folder that the Env's account owns and returns its path.
+// Folder makes a folder that the Env's account owns and returns its path. Its
+// containers can write there, also root's, whose ids are others than root.
 func (e *Env) Folder(t testing.TB) string {
 	t.Helper()
 	path, err := os.MkdirTemp(e.Home, "dir")
@@ -238,6 +239,9 @@ func (e *Env) Folder(t testing.TB) string {
 		t.Fatal(err)
 	}
 	e.own(t, path)
+	if err := os.Chmod(path, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	return path
 }
 

@@ -112,7 +112,7 @@ func TestVMRefusesAndSaysHow(t *testing.T) {
 
 func TestVMScope(t *testing.T) {
 	l := testerLogin(t)
-	l.OK(t, "rl run -d --name busy --network none --memory 50m "+Image+" sleep 1000")
+	l.OK(t, "rl run -d --name busy --network none --memory 50m "+Image+sleeper)
 	group := "/sys/fs/cgroup" + l.groupOf(t, l.pidOf(t, "busy"))
 	if !strings.HasSuffix(group, ".scope/container") {
 		t.Errorf("the container's group is %s", group)

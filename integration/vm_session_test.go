@@ -5,22 +5,20 @@ import (
 	"testing"
 )
 
-// waitLogout returns when the user's last session is over and, without
-// linger, the user's systemd with everything below it.
-const waitLogout = `for i in $(seq 150); do systemctl -q is-active user@1000.service || break; sleep 0.2; done`
-
-// waitSessions returns when systemd-logind knows of no session of tester.
-const waitSessions = `for i in $(seq 100); do loginctl list-sessions --no-legend | grep -q tester || break; sleep 0.2; done`
+// endSessions ends what is left of tester's sessions after the logout, as
+// systemd-logind does by itself where KillUserProcesses=yes.
+const endSessions = `loginctl list-sessions --no-legend | awk '$3 == "tester" {print $1}' | xargs -r loginctl terminate-session
+for i in $(seq 100); do loginctl list-sessions --no-legend | grep -q tester || break; sleep 0.2; done`
 
 // The user namespace was made by the first session and is needed by others.
 func TestVMFirstSessionLogsOut(t *testing.T) {
 	first, second := login(t, "tester"), testerLogin(t)
-	first.OK(t, "rl run -d --name early "+Image+" sleep 1000")
+	first.OK(t, "rl run -d --name early "+Image+sleeper)
 	first.Close()
 	if got := second.OK(t, "rl exec early echo still here"); got != "still here" {
 		t.Errorf("exec says %q", got)
 	}
-	second.OK(t, "rl run -d --name late --memory 20m "+Image+" sleep 1000")
+	second.OK(t, "rl run -d --name late --memory 20m "+Image+sleeper)
 	early := second.OK(t, "readlink /proc/"+second.pidOf(t, "early")+"/ns/user")
 	late := second.OK(t, "readlink /proc/"+second.pidOf(t, "late")+"/ns/user")
 	if early != late {
@@ -28,13 +26,25 @@ func TestVMFirstSessionLogsOut(t *testing.T) {
 	}
 }
 
-// Without linger, systemd ends what the user runs at the last logout. The
-// next login finds that out and can go on.
+// Debian lets processes outlive their session, and the user's systemd stays
+// as long as there is one. The holder of the user namespace is one.
 func TestVMLastSessionLogsOut(t *testing.T) {
-	l, root := login(t, "tester"), login(t, "root")
-	l.OK(t, "rl run -d --name mortal "+Image+" sleep 1000")
+	l := login(t, "tester")
+	l.OK(t, "rl run -d --name patient "+Image+sleeper)
 	l.Close()
-	root.OK(t, waitLogout)
+	l = testerLogin(t)
+	if got := l.OK(t, "rl exec patient echo here && rl ps --format '{{.Status}}'"); !strings.HasPrefix(got, "here\nUp ") {
+		t.Errorf("after the next login: %q", got)
+	}
+}
+
+// Everything of the user is ended while nobody looks. The next login finds
+// that out and can go on.
+func TestVMUserIsTerminated(t *testing.T) {
+	l, root := login(t, "tester"), login(t, "root")
+	l.OK(t, "rl run -d --name mortal "+Image+sleeper)
+	l.Close()
+	root.OK(t, "loginctl terminate-user tester; "+endSessions+"; systemctl stop user@1000.service")
 	l = testerLogin(t)
 	if got := l.OK(t, "rl ps -a --format '{{.Names}} {{.Status}}'"); !strings.HasPrefix(got, "mortal Exited") {
 		t.Errorf("after the next login: %q", got)
@@ -45,15 +55,18 @@ func TestVMLastSessionLogsOut(t *testing.T) {
 	l.OK(t, "rl start mortal && rl exec mortal true")
 }
 
-// With linger everything stays.
+// With linger containers stay when the sessions and their processes end. The
+// holder of the user namespace is among those; the namespace is found again
+// through the container.
 func TestVMLinger(t *testing.T) {
 	l, root := login(t, "tester"), login(t, "root")
-	l.OK(t, "loginctl enable-linger")
+	root.OK(t, "loginctl enable-linger tester")
 	defer root.OK(t, "loginctl disable-linger tester")
-	l.OK(t, "rl run -d --name lasting --memory 20m "+Image+" sleep 1000")
+	l.OK(t, "rl run -d --name lasting --memory 20m "+Image+sleeper)
 	pid := l.pidOf(t, "lasting")
+	namespace := l.OK(t, "readlink /proc/"+pid+"/ns/user")
 	l.Close()
-	root.OK(t, waitSessions)
+	root.OK(t, endSessions)
 	l = testerLogin(t)
 	if got := l.pidOf(t, "lasting"); got != pid {
 		t.Errorf("process %s became %s", pid, got)
@@ -61,11 +74,15 @@ func TestVMLinger(t *testing.T) {
 	if got := l.OK(t, "rl exec lasting echo here && rl ps --format '{{.Status}}'"); !strings.HasPrefix(got, "here\nUp ") {
 		t.Errorf("after the next login: %q", got)
 	}
+	l.OK(t, "rl run -d --name next "+Image+sleeper)
+	if got := l.OK(t, "readlink /proc/"+l.pidOf(t, "next")+"/ns/user"); got != namespace {
+		t.Errorf("the user namespace was %s and is now %s", namespace, got)
+	}
 }
 
 func TestVMReboot(t *testing.T) {
 	l := login(t, "tester")
-	l.OK(t, "rl run -d --name running "+Image+" sleep 1000; rl run --name done --network none "+Image+" sh -c 'exit 3'; true")
+	l.OK(t, "rl run -d --name running "+Image+sleeper+"; rl run --name done --network none "+Image+" sh -c 'exit 3'; true")
 	l.Close()
 	if err := virtual(t).Reboot(); err != nil {
 		t.Fatal(err)
@@ -82,7 +99,7 @@ func TestVMReboot(t *testing.T) {
 // Nobody is told that the power goes, and files not yet written are lost.
 func TestVMPowerCut(t *testing.T) {
 	l := login(t, "tester")
-	l.OK(t, "rl run -d --name written "+Image+" sleep 1000; sync; rl run -d --name unwritten "+Image+" sleep 1000")
+	l.OK(t, "rl run -d --name written "+Image+sleeper+"; sync; rl run -d --name unwritten "+Image+sleeper)
 	if err := virtual(t).CutPower(); err != nil {
 		t.Fatal(err)
 	}

@@ -87,6 +87,9 @@ const groupsGone = `for i in $(seq 50); do
 	sleep 0.2
 done; echo -n "$left"`
 
+// sleeper is a container's command that does nothing, and ends when asked.
+const sleeper = ` sh -c 'trap "exit 0" TERM; sleep 1000 & wait'`
+
 // pidOf is the container's first process, as the machine counts.
 func (l *Login) pidOf(t *testing.T, name string) string {
 	t.Helper()

@@ -9,7 +9,7 @@ import (
 func TestVMDelegatedUnit(t *testing.T) {
 	l := testerLogin(t)
 	l.OK(t, "systemd-run --user -q -p Type=oneshot -p RemainAfterExit=yes -p Delegate=yes --unit=inside "+
-		"rl run -d --name inside --network none --memory 20m "+Image+" sleep 1000")
+		"rl run -d --name inside --network none --memory 20m "+Image+sleeper)
 	pid := l.pidOf(t, "inside")
 	group := l.groupOf(t, pid)
 	unit, name, _ := strings.Cut(group, "/inside.service/")
@@ -31,7 +31,7 @@ func TestVMDelegatedUnit(t *testing.T) {
 func TestVMOrdinaryUnit(t *testing.T) {
 	l := testerLogin(t)
 	l.OK(t, "systemd-run --user -q -p Type=oneshot -p RemainAfterExit=yes --unit=beside "+
-		"rl run -d --name beside --network none --memory 20m "+Image+" sleep 1000")
+		"rl run -d --name beside --network none --memory 20m "+Image+sleeper)
 	group := l.groupOf(t, l.pidOf(t, "beside"))
 	if !strings.HasSuffix(group, ".scope/container") {
 		t.Errorf("the container is in %s", group)
@@ -45,7 +45,7 @@ func TestVMOrdinaryUnit(t *testing.T) {
 func TestVMSystemService(t *testing.T) {
 	l, root := testerLogin(t), login(t, "root")
 	root.OK(t, "systemd-run -q -p User=tester -p Type=oneshot -p RemainAfterExit=yes -p Delegate=yes --unit=system "+
-		"rl run -d --name system --network none --memory 20m "+Image+" sleep 1000")
+		"rl run -d --name system --network none --memory 20m "+Image+sleeper)
 	group := l.groupOf(t, l.pidOf(t, "system"))
 	if !strings.HasPrefix(group, "/system.slice/system.service/rl-") {
 		t.Errorf("the container is in %s", group)
