@@ -60,9 +60,13 @@ func (f *forwarder) accept() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err == nil {
-			go f.answer(conn)
+		if err != nil {
+			// Out of descriptors, most likely; connections that end free some.
+			f.log.Printf("published ports: %v", err)
+			time.Sleep(faultPause)
+			continue
 		}
+		go f.answer(conn)
 	}
 }
 

@@ -34,6 +34,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/rl-project/rl/slirp"
@@ -79,6 +80,7 @@ const (
 func Serve(ctx context.Context, ready *os.File, opts Options) error {
 	closeStrays(ready)
 	saveMemory()
+	allowManyFiles()
 	opts = withDefaults(opts)
 	lock, err := lockInstance(opts.RuntimeDir)
 	if err != nil {
@@ -108,6 +110,17 @@ func saveMemory() {
 }
 
 const maxProcessors = 4
+
+// allowManyFiles lets the uplink have as many connections as this process: the
+// runtime raises the soft limit for itself but not for its children unless it
+// is set explicitly.
+func allowManyFiles() {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
+		limit.Cur = limit.Max
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	}
+}
 
 func withDefaults(opts Options) Options {
 	if opts.ResolvConf == "" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -148,4 +149,38 @@ func TestThousandPorts(t *testing.T) {
 	if c := h.container("aaaa", "10000-10999:10000-10999"); len(c.Ports) != 1000 {
 		t.Errorf("%d ports are published", len(c.Ports))
 	}
+}
+
+// descriptors counts the open files of a process.
+func descriptors(t *testing.T, pid int) int {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func TestConnectionsLeaveNothingOpen(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	c := h.container("cccc", "8080:80")
+	go tellAddress(c.listen("tcp4", ":80"))
+	visit := func(n int) {
+		for range n {
+			if got, err := ask(net.Dial("tcp4", hostAddress+":8080")); err != nil || got != hostAddress {
+				t.Fatalf("got %q, %v", got, err)
+			}
+		}
+	}
+	visit(10) // opens what stays open
+	netd := c.status().PID
+	before := descriptors(t, netd)
+	visit(500)
+	// The runtime keeps a few pipes, through which data is spliced, for later.
+	const pool = 20
+	within(t, 5*time.Second, "all connections are closed", func() bool { return descriptors(t, netd) <= before+pool })
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/rl-project/rl/internal/footprint"
 	"github.com/rl-project/rl/slirp"
 	"github.com/rl-project/rl/slirp/internal/wire"
-	"golang.org/x/sys/unix"
 )
 
 // server accepts monitors and keeps count of them.
@@ -36,6 +35,10 @@ type server struct {
 
 	idler *footprint.Idler
 }
+
+// faultPause keeps a fault of the machine, such as too many open files, from
+// turning an accept loop into a busy one.
+const faultPause = 100 * time.Millisecond
 
 // settled is when an attachment and what it started are over.
 const settled = time.Second
@@ -69,9 +72,7 @@ func (s *server) run() error {
 		}
 		if err != nil {
 			s.log.Printf("accepting a monitor: %v", err)
-			if !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) && !errors.Is(err, unix.ECONNABORTED) {
-				s.stop()
-			}
+			time.Sleep(faultPause)
 			continue
 		}
 		go s.serve(conn)

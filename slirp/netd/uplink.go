@@ -30,6 +30,7 @@ type uplink struct {
 	candidates []candidate
 	log        *log.Logger
 	ns         *namespace
+	h          *netlink.Handle // in ns
 
 	quit chan struct{} // closed by stop
 	done chan struct{} // closed when the process has ended for good
@@ -44,7 +45,7 @@ type uplink struct {
 // newUplink prepares the tap device. A machine without one has no uplink, but
 // its containers may still reach one another.
 func newUplink(opts Options, log *log.Logger, ns *namespace, h *netlink.Handle, exists bool) (*uplink, error) {
-	u := &uplink{log: log, ns: ns, quit: make(chan struct{}), done: make(chan struct{}), settled: make(chan struct{})}
+	u := &uplink{log: log, ns: ns, h: h, quit: make(chan struct{}), done: make(chan struct{}), settled: make(chan struct{})}
 	if _, err := h.LinkByName(tapName); !exists || err != nil {
 		if err := createTap(ns, h); err != nil {
 			u.err = fmt.Errorf("no tap device: %w", err)
@@ -167,15 +168,12 @@ func (u *uplink) settle(name string, pid int, err error) {
 	close(u.settled)
 }
 
-// run runs one candidate until it ends and reports whether it was ever ready:
-// whether it opened the tap device, which the kernel tells as the device
-// getting its carrier.
+// run runs one candidate until it ends and reports whether it was ever ready.
 func (u *uplink) run(c candidate) (ready bool, err error) {
-	events, stopEvents, err := watchCarrier(u.ns)
-	if err != nil {
-		return false, err
+	// The process before may still be on its way out.
+	if !u.tapBecomes(false, u.quit) {
+		return false, errors.New("the tap device is in use by a process that does not end")
 	}
-	defer stopEvents()
 	cmd, err := c.command(u.ns)
 	if err != nil {
 		return false, err
@@ -189,34 +187,54 @@ func (u *uplink) run(c candidate) (ready bool, err error) {
 		return false, err
 	}
 	ended := make(chan struct{})
-	readyResult := make(chan bool, 1)
-	go func() { readyResult <- u.awaitReady(c, cmd.Process, events, ended) }()
+	result := make(chan bool, 1)
+	go func() { result <- u.attend(c, cmd.Process, ended) }()
 	err = cmd.Wait()
 	close(ended)
-	ready = <-readyResult
-	return ready, fmt.Errorf("it ended (%w): %s", orExit(err), complaints.String())
+	return <-result, fmt.Errorf("it ended (%w): %s", orExit(err), complaints.String())
 }
 
-// awaitReady settles the attempt when the process opened the device, and kills
-// the process on stop or when it does not come that far.
-func (u *uplink) awaitReady(c candidate, process *os.Process, events <-chan struct{}, ended <-chan struct{}) (ready bool) {
-	timeout := time.NewTimer(readyTimeout)
-	defer timeout.Stop()
-	for {
+// attend settles the attempt when the process is ready, and kills it on stop
+// or when it does not come that far.
+func (u *uplink) attend(c candidate, process *os.Process, ended <-chan struct{}) (ready bool) {
+	if ready = u.tapBecomes(true, ended); ready {
+		u.settle(c.name, process.Pid, nil)
 		select {
-		case <-events:
-			events, timeout.C, ready = nil, nil, true
-			u.settle(c.name, process.Pid, nil)
-		case <-timeout.C:
-			process.Kill()
 		case <-u.quit:
-			process.Kill()
-			<-ended
-			return ready
 		case <-ended:
-			return ready
 		}
 	}
+	process.Kill()
+	<-ended
+	return ready
+}
+
+// tapBecomes waits until the tap device is held open by a process and passes
+// packets, or until it is not held. False means that instead stop was closed,
+// or readyTimeout passed.
+//
+// The kernel's messages about this would come up to a second late when an
+// uplink is replaced quickly. Looking takes 50 µs.
+func (u *uplink) tapBecomes(open bool, stop <-chan struct{}) bool {
+	timeout := time.After(readyTimeout)
+	for tick := time.Tick(time.Millisecond); u.tapOpen() != open; {
+		select {
+		case <-tick:
+		case <-stop:
+			return false
+		case <-timeout:
+			return false
+		}
+	}
+	return true
+}
+
+// tapOpen reports whether a process holds the tap device open. The flag tells
+// so at once, the state only when the device's queue is ready too: before
+// that, packets are dropped.
+func (u *uplink) tapOpen() bool {
+	link, err := u.h.LinkByName(tapName)
+	return err == nil && link.Attrs().RawFlags&unix.IFF_LOWER_UP != 0 && link.Attrs().OperState == netlink.OperUp
 }
 
 func orExit(err error) error {
@@ -224,27 +242,4 @@ func orExit(err error) error {
 		return errors.New("exit status 0")
 	}
 	return err
-}
-
-// watchCarrier returns a channel that gets a value when the tap device gets its
-// carrier.
-func watchCarrier(ns *namespace) (<-chan struct{}, func(), error) {
-	updates := make(chan netlink.LinkUpdate)
-	stop := make(chan struct{})
-	err := ns.do(func() error { return netlink.LinkSubscribe(updates, stop) })
-	if err != nil {
-		return nil, nil, fmt.Errorf("watching the tap device: %w", err)
-	}
-	carrier := make(chan struct{}, 1)
-	go func() {
-		for update := range updates {
-			if update.Attrs().Name == tapName && update.IfInfomsg.Flags&unix.IFF_LOWER_UP != 0 {
-				select {
-				case carrier <- struct{}{}:
-				default:
-				}
-			}
-		}
-	}()
-	return carrier, func() { close(stop) }, nil
 }
