@@ -114,11 +114,34 @@ func (m machine) create(ctx context.Context, o Options) (*Group, error) {
 	if m.unit != "" && sd.delegates(ctx, m.unit) {
 		return below(ctx, m.unit, GroupName(o.ID))
 	}
-	scope, err := sd.startScope(ctx, m, o)
+	scope := containerScope(m, o)
+	if err := sd.start(ctx, scope); err != nil {
+		return nil, err
+	}
+	home, err := scopeOf(o.PID, scope.name)
 	if err != nil {
 		return nil, err
 	}
-	return nest(ctx, scope, o)
+	return nest(ctx, home, o)
+}
+
+// Settle moves a process that serves all containers of the user, such as the holder of the user
+// namespace, out of the session, service or container that happened to start it and into a scope
+// rl-NAME.scope, so that it lives as long as the user's systemd. Name has only lower case letters.
+// Where no systemd answers the error wraps ErrNoSystemd and the process stays where it is.
+func Settle(ctx context.Context, name string, pid int) error {
+	m := machine{Mode: mounted(Root), uid: hostUID()}
+	if m.Mode != Unified {
+		return fmt.Errorf("%w: this machine has %s", ErrNoSystemd, m.Mode)
+	}
+	ctx, cancel := context.WithTimeout(ctx, systemdTimeout)
+	defer cancel()
+	sd, err := connect(ctx, m.uid)
+	if err != nil {
+		return err
+	}
+	defer sd.conn.Close()
+	return sd.start(ctx, helperScope(name, pid))
 }
 
 // refuse returns the limits that neither the group nor Watch can enforce. Cause is why there is no group.

@@ -127,6 +127,19 @@ func TestNextMonitorJoinsWhatIsLeft(t *testing.T) {
 	}
 }
 
+func TestSettle(t *testing.T) {
+	needScopes(t)
+	for range 2 {
+		m := monitor(t)
+		if err := Settle(t.Context(), "unittest", m.cmd.Process.Pid); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := groupOf(fmt.Sprint(m.cmd.Process.Pid)); err != nil || filepath.Base(got) != "rl-unittest.scope" {
+			t.Errorf("the process is in %s (%v)", got, err)
+		}
+	}
+}
+
 func TestMissingControllerIsNamed(t *testing.T) {
 	needScopes(t)
 	if Discover(t.Context()).Has("io") {

@@ -147,33 +147,40 @@ func unitObject(unit string) dbus.ObjectPath {
 	return systemdPath + "/unit/" + dbus.ObjectPath(b.String())
 }
 
-// startScope has systemd put the monitor in a scope of its own and returns the scope's group.
+// scope is a scope to be started for a process.
+type scope struct {
+	name       string
+	pid        int
+	subgroup   string // where the process goes when the scope is there already
+	properties []property
+}
+
+// start has systemd put the process in the scope, alone.
 //
-// A scope of that name that still exists is this container's from an earlier start. Helpers of the
-// user that its monitor started may live in it for longer, so the new monitor joins them; one that
-// is just being stopped cannot be joined, and is waited for.
-func (sd *systemd) startScope(ctx context.Context, m machine, o Options) (string, error) {
-	name := GroupName(o.ID) + scopeSuffix
+// A scope of that name that still exists is an earlier one of the same purpose. Helpers that
+// a monitor started may live in it for longer than the monitor, so the new process joins them; a
+// scope that is just being stopped cannot be joined, and is waited for.
+func (sd *systemd) start(ctx context.Context, s scope) error {
 	start := func() error {
-		return sd.job(ctx, name, "StartTransientUnit", name, "fail", scopeProperties(m, o), []aux{})
+		return sd.job(ctx, s.name, "StartTransientUnit", s.name, "fail", s.properties, []aux{})
 	}
 	err := start()
 	if isError(err, unitExists) {
-		err = sd.join(ctx, name, o.PID)
-		if err != nil && sd.job(ctx, name, "StopUnit", name, "replace") == nil {
+		err = sd.join(ctx, s)
+		if err != nil && sd.job(ctx, s.name, "StopUnit", s.name, "replace") == nil {
 			err = start()
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("start %s: %w", name, err)
+		return fmt.Errorf("start %s: %w", s.name, err)
 	}
-	return scopeOf(o.PID, name)
+	return nil
 }
 
-// join moves a process into the supervisor group of a running scope.
-func (sd *systemd) join(ctx context.Context, scope string, pid int) error {
+// join moves the process into a running scope.
+func (sd *systemd) join(ctx context.Context, s scope) error {
 	return sd.manager.CallWithContext(ctx, managerIface+".AttachProcessesToUnit", 0,
-		scope, "/"+supervisorName, []uint32{uint32(pid)}).Err
+		s.name, s.subgroup, []uint32{uint32(s.pid)}).Err
 }
 
 // property and aux are the structures (sv) and (sa(sv)) of StartTransientUnit.
@@ -187,22 +194,32 @@ type aux struct {
 	Properties []property
 }
 
-// scopeProperties describe the scope. What a service starts ends with it, in a scope of its own
-// too, hence BindsTo. There is no After: a oneshot service is still starting while it runs the
+func set(name string, value any) property { return property{name, dbus.MakeVariant(value)} }
+
+// containerScope describes a container's scope. What a service starts ends with it, in a scope of
+// its own too, hence BindsTo. There is no After: a oneshot service is still starting while it runs the
 // caller, and a scope ordered after it would wait for ever.
-func scopeProperties(m machine, o Options) []property {
-	set := func(name string, value any) property { return property{name, dbus.MakeVariant(value)} }
-	list := []property{
+func containerScope(m machine, o Options) scope {
+	s := scope{name: GroupName(o.ID) + scopeSuffix, pid: o.PID, subgroup: "/" + supervisorName, properties: []property{
 		set("Description", "rl container "+o.ID[:idLength]),
 		set("PIDs", []uint32{uint32(o.PID)}),
 		set("Delegate", true),
 		set("CollectMode", "inactive-or-failed"),
 		set("TimeoutStopUSec", uint64(stopTimeout.Microseconds())),
-	}
+	}}
 	if unit := filepath.Base(m.unit); isService(unit) {
-		list = append(list, set("BindsTo", []string{unit}))
+		s.properties = append(s.properties, set("BindsTo", []string{unit}))
 	}
-	return list
+	return s
+}
+
+// helperScope describes the scope of a process that serves all containers of the user.
+func helperScope(name string, pid int) scope {
+	return scope{name: prefix + name + scopeSuffix, pid: pid, properties: []property{
+		set("Description", "rl "+name),
+		set("PIDs", []uint32{uint32(pid)}),
+		set("CollectMode", "inactive-or-failed"),
+	}}
 }
 
 // job calls a method that starts a job and waits until the job is removed. Signals arrive from

@@ -36,7 +36,7 @@ type Kill struct {
 // the kernel's OOM killer would choose. A process that allocates faster than the
 // samples follow overshoots, and files in tmpfs that nobody has mapped are not counted.
 //
-// Measured with one idle process and 20 MiB: 0.1% of a core.
+// Measured with one idle process and 20 MiB: 0.13% of a core, 14 samples a second.
 func Watch(ctx context.Context, o WatchOptions) error {
 	init, err := unix.PidfdOpen(o.Init, 0)
 	if errors.Is(err, unix.ESRCH) {

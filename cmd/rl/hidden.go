@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/slirp/netd"
 )
@@ -40,6 +41,9 @@ func (*netdCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	// All containers need it, not only the one in whose scope it was started.
+	// Without a systemd to ask it stays there, and comes back when that ends.
+	_ = cgroup2.Settle(context.Background(), "network", os.Getpid())
 	builtin := func() ([]string, error) {
 		program, err := fullProgram(places)
 		if program == "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/userns"
 )
 
@@ -18,7 +20,10 @@ func (a *app) namespace() (*userns.Namespace, error) {
 	if err != nil {
 		return nil, err
 	}
-	ns, err := userns.Open(places, userns.Options{Warn: func(line string) { a.warnf("%s", line) }})
+	ns, err := userns.Open(places, userns.Options{
+		Adopt: func(holder int) error { return cgroup2.Settle(context.Background(), "holder", holder) },
+		Warn:  func(line string) { a.warnf("%s", line) },
+	})
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
