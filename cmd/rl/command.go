@@ -126,7 +126,13 @@ func parse(a *app, cmd command, flags any, args []string) error {
 		printCommandHelp(a.stdout, cmd, parser)
 		return errHelp
 	}
+	if f := readLine(parser, args).awaits; f != nil {
+		return fmt.Errorf("--%s needs a value", f.Name) // kong takes the end of the line for one
+	}
 	_, err = parser.Parse(args)
+	if err != nil && strings.HasPrefix(err.Error(), `expected "<`) {
+		return fmt.Errorf("something is missing: the form is rl %s %s", cmd.name, cmd.usage)
+	}
 	return err
 }
 
@@ -161,39 +167,44 @@ func wantsHelp(parser *kong.Kong, args []string) bool {
 	return false
 }
 
-// nearest returns the known name that typed most likely meant, or "".
+// nearest returns the known name that typed most likely meant, or "". Of two
+// that are equally near it is the longer one: letters are left out more often
+// than added.
 func nearest(typed string, known map[string]command) string {
-	best, limit := "", 1+len(typed)/3
+	best, least := "", 1+max(1, len(typed)/3)
 	for name, c := range known {
 		if c.group == "" {
 			continue
 		}
 		d := editDistance(typed, name)
-		if d < limit || d == limit && best != "" && name < best {
-			best, limit = name, d
+		if d < least || d == least && best != "" && (len(name) > len(best) || len(name) == len(best) && name < best) {
+			best, least = name, d
 		}
 	}
 	return best
 }
 
-// editDistance counts the insertions, deletions and substitutions between two
-// short words (Levenshtein).
+// editDistance counts the insertions, deletions, substitutions and swaps of
+// neighbours between two short words.
 func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
+	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			cost := row[j]
 			if a[i] != b[j] {
 				cost++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			next[j+1] = min(cost, row[j+1]+1, next[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
 		}
+		before, row = row, next
 	}
 	return row[len(b)]
 }
