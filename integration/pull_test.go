@@ -504,3 +504,31 @@ func TestPolicy(t *testing.T) {
 	e.OK(t, "pull", registry.Addr+"/allowed:1")
 	e.Run(t, "pull", registry.Addr+"/other:1").Exits(t, 1).Says(t, "rejected")
 }
+
+// TestRunPulls runs images that are not there yet.
+func TestRunPulls(t *testing.T) {
+	Need(t, DockerRegistry, Skopeo, RealImages)
+	registry := StartRegistry(t)
+	registry.Push(t, "oci-archive:"+Archive("alpine-3.20.3.tar"), "alpine:1")
+	eachFresh(t, func(t *testing.T, e *Env) {
+		ref := registry.Addr + "/alpine:1"
+		run := func(more ...string) Result {
+			return e.Run(t, slices.Concat([]string{"run", "--rm", "--network", "none"}, more, []string{ref, "echo", "ran"})...)
+		}
+		run("--pull", "never").Exits(t, 125).Says(t, "no such image")
+		if r := run().Says(t, "Unable to find image '"+ref+"' locally", "Pull complete"); r.OK(t) != "ran" {
+			t.Error(r)
+		}
+		if r := run(); r.OK(t) != "ran" || r.Err != "" {
+			t.Error(r)
+		}
+		if r := run("--pull", "always"); r.OK(t) != "ran" {
+			t.Error(r)
+		}
+		e.OK(t, "rmi", ref)
+		if r := run("--quiet"); r.OK(t) != "ran" || r.Err != "" {
+			t.Error(r)
+		}
+		e.Run(t, "run", "--rm", registry.Addr+"/nothing", "true").Exits(t, 125).Says(t, "no such image")
+	})
+}

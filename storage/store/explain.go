@@ -29,6 +29,8 @@ func explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, context.Canceled):
+		return &told{"interrupted", err}
 	case is(unix.ENOSPC):
 		return fmt.Errorf("%w; free some space, for example with 'rl rmi'", oneLine(err))
 	case is(unix.EDQUOT):

@@ -107,21 +107,30 @@ type healthcheck struct {
 	Retries       int           `json:",omitempty"`
 }
 
-// config reads the configuration of a stored image. Its digest need not be the
-// image's id: the manifest says what it is.
-func (s *Store) config(img *cstorage.Image) (config, error) {
-	var c config
+// configBlob returns the configuration of a stored image as it came. Its digest
+// need not be the image's id: the manifest says what it is.
+func (s *Store) configBlob(img *cstorage.Image) ([]byte, error) {
 	data, err := s.store.ImageBigData(img.ID, cstorage.ImageDigestBigDataKey)
 	if err != nil {
-		return c, fmt.Errorf("manifest of image %s: %w", shortID(img.ID), err)
+		return nil, fmt.Errorf("manifest of image %s: %w", shortID(img.ID), err)
 	}
 	m, err := manifest.FromBlob(data, manifest.GuessMIMEType(data))
 	if err != nil {
-		return c, fmt.Errorf("manifest of image %s: %w", shortID(img.ID), err)
+		return nil, fmt.Errorf("manifest of image %s: %w", shortID(img.ID), err)
 	}
 	data, err = s.store.ImageBigData(img.ID, m.ConfigInfo().Digest.String())
 	if err != nil {
-		return c, fmt.Errorf("configuration of image %s: %w", shortID(img.ID), err)
+		return nil, fmt.Errorf("configuration of image %s: %w", shortID(img.ID), err)
+	}
+	return data, nil
+}
+
+// config reads the configuration of a stored image.
+func (s *Store) config(img *cstorage.Image) (config, error) {
+	var c config
+	data, err := s.configBlob(img)
+	if err != nil {
+		return c, err
 	}
 	if err := json.Unmarshal(data, &c); err != nil {
 		return c, fmt.Errorf("configuration of image %s: %w", shortID(img.ID), err)

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/oci/layout"
 
@@ -46,7 +45,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (id st
 	}
 	defer func() { err = errors.Join(err, tmp.Close()) }()
 	dir := filepath.Join(tmp.Path, "layout")
-	if err := writeLayout(dir, r, c); err != nil {
+	if err := writeLayout(ctx, dir, r, c); err != nil {
 		return "", explain(err)
 	}
 	ref, err := layout.NewIndexReference(dir, 0)
@@ -89,78 +88,45 @@ func importedConfig(o ImportOptions) (config, error) {
 }
 
 // writeLayout makes an OCI layout of an image with one layer.
-func writeLayout(dir string, rootfs io.Reader, c config) error {
-	blobs := filepath.Join(dir, ispec.ImageBlobsDir, digest.Canonical.String())
-	if err := os.MkdirAll(blobs, 0o700); err != nil {
+func writeLayout(ctx context.Context, dir string, rootfs io.Reader, c config) error {
+	l, err := newLayout(dir)
+	if err != nil {
 		return err
 	}
-	layer, err := writeLayer(blobs, rootfs)
+	file := filepath.Join(dir, "rootfs.tar")
+	if err := unpackTo(ctx, file, rootfs); err != nil {
+		return err
+	}
+	layer, err := addRootfs(l, file)
 	if err != nil {
 		return err
 	}
 	c.RootFS = ispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}}
-	configured, err := writeBlob(blobs, ispec.MediaTypeImageConfig, c)
+	data, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	m, err := writeBlob(blobs, ispec.MediaTypeImageManifest, ispec.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageManifest,
-		Config: configured, Layers: []ispec.Descriptor{layer},
-	})
+	configured, err := l.blob(ispec.MediaTypeImageConfig, data)
 	if err != nil {
 		return err
 	}
-	index := ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []ispec.Descriptor{m}}
-	return errors.Join(
-		writeJSON(filepath.Join(dir, ispec.ImageIndexFile), index),
-		writeJSON(filepath.Join(dir, ispec.ImageLayoutFile), ispec.ImageLayout{Version: ispec.ImageLayoutVersion}),
-	)
+	return errors.Join(l.image(configured, []ispec.Descriptor{layer}, nil), l.finish())
 }
 
-// writeLayer stores an uncompressed tar under its digest, after looking through
-// it: a tar that is none would otherwise make an empty image.
-func writeLayer(blobs string, rootfs io.Reader) (ispec.Descriptor, error) {
-	file := filepath.Join(blobs, "layer")
-	if err := unpackTo(file, rootfs); err != nil {
-		return ispec.Descriptor{}, err
-	}
+// addRootfs makes a tar the layer, after looking through it: a tar that is none
+// would otherwise make an empty image.
+func addRootfs(l *layoutWriter, file string) (d ispec.Descriptor, err error) {
 	kind, err := sniffFile(file)
 	if err != nil {
-		return ispec.Descriptor{}, err
+		return d, err
 	}
 	if kind == dockerArchive || kind == ociArchive {
-		return ispec.Descriptor{}, fmt.Errorf("%w of a root file system: it holds images; 'rl load' stores them", ErrArchive)
+		return d, fmt.Errorf("%w of a root file system: it holds images; 'rl load' stores them", ErrArchive)
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return ispec.Descriptor{}, err
+		return d, err
 	}
-	defer f.Close()
-	sum, err := digest.FromReader(f)
-	if err != nil {
-		return ispec.Descriptor{}, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return ispec.Descriptor{}, err
-	}
-	d := ispec.Descriptor{MediaType: ispec.MediaTypeImageLayer, Digest: sum, Size: info.Size()}
-	return d, os.Rename(file, filepath.Join(blobs, sum.Encoded()))
-}
-
-func writeBlob(blobs, mediaType string, value any) (ispec.Descriptor, error) {
-	data, err := json.Marshal(value)
-	if err != nil {
-		return ispec.Descriptor{}, err
-	}
-	d := ispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-	return d, os.WriteFile(filepath.Join(blobs, d.Digest.Encoded()), data, 0o600)
-}
-
-func writeJSON(file string, value any) error {
-	data, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, data, 0o600)
+	d, err = l.layer(f)
+	return d, errors.Join(err, f.Close(), os.Remove(file))
 }

@@ -44,7 +44,7 @@ func (s *Store) Load(ctx context.Context, r io.Reader, o PullOptions) (loaded []
 	}
 	defer func() { err = errors.Join(err, tmp.Close()) }()
 	file := filepath.Join(tmp.Path, "archive.tar")
-	if err := unpackTo(file, r); err != nil {
+	if err := unpackTo(ctx, file, r); err != nil {
 		return nil, explain(err)
 	}
 	kind, err := sniffFile(file)

@@ -7,12 +7,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	dockerarchive "go.podman.io/image/v5/docker/archive"
 	"go.podman.io/image/v5/docker/reference"
-	"go.podman.io/image/v5/oci/layout"
 	istorage "go.podman.io/image/v5/storage"
 	"go.podman.io/image/v5/types"
+	cstorage "go.podman.io/storage"
+	"go.podman.io/storage/pkg/archive"
 )
 
 // Formats of Save.
@@ -73,28 +76,28 @@ func (s *Store) gather(refs []string) ([]saved, error) {
 }
 
 func (s *Store) saveDocker(ctx context.Context, w io.Writer, file string, images []saved) error {
-	archive, err := dockerarchive.NewWriter(nil, file)
+	out, err := dockerarchive.NewWriter(nil, file)
 	if err != nil {
 		return explain(err)
 	}
 	for _, img := range images {
-		if err = s.saveInto(ctx, archive, img); err != nil {
+		if err = s.saveInto(ctx, out, img); err != nil {
 			break
 		}
 	}
-	if err = errors.Join(err, archive.Close()); err != nil {
+	if err = errors.Join(err, out.Close()); err != nil {
 		return explain(err)
 	}
 	return copyFile(w, file)
 }
 
-func (s *Store) saveInto(ctx context.Context, archive *dockerarchive.Writer, img saved) error {
+func (s *Store) saveInto(ctx context.Context, out *dockerarchive.Writer, img saved) error {
 	var first reference.NamedTagged
 	sys := &types.SystemContext{}
 	if len(img.names) > 0 {
 		first, sys.DockerArchiveAdditionalTags = img.names[0], img.names[1:]
 	}
-	target, err := archive.NewReference(first)
+	target, err := out.NewReference(first)
 	if err != nil {
 		return err
 	}
@@ -104,25 +107,69 @@ func (s *Store) saveInto(ctx context.Context, archive *dockerarchive.Writer, img
 // saveOCI makes a layout, in which images share their layers, and writes it as
 // one archive.
 func (s *Store) saveOCI(ctx context.Context, w io.Writer, dir string, images []saved) error {
+	l, err := newLayout(dir)
+	if err != nil {
+		return explain(err)
+	}
 	for _, img := range images {
-		names := []string{""}
-		if len(img.names) > 0 {
-			names = names[:0]
-		}
-		for _, n := range img.names {
-			names = append(names, n.String())
-		}
-		for _, name := range names {
-			target, err := layout.NewReference(dir, name)
-			if err != nil {
-				return err
-			}
-			if err := s.copyOut(ctx, target, img.id, &types.SystemContext{}); err != nil {
-				return err
-			}
+		if err := s.addImage(ctx, l, img); err != nil {
+			return explain(fmt.Errorf("save image %s: %w", shortID(img.id), err))
 		}
 	}
+	if err := l.finish(); err != nil {
+		return explain(err)
+	}
 	return explain(archiveLayout(w, dir))
+}
+
+// addImage writes an image with its configuration as it is. The library would
+// rewrite the one of an image in Docker's format, after which it has another id
+// and has lost what the OCI specification does not know, such as health checks.
+func (s *Store) addImage(ctx context.Context, l *layoutWriter, img saved) error {
+	stored, err := s.store.Image(img.id)
+	if err != nil {
+		return err
+	}
+	data, err := s.configBlob(stored)
+	if err != nil {
+		return err
+	}
+	layers, err := s.layers(stored)
+	if err != nil {
+		return err
+	}
+	var written []ispec.Descriptor
+	for _, layer := range slices.Backward(layers) {
+		d, err := s.addLayer(ctx, l, layer)
+		if err != nil {
+			return err
+		}
+		written = append(written, d)
+	}
+	configured, err := l.blob(ispec.MediaTypeImageConfig, data)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, n := range img.names {
+		names = append(names, n.String())
+	}
+	return l.image(configured, written, names)
+}
+
+// addLayer writes a layer's archive as it was when it came, uncompressed.
+func (s *Store) addLayer(ctx context.Context, l *layoutWriter, layer *cstorage.Layer) (d ispec.Descriptor, err error) {
+	plain := archive.Uncompressed
+	content, err := s.store.Diff("", layer.ID, &cstorage.DiffOptions{Compression: &plain})
+	if err != nil {
+		return d, err
+	}
+	defer func() { err = errors.Join(err, content.Close()) }()
+	d, err = l.layer(untilDone{ctx, content})
+	if err == nil && layer.UncompressedDigest != "" && d.Digest != layer.UncompressedDigest {
+		err = fmt.Errorf("layer %s has changed since it was stored; pull the image again", shortID(layer.ID))
+	}
+	return d, err
 }
 
 // copyOut copies a stored image to another place.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -71,8 +72,20 @@ func isLayout(dir string) bool {
 }
 
 // unpackTo writes what r holds to a file, uncompressed, whatever it was
-// compressed with: gzip, bzip2, xz or zstd.
-func unpackTo(file string, r io.Reader) (err error) {
+// compressed with: gzip, bzip2, xz or zstd. It returns when ctx ends even while
+// r, which may be a pipe that nobody writes to, gives nothing.
+func unpackTo(ctx context.Context, file string, r io.Reader) error {
+	done := make(chan error, 1)
+	go func() { done <- unpack(file, untilDone{ctx, r}) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func unpack(file string, r io.Reader) (err error) {
 	plain, _, err := compression.AutoDecompress(r)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrArchive, err)
@@ -89,9 +102,22 @@ func unpackTo(file string, r io.Reader) (err error) {
 	return err
 }
 
+// untilDone reads from r while ctx lasts.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u untilDone) Read(b []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(b)
+}
+
 // isDamaged reports whether reading failed because of what was read, and not
 // because of the disk.
 func isDamaged(err error) bool {
 	var disk *os.PathError
-	return err != nil && !errors.As(err, &disk)
+	return err != nil && !errors.As(err, &disk) && !errors.Is(err, context.Canceled)
 }
