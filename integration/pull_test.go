@@ -525,10 +525,6 @@ func TestRunPulls(t *testing.T) {
 		if r := run("--pull", "always"); r.OK(t) != "ran" {
 			t.Error(r)
 		}
-		e.OK(t, "rmi", ref)
-		if r := run("--quiet"); r.OK(t) != "ran" || r.Err != "" {
-			t.Error(r)
-		}
 		e.Run(t, "run", "--rm", registry.Addr+"/nothing", "true").Exits(t, 125).Says(t, "no such image")
 	})
 }
