@@ -36,6 +36,7 @@ type Process struct {
 	PID     int // in the pid namespace of the caller
 	program *Program
 	status  *os.File
+	early   []record // read by Report, meant for Wait
 }
 
 // cloneArgs is struct clone_args of clone3(2), version 2 (kernel 5.7).
@@ -111,7 +112,7 @@ func (p *Process) Wait() error {
 	defer p.status.Close()
 	var tolerated []error
 	for {
-		r, err := p.read()
+		r, err := p.next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -134,17 +135,42 @@ func (p *Process) Wait() error {
 }
 
 // Report waits for the value that the child sends by a Program.Report step.
+//
+// A process that the child cloned writes to the same pipe and may be faster:
+// what it says before the report is kept for Wait.
 func (p *Process) Report() (int, error) {
-	r, err := p.read()
-	switch {
-	case errors.Is(err, io.EOF):
-		return 0, ErrGone
-	case err != nil:
-		return 0, err
-	case r.kind == recordReport:
-		return int(r.value), nil
+	for {
+		r, err := p.read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return 0, p.gone()
+		case err != nil:
+			return 0, err
+		case r.kind == recordReport:
+			return int(r.value), nil
+		}
+		p.early = append(p.early, r)
 	}
-	return 0, &StepError{Step: p.program.steps[r.step].name, Err: syscall.Errno(r.value)}
+}
+
+// gone is why no report came: the step that failed, if it said so.
+func (p *Process) gone() error {
+	for _, r := range p.early {
+		if r.kind == recordFailed {
+			return &StepError{Step: p.program.steps[r.step].name, Err: syscall.Errno(r.value)}
+		}
+	}
+	return ErrGone
+}
+
+// next returns the next record, first those that Report passed over.
+func (p *Process) next() (record, error) {
+	if len(p.early) > 0 {
+		r := p.early[0]
+		p.early = p.early[1:]
+		return r, nil
+	}
+	return p.read()
 }
 
 func (p *Process) read() (record, error) {

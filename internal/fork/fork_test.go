@@ -110,6 +110,51 @@ func TestReportAcrossASecondClone(t *testing.T) {
 	}
 }
 
+// A second child that fails a step before the first one reports must not be
+// taken for the report; and its process id is still learnt, to be reaped.
+func TestReportBehindRecordsOfTheSecondChild(t *testing.T) {
+	tests := []struct {
+		name    string
+		program string
+		fails   bool
+	}{{"which goes on", "/bin/true", false}, {"which gives up", "/missing/too", true}}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			first, second, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer first.Close()
+			defer second.Close()
+			p := new(Program)
+			pid := p.NewSlot()
+			var parent Label
+			p.Call("clone", unix.SYS_CLONE, int(unix.CLONE_PARENT)|int(unix.SIGCHLD), 0, 0, 0, 0).Save(pid).IfNonZero(&parent)
+			p.Call("change", unix.SYS_CHDIR, "/missing").Allow(unix.ENOENT).Reported()
+			p.Call("execute", unix.SYS_EXECVE, test.program, []string{"true"}, []string{}).Allow(unix.ENOENT).Reported()
+			p.Call("let the first child go on", unix.SYS_WRITE, int(second.Fd()), "x", 1)
+			p.Fail("found no program", unix.ENOENT)
+			p.Mark(&parent)
+			if test.fails {
+				p.Call("wait", unix.SYS_READ, int(first.Fd()), make([]byte, 1), 1)
+			}
+			p.Report("process id", pid)
+			p.Exit()
+			child := start(t, p, Options{})
+			grandchild, err := child.Report()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := child.Wait(); (err != nil) != test.fails {
+				t.Errorf("got %v", err)
+			}
+			if _, err := syscall.Wait4(grandchild, nil, 0, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestManyAtOnce(t *testing.T) {
 	done := make(chan error)
 	for range 16 {
