@@ -29,6 +29,12 @@ var lookCommands = []command{
 		examples: []string{"rl container inspect web", "rl container inspect -f '{{json .Config.Env}}' web"},
 		new:      func() any { return new(containerInspectCmd) },
 	},
+	{
+		name: "port", aliases: []string{"container port"}, group: groupLook,
+		summary: "Show where the ports of a container are published", usage: "CONTAINER [PORT[/PROTOCOL]]",
+		examples: []string{"rl port web", "rl port web 80"},
+		new:      func() any { return new(portCmd) },
+	},
 }
 
 type inspectFlags struct {

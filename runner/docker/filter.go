@@ -169,14 +169,14 @@ func filterNetwork(_ runner.Store, value string) (test, error) {
 func filterPublish(_ runner.Store, value string) (test, error) {
 	in, err := portTest(value)
 	return func(v runner.View) bool {
-		return slices.ContainsFunc(published(v), func(p slirp.PortMapping) bool { return in(p.Host, p.Protocol) })
+		return slices.ContainsFunc(Published(v), func(p slirp.PortMapping) bool { return in(p.Host, p.Protocol) })
 	}, err
 }
 
 func filterExpose(_ runner.Store, value string) (test, error) {
 	in, err := portTest(value)
 	return func(v runner.View) bool {
-		if slices.ContainsFunc(published(v), func(p slirp.PortMapping) bool { return in(p.Container, p.Protocol) }) {
+		if slices.ContainsFunc(Published(v), func(p slirp.PortMapping) bool { return in(p.Container, p.Protocol) }) {
 			return true
 		}
 		for port := range v.Config.ExposedPorts {

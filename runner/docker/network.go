@@ -79,7 +79,7 @@ func networkSettings(v runner.View) NetworkSettings {
 	if a.Network == slirp.DefaultNetwork {
 		s.Endpoint = own.Endpoint
 	}
-	s.Ports = bindings(published(v))
+	s.Ports = bindings(Published(v))
 	for _, port := range unpublished(v) {
 		s.Ports[port] = nil
 	}

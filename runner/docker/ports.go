@@ -16,8 +16,9 @@ type PortBinding struct {
 	HostPort string
 }
 
-// published are the ports that a container listens on at the host now.
-func published(v runner.View) []slirp.PortMapping {
+// Published are the ports of a container that the host listens on now, in the
+// order in which they are shown.
+func Published(v runner.View) []slirp.PortMapping {
 	a := attachment(v)
 	if a == nil {
 		return nil
@@ -62,7 +63,7 @@ func ports(v runner.View) string {
 		return ""
 	}
 	var words []string
-	list := published(v)
+	list := Published(v)
 	for i := 0; i < len(list); {
 		n := 1
 		for i+n < len(list) && follows(list[i+n], list[i+n-1]) {
@@ -76,7 +77,7 @@ func ports(v runner.View) string {
 
 // unpublished are the ports that the image exposes and nobody published.
 func unpublished(v runner.View) []string {
-	known := bindings(published(v))
+	known := bindings(Published(v))
 	var list []string
 	for port := range v.Config.ExposedPorts {
 		if port = withProtocol(port); known[port] == nil {
