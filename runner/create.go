@@ -78,6 +78,9 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 		OpenStdin: o.OpenStdin, AutoRemove: o.AutoRemove, Ports: o.Ports, Log: o.Log,
 	}
 	o.Options.ID = c.ID
+	if err := s.resolveJoins(&o.Options); err != nil {
+		return c, err
+	}
 	host, err := s.host(c.ID, img.Layers)
 	if err != nil {
 		return c, err
@@ -98,7 +101,7 @@ func (s Store) host(id string, layers []string) (spec.Host, error) {
 	if err != nil {
 		return host, err
 	}
-	host.UID = s.UID
+	host.UID, host.GID = s.UID, s.GID
 	host.Open = func(path string) (io.ReadCloser, error) { return openLayered(layers, path) }
 	if host.UIDs, err = idMap("/proc/self/uid_map"); err != nil {
 		return host, err

@@ -143,7 +143,7 @@ func (m *monitor) forkExec(p *specs.Process, files []*os.File, o ExecOptions) (e
 		err = failf("%w", ErrNotRunning)
 	}
 	if err == nil && o.TTY {
-		master, received := receiveFile(console.console)
+		master, received := receiveTerminal(console.console)
 		if err = received; err == nil {
 			setSize(master, o.Size)
 			e.outer = []*os.File{master}

@@ -1,28 +1,57 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/runner/boot"
+	"github.com/rl-project/rl/storage"
 )
 
-// serveFUSE starts fuse-overlayfs on a descriptor of /dev/fuse and returns that
-// descriptor, for the container to mount. So the mount exists in the container's
-// mount namespace only and goes with it, and the server ends with the mount.
-func serveFUSE(program, options string) (*os.File, error) {
-	fuse, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
-	if err != nil {
-		return nil, fmt.Errorf("fuse-overlayfs needs /dev/fuse: %w", err)
+// noteKeepID is for containers with keep-id where fuse-overlayfs is missing.
+const noteKeepID = "without fuse-overlayfs, files that the image gives to root belong to you in a container with keep-id"
+
+// overlay says how the image is mounted. With keep-id the container has a user
+// namespace in which the kernel's overlayfs shows root's files as the caller's;
+// fuse-overlayfs shows every owner as it is in the image.
+func (m *monitor) overlay(upper, work string) (storage.Overlay, error) {
+	img := m.RootFS
+	if img.Store.Program == "" && boot.Flags(m.Spec)&unix.CLONE_NEWUSER != 0 {
+		program, err := exec.LookPath("fuse-overlayfs")
+		if err == nil && unix.Access("/dev/fuse", unix.R_OK|unix.W_OK) == nil {
+			img.Store.Program = program
+		} else {
+			m.notes = append(m.notes, noteKeepID)
+		}
 	}
-	cmd := exec.Command(program, "-f", "-o", options, "/dev/fd/3")
-	cmd.ExtraFiles = []*os.File{fuse}
+	return img.Overlay(upper, work, m.AutoRemove)
+}
+
+// serveFUSE starts fuse-overlayfs on the /dev/fuse that the container's first
+// process is mounting. So the mount exists in the container's mount namespace
+// only and goes with it, and the server ends with the mount.
+func (l *launch) serveFUSE() error {
+	if l.fuse == nil {
+		return nil
+	}
+	device, err := receiveFile(l.fuse)
+	if errors.Is(err, errNoFile) {
+		return nil // the child says what went wrong
+	}
+	if err != nil {
+		return fmt.Errorf("receive /dev/fuse: %w", err)
+	}
+	defer device.Close()
+	cmd := exec.Command(l.overlay.Program, "-f", "-o", l.overlay.Options, "/dev/fd/3")
+	cmd.ExtraFiles = []*os.File{device}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		fuse.Close()
-		return nil, fmt.Errorf("start fuse-overlayfs: %w", err)
+		return fmt.Errorf("start fuse-overlayfs: %w", err)
 	}
 	go cmd.Wait()
-	return fuse, nil
+	return nil
 }

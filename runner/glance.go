@@ -1,6 +1,10 @@
 package runner
 
-import "os"
+import (
+	"encoding/json"
+	"errors"
+	"os"
+)
 
 // Glance is List for lists: the containers, or only those that run, without
 // the parts of their descriptions that take long to read and that only
@@ -8,15 +12,23 @@ import "os"
 // AutoRemove, the network asked for in Options, the state, and of Config the
 // command, labels and exposed ports.
 //
-// Measured with 200 containers: half the time of List, most of it in opening
-// and reading files; a tenth of that if few of them run.
+// Measured with 200 containers: a third of the processor time of List, most of
+// it the kernel's for opening files; a sixth of that if few of them run.
 func (s Store) Glance(running bool) ([]View, error) {
+	files, err := newReader(s.containers())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer files.Close()
 	return s.each(func(id string) (View, bool, error) {
-		st, err := s.loadState(id)
+		st, err := glanceAtState(files, id)
 		if err != nil || running && !mayRun(st) {
 			return View{}, false, err
 		}
-		c, err := s.glanceAt(id)
+		c, err := glanceAt(files, id)
 		v := look(c, st)
 		return v, !running || v.Status == Running || v.Status == Paused, err
 	})
@@ -25,10 +37,9 @@ func (s Store) Glance(running bool) ([]View, error) {
 // mayRun tells without asking the kernel that most containers do not run.
 func mayRun(s State) bool { return s.Init.PID != 0 }
 
-func (s Store) glanceAt(id string) (Container, error) {
+func glanceAt(files *reader, id string) (Container, error) {
 	var c Container
-	path := s.file(id, "config.json")
-	data, err := os.ReadFile(path)
+	data, err := files.read(id + "/config.json")
 	if err != nil {
 		return c, err
 	}
@@ -42,7 +53,22 @@ func (s Store) glanceAt(id string) (Container, error) {
 		},
 	})
 	if err != nil {
-		err = &os.PathError{Op: "read", Path: path, Err: err}
+		err = files.failed("read", id+"/config.json", err)
 	}
 	return c, err
+}
+
+func glanceAtState(files *reader, id string) (State, error) {
+	var st State
+	data, err := files.read(id + "/state.json")
+	if errors.Is(err, os.ErrNotExist) {
+		return st, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &st)
+	}
+	if err != nil {
+		err = files.failed("read", id+"/state.json", err)
+	}
+	return st, err
 }

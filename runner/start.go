@@ -20,6 +20,7 @@ import (
 	"github.com/rl-project/rl/runner/boot"
 	"github.com/rl-project/rl/runner/logs"
 	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/storage"
 )
 
 // start brings the container up to the moment its command is executed. On
@@ -47,29 +48,41 @@ func (m *monitor) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	child, err := fork.Start(launch.Program(), fork.Options{Flags: boot.Flags(m.Spec), Cgroup: m.groupFD()})
+	child, err := fork.Start(launch.Program(), fork.Options{Flags: launch.CloneFlags(), Cgroup: m.groupFD()})
 	if err != nil {
 		return failf("start the container: %w", err)
 	}
-	undo.add(func() {
-		unix.Kill(child.PID, unix.SIGKILL)
-		unix.Wait4(child.PID, nil, 0, nil)
-	})
+	pid := child.PID
+	undo.add(func() { killChild(pid) })
 	launch.closeChildEnds()
-	if err := m.arrange(ctx, child.PID, launch); err != nil {
+	if launch.JoinPID != 0 {
+		if pid, err = child.Report(); err != nil {
+			return failf("join the other container's processes: %w", err)
+		}
+		unix.Wait4(child.PID, nil, 0, nil)
+	}
+	if err := m.arrange(ctx, pid, launch); err != nil {
 		return err
 	}
 	if err := child.Wait(); err != nil {
 		return m.explain(err)
 	}
-	return m.started(child.PID)
+	return m.started(pid)
+}
+
+func killChild(pid int) {
+	unix.Kill(pid, unix.SIGKILL)
+	unix.Wait4(pid, nil, 0, nil)
 }
 
 // launch is what start hands to the child and has to close afterwards.
 type launch struct {
 	boot.Init
-	ready   *os.File   // a byte in it lets the child go on
-	console *os.File   // yields the terminal
+	ready   *os.File // a byte in it lets the child go on
+	console *os.File // yields the terminal
+	fuse    *os.File // yields /dev/fuse
+	mapped  *os.File // a byte in it says that the ids are there
+	overlay storage.Overlay
 	child   []*os.File // the child's ends
 }
 
@@ -88,16 +101,16 @@ func (m *monitor) launch(undo *cleanup) (*launch, error) {
 	if l.Filter, err = filterOf(m.Spec); err != nil {
 		return nil, failf("seccomp: %w", err)
 	}
-	if l.Mount, err = m.rootMount(undo); err != nil {
+	if err := m.rootMount(l, undo); err != nil {
+		return nil, failf("%w", err)
+	}
+	if err := m.join(l, undo); err != nil {
+		return nil, failf("%w", err)
+	}
+	if l.ready, l.Ready, err = l.gate(undo); err != nil {
 		return nil, err
 	}
-	ready, sync, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	l.ready, l.child = sync, append(l.child, ready)
-	l.Ready, l.Sync = int(ready.Fd()), int(sync.Fd())
-	undo.add(func() { sync.Close() })
+	l.Sync = int(l.ready.Fd())
 	if m.facts.Init {
 		l.Reaper = []string{"rl", "init", "--"}
 	}
@@ -110,43 +123,62 @@ func (m *monitor) launch(undo *cleanup) (*launch, error) {
 }
 
 // openConsole makes the socket over which the child sends its terminal.
-func (l *launch) openConsole(undo *cleanup) error {
+func (l *launch) openConsole(undo *cleanup) (err error) {
+	l.console, l.Stdio.Console, err = l.socket(undo)
+	return err
+}
+
+// socket makes a socket over which the child sends a descriptor.
+func (l *launch) socket(undo *cleanup) (ours *os.File, child int, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return os.NewSyscallError("socketpair", err)
+		return nil, 0, os.NewSyscallError("socketpair", err)
 	}
-	l.console = os.NewFile(uintptr(pair[0]), "console")
-	l.child = append(l.child, os.NewFile(uintptr(pair[1]), "console"))
-	l.Stdio.Console = pair[1]
-	undo.add(func() { l.console.Close() })
-	return nil
+	ours = os.NewFile(uintptr(pair[0]), "descriptors")
+	l.child = append(l.child, os.NewFile(uintptr(pair[1]), "descriptors"))
+	undo.add(func() { ours.Close() })
+	return ours, pair[1], nil
+}
+
+// gate makes a pipe on which the child waits for a byte.
+func (l *launch) gate(undo *cleanup) (ours *os.File, child int, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, 0, os.NewSyscallError("pipe2", err)
+	}
+	ours = os.NewFile(uintptr(fds[1]), "gate")
+	l.child = append(l.child, os.NewFile(uintptr(fds[0]), "gate"))
+	undo.add(func() { ours.Close() })
+	return ours, fds[0], nil
 }
 
 // rootMount says how the image is mounted.
-func (m *monitor) rootMount(undo *cleanup) (boot.RootMount, error) {
+func (m *monitor) rootMount(l *launch, undo *cleanup) (err error) {
 	folder := m.store.Folder(m.ID)
-	overlay, err := m.RootFS.Overlay(filepath.Join(folder, "upper"), filepath.Join(folder, "work"), m.AutoRemove)
-	if err != nil {
-		return boot.RootMount{}, failf("%w", err)
+	if l.overlay, err = m.overlay(filepath.Join(folder, "upper"), filepath.Join(folder, "work")); err != nil {
+		return err
 	}
-	if overlay.Program == "" {
-		return boot.RootMount{Folder: overlay.Folder, Options: overlay.Options}, nil
+	l.Mount = boot.RootMount{Folder: l.overlay.Folder, Options: l.overlay.Options}
+	if l.overlay.Program == "" {
+		return nil
 	}
-	fuse, err := serveFUSE(overlay.Program, overlay.Options)
-	if err != nil {
-		return boot.RootMount{}, failf("%w", err)
-	}
-	undo.add(func() { fuse.Close() })
-	return boot.RootMount{FUSE: int(fuse.Fd())}, nil
+	l.fuse, l.Mount.FUSE, err = l.socket(undo)
+	return err
 }
 
 // arrange does what needs the child's process id, and lets it go on.
 func (m *monitor) arrange(ctx context.Context, pid int, l *launch) error {
+	if err := m.mapIDs(pid, l); err != nil {
+		return failf("%w", err)
+	}
+	if err := l.serveFUSE(); err != nil {
+		return failf("%w", err)
+	}
 	if err := m.connect(ctx, pid); err != nil {
 		return err
 	}
 	if l.console != nil {
-		master, err := receiveFile(l.console)
+		master, err := receiveTerminal(l.console)
 		if err == nil {
 			m.io.openTerminal(master)
 			m.io.resizeTo(m.size)
@@ -195,11 +227,13 @@ func (m *monitor) groupFD() int {
 func (m *monitor) connect(ctx context.Context, pid int) error {
 	hostname := m.Spec.Hostname
 	files := map[string][]byte{"hostname": []byte(hostname + "\n")}
-	switch m.facts.Network {
-	case "none":
+	switch {
+	case m.facts.Join[specs.NetworkNamespace] != "":
+		return m.shareFiles(m.facts.Join[specs.NetworkNamespace])
+	case m.facts.Network == "none":
 		files["hosts"] = slirp.Hosts(netip.Addr{}, netip.Addr{}, nil, nil)
 		files["resolv.conf"] = nil
-	case "host":
+	case m.facts.Network == "host":
 		for _, name := range []string{"hosts", "resolv.conf"} {
 			files[name], _ = os.ReadFile("/etc/" + name)
 		}
@@ -218,6 +252,21 @@ func (m *monitor) connect(ctx context.Context, pid int) error {
 		// Written in place: the file is already mounted in the container.
 		if err := os.WriteFile(filepath.Join(m.store.Folder(m.ID), name), text, 0o644); err != nil {
 			return failf("write the container's /etc/%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// shareFiles gives the container the files about the network that it shares
+// with another.
+func (m *monitor) shareFiles(id string) error {
+	for _, name := range etcFiles {
+		text, err := os.ReadFile(m.store.file(id, name))
+		if err == nil {
+			err = os.WriteFile(m.store.file(m.ID, name), text, 0o644)
+		}
+		if err != nil {
+			return failf("share the network of %.12s: %w", id, err)
 		}
 	}
 	return nil
@@ -311,23 +360,42 @@ var errNoFile = errors.New("no descriptor came")
 
 // receiveFile receives one descriptor from a socket.
 func receiveFile(socket *os.File) (*os.File, error) {
+	fd, err := receiveFD(socket)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "received"), nil
+}
+
+// receiveTerminal is receiveFile for the outer side of a terminal, which is
+// read by polling.
+func receiveTerminal(socket *os.File) (*os.File, error) {
+	fd, err := receiveFD(socket)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), "terminal"), nil
+}
+
+func receiveFD(socket *os.File) (int, error) {
 	data, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
 	_, n, _, _, err := unix.Recvmsg(int(socket.Fd()), data, oob, unix.MSG_CMSG_CLOEXEC)
 	if err != nil {
-		return nil, os.NewSyscallError("recvmsg", err)
+		return 0, os.NewSyscallError("recvmsg", err)
 	}
 	messages, err := unix.ParseSocketControlMessage(oob[:n])
 	if err != nil || len(messages) == 0 {
-		return nil, errNoFile
+		return 0, errNoFile
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
 	if err != nil || len(fds) == 0 {
-		return nil, errNoFile
+		return 0, errNoFile
 	}
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fds[0]), "terminal"), nil
+	return fds[0], nil
 }
 
 // pidNamespace reports whether the container has processes of its own only.

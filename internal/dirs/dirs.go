@@ -27,6 +27,7 @@ type Dirs struct {
 	Data    string // containers, and records of images
 	Scratch bool   // Data is on local scratch because home is on a network file system
 	UID     int    // the person, as the host counts
+	GID     int    // the person's primary group
 }
 
 // Names of the variables by which a process in the user namespace, where user
@@ -35,18 +36,20 @@ const (
 	runtimeVar = "_RL_RUNTIME"
 	dataVar    = "_RL_DATA"
 	uidVar     = "_RL_UID"
+	gidVar     = "_RL_GID"
 )
 
 // Environ returns the variables that Inherited reads.
 func (d Dirs) Environ() []string {
-	return []string{runtimeVar + "=" + d.Runtime, dataVar + "=" + d.Data, uidVar + "=" + strconv.Itoa(d.UID)}
+	return []string{runtimeVar + "=" + d.Runtime, dataVar + "=" + d.Data, uidVar + "=" + strconv.Itoa(d.UID), gidVar + "=" + strconv.Itoa(d.GID)}
 }
 
 // Inherited returns the folders that the caller outside the user namespace chose.
 func Inherited() (Dirs, error) {
 	uid, err := strconv.Atoi(os.Getenv(uidVar))
-	d := Dirs{Runtime: os.Getenv(runtimeVar), Data: os.Getenv(dataVar), UID: uid}
-	if err != nil || d.Runtime == "" || d.Data == "" {
+	gid, gidErr := strconv.Atoi(os.Getenv(gidVar))
+	d := Dirs{Runtime: os.Getenv(runtimeVar), Data: os.Getenv(dataVar), UID: uid, GID: gid}
+	if err != nil || gidErr != nil || d.Runtime == "" || d.Data == "" {
 		return d, errors.New("this command is for rl's own use")
 	}
 	return d, nil
@@ -55,7 +58,7 @@ func Inherited() (Dirs, error) {
 // Open chooses the folders of the calling person and makes them. It is called
 // outside the user namespace.
 func Open() (Dirs, error) {
-	d := Dirs{UID: os.Geteuid()}
+	d := Dirs{UID: os.Geteuid(), GID: os.Getegid()}
 	var err error
 	if d.Runtime, err = openRuntime(d.UID); err != nil {
 		return d, err

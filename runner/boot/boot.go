@@ -16,9 +16,12 @@ import (
 	"github.com/rl-project/rl/internal/fork"
 )
 
-// masterFD is a descriptor that steps refer to by number, because the kernel
-// takes it inside a structure; above any that the program needs otherwise.
-const masterFD = 220
+// Descriptors that steps refer to by number, because the kernel takes them
+// inside a structure or a text; above any that the program needs otherwise.
+const (
+	masterFD = 220
+	fuseFD   = 221
+)
 
 // Stdio is where a process's standard descriptors come from.
 type Stdio struct {
@@ -38,8 +41,10 @@ type Init struct {
 	Root string
 	// Mount is how the root file system gets there.
 	Mount RootMount
-	// Joins are descriptors of other containers' namespaces to enter.
-	Joins []int
+	// Joins are descriptors of other containers' namespaces to enter, and
+	// JoinPID, if not 0, of a pid namespace.
+	Joins   []int
+	JoinPID int
 	// Ready is the read end of a pipe that yields a byte once the parent has
 	// arranged what needs the child's process id (ids, network, limits).
 	// Sync is its write end, which the child must not keep open.
@@ -61,7 +66,9 @@ type RootMount struct {
 	Folder string
 	// Options are those of overlayfs.
 	Options string
-	// FUSE, if not 0, is a descriptor of /dev/fuse that a server answers.
+	// FUSE, if not 0, is a socket over which the child sends the /dev/fuse that
+	// it is about to mount, for a server outside to answer. The child opens it
+	// because the kernel wants it opened in the user namespace that mounts.
 	FUSE int
 	// Bind, if not empty, is a folder to use as it is.
 	Bind string
@@ -105,6 +112,13 @@ func Flags(s *specs.Spec) uint64 {
 // Program lists the steps from the fork to the command.
 func (in Init) Program() *fork.Program {
 	b := newBuilder()
+	var parent fork.Label
+	pid := b.NewSlot()
+	if in.JoinPID != 0 {
+		// A pid namespace takes only new processes in: clone once more.
+		b.Call("join another container's processes", unix.SYS_SETNS, in.JoinPID, int(unix.CLONE_NEWPID))
+		b.Call("fork", unix.SYS_CLONE, unix.CLONE_PARENT|int(unix.SIGCHLD)|int(Flags(in.Spec)), 0, 0, 0, 0).Save(pid).IfNonZero(&parent)
+	}
 	b.begin(in)
 	b.sysctls(in.Spec.Linux.Sysctl)
 	b.loopback(in.Spec)
@@ -124,7 +138,20 @@ func (in Init) Program() *fork.Program {
 	} else {
 		b.command(in.Spec.Process)
 	}
+	b.Mark(&parent)
+	if in.JoinPID != 0 {
+		b.Report("process id", pid)
+		b.Exit()
+	}
 	return b.Program
+}
+
+// CloneFlags are the namespaces that the first child is cloned into.
+func (in Init) CloneFlags() uint64 {
+	if in.JoinPID != 0 {
+		return 0 // the second child is
+	}
+	return Flags(in.Spec)
 }
 
 // begin ties the child to its parent, enters namespaces of other containers,
@@ -135,6 +162,9 @@ func (b *builder) begin(in Init) {
 	if in.Mapped != 0 {
 		b.Call("close the parent's end", unix.SYS_CLOSE, in.MappedSync)
 		b.Call("wait for ids", unix.SYS_READ, in.Mapped, make([]byte, 1), 1).Positive()
+		// What is made from here on belongs to the container's root.
+		b.Call("become group 0", unix.SYS_SETRESGID, 0, 0, 0)
+		b.Call("become user 0", unix.SYS_SETRESUID, 0, 0, 0)
 	}
 	for _, fd := range in.Joins {
 		b.Call("join another container's namespace", unix.SYS_SETNS, fd, 0)

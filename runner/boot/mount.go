@@ -19,8 +19,14 @@ func (b *builder) mountRoot(in Init) {
 	case m.Bind != "":
 		b.Call("mount "+m.Bind, unix.SYS_MOUNT, m.Bind, in.Root, nil, unix.MS_BIND|unix.MS_REC, nil)
 	case m.FUSE != 0:
-		data := "fd=" + strconv.Itoa(m.FUSE) + ",rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"
+		b.Call("open /dev/fuse", unix.SYS_OPENAT, unix.AT_FDCWD, "/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0).Save(b.fs)
+		b.Call("place /dev/fuse", unix.SYS_DUP3, b.fs, fuseFD, unix.O_CLOEXEC)
+		b.send("hand over /dev/fuse", m.FUSE, fuseFD)
+		data := "fd=" + strconv.Itoa(fuseFD) + ",rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"
 		b.Call("mount fuse-overlayfs", unix.SYS_MOUNT, "fuse-overlayfs", in.Root, "fuse.fuse-overlayfs", unix.MS_NODEV|unix.MS_NOSUID, data)
+		// So that the mount fails, and does not hang, if the server goes away.
+		b.Call("close /dev/fuse", unix.SYS_CLOSE, fuseFD)
+		b.Call("close /dev/fuse", unix.SYS_CLOSE, b.fs)
 	default:
 		b.Call("enter the image store", unix.SYS_CHDIR, m.Folder)
 		b.Call("mount the image", unix.SYS_MOUNT, "overlay", in.Root, "overlay", 0, m.Options)
@@ -151,8 +157,10 @@ func (b *builder) fileSystem(m specs.Mount, o options, optional bool) {
 }
 
 // attach puts b.mount onto b.target.
-func (b *builder) attach(what string) fork.Step {
-	return b.Call("mount "+what, unix.SYS_MOVE_MOUNT, b.mount, "", b.target, "",
+func (b *builder) attach(what string) fork.Step { return b.attachFrom(b.mount, what) }
+
+func (b *builder) attachFrom(mount fork.Slot, what string) fork.Step {
+	return b.Call("mount "+what, unix.SYS_MOVE_MOUNT, mount, "", b.target, "",
 		unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
 }
 
@@ -197,18 +205,23 @@ func (b *builder) hidePaths(l *specs.Linux) {
 }
 
 func (b *builder) mask(p string) {
-	var folder, done fork.Label
+	var folder, first, done fork.Label
 	b.open("look up "+p, p, unix.O_PATH).Save(b.target).Allow(unix.ENOENT, unix.ENOTDIR).Else(&done)
 	b.Call("hide "+p, unix.SYS_OPEN_TREE, unix.AT_FDCWD, "/dev/null", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Save(b.mount)
 	b.attach("nothing on "+p).Allow(unix.ENOTDIR, unix.EINVAL).Else(&folder)
 	b.Goto(&done)
+	// Before Linux 6.15 only an attached mount can be copied, so there the
+	// first folder gets the mount itself, and the others copies of it.
 	b.Mark(&folder)
-	b.cloneMount("hide "+p, b.fs, 0)
+	b.cloneMount("hide "+p, b.fs, 0).Allow(unix.EINVAL).Else(&first)
 	b.attach("nothing on " + p)
+	b.Goto(&done)
+	b.Mark(&first)
+	b.attachFrom(b.fs, "nothing on "+p)
 	b.Mark(&done)
 }
 
 // cloneMount makes b.mount a detached copy of the mount at slot.
-func (b *builder) cloneMount(what string, slot fork.Slot, flags int) {
-	b.Call(what, unix.SYS_OPEN_TREE, slot, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|flags).Save(b.mount)
+func (b *builder) cloneMount(what string, slot fork.Slot, flags int) fork.Step {
+	return b.Call(what, unix.SYS_OPEN_TREE, slot, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|flags).Save(b.mount)
 }

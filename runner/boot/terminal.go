@@ -33,7 +33,7 @@ func (b *builder) terminal(console int, p *specs.Process, first bool) {
 		b.console()
 	}
 	b.Call("place the terminal", unix.SYS_DUP3, b.master, masterFD, unix.O_CLOEXEC)
-	b.send(console, masterFD)
+	b.send("hand over the terminal", console, masterFD)
 	b.Call("take the terminal", unix.SYS_IOCTL, b.slave, unix.TIOCSCTTY, 0)
 	for target := range 3 {
 		b.Call("place stdio", unix.SYS_DUP3, b.slave, target, 0)
@@ -50,7 +50,7 @@ func (b *builder) console() {
 }
 
 // send passes descriptor fd over a socket.
-func (b *builder) send(socket, fd int) {
+func (b *builder) send(what string, socket, fd int) {
 	payload := []byte{0}
 	control := unix.UnixRights(fd)
 	iov := &unix.Iovec{Base: &payload[0], Len: 1}
@@ -59,5 +59,5 @@ func (b *builder) send(socket, fd int) {
 	b.Pin(payload)
 	b.Pin(control)
 	b.Pin(iov)
-	b.Call("hand over the terminal", unix.SYS_SENDMSG, socket, fork.Pointer(message), 0)
+	b.Call(what, unix.SYS_SENDMSG, socket, fork.Pointer(message), 0)
 }
