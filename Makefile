@@ -39,7 +39,7 @@ demo: build
 
 test: build
 	@integration/packages.sh test
-	$(GO) test $(TESTARGS) ./...
+	$(GO) test -skip "^TestVM" $(TESTARGS) ./...
 
 test-vm: build
 	@integration/packages.sh vm
