@@ -24,6 +24,15 @@ var functions = template.FuncMap{
 	"truncate": truncate,
 }
 
+// titleFunctions leave the titles of a table as they are.
+var titleFunctions = template.FuncMap{
+	"json":     func(s string) string { return s },
+	"lower":    func(s string) string { return s },
+	"upper":    func(s string) string { return s },
+	"title":    func(s string) string { return s },
+	"truncate": func(s string, _ int) string { return s },
+}
+
 // Parse compiles a template given on the command line. Like Docker it takes the
 // two characters \t and \n for what they mean.
 func Parse(text string) (*template.Template, error) {
@@ -52,11 +61,18 @@ func List[Row any](w io.Writer, format, columns string, header Row, rows []Row) 
 }
 
 func table[Row any](w io.Writer, columns string, header Row, rows []Row) error {
-	t := tabwriter.NewWriter(w, 10, 1, 3, ' ', 0)
-	if err := each(t, columns, append([]Row{header}, rows...)); err != nil {
+	t, err := Parse(columns)
+	if err != nil {
 		return err
 	}
-	return t.Flush()
+	lines := tabwriter.NewWriter(w, 10, 1, 3, ' ', 0)
+	if err := execute(lines, t.Funcs(titleFunctions), []Row{header}); err != nil {
+		return err
+	}
+	if err := execute(lines, t.Funcs(functions), rows); err != nil {
+		return err
+	}
+	return lines.Flush()
 }
 
 // each prints the rows only if the template fits all of them.
@@ -72,7 +88,7 @@ func execute[Row any](w io.Writer, t *template.Template, rows []Row) error {
 	var out bytes.Buffer
 	for _, r := range rows {
 		if err := t.Execute(&out, r); err != nil {
-			return fmt.Errorf("template: %w", err)
+			return fmt.Errorf("template: %s", strings.TrimPrefix(err.Error(), "template: :"))
 		}
 		out.WriteByte('\n')
 	}

@@ -14,6 +14,7 @@ func TestList(t *testing.T) {
 		{"", "ID              NAME\n1               one\n2222222222222   two\n"},
 		{"table", "ID              NAME\n1               one\n2222222222222   two\n"},
 		{`table {{.Name}}\t{{.ID}}`, "NAME      ID\none       1\ntwo       2222222222222\n"},
+		{`table {{lower .Name}}\t{{truncate .ID 1}}`, "NAME      ID\none       1\ntwo       2\n"},
 		{"json", `{"ID":"1","Name":"one"}` + "\n" + `{"ID":"2222222222222","Name":"two"}` + "\n"},
 		{"{{.Name}}", "one\ntwo\n"},
 		{`{{upper .Name | printf "%s!"}} {{truncate .ID 3}}`, "ONE! 1\nTWO! 222\n"},
