@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/internal/footprint"
 	"github.com/rl-project/rl/internal/process"
 	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/slirp"
@@ -33,6 +33,7 @@ type monitor struct {
 	socket  *net.UnixListener
 	io      stdio
 	size    Size // of the terminal at the start
+	trees   map[string]*os.File // sources of bind mounts that came with the request
 	group   *cgroup2.Group
 	network *slirp.Client
 	init    *os.Process
@@ -58,6 +59,8 @@ func Monitor(conn *os.File, places dirs.Dirs) error {
 		return err
 	}
 	defer first.Close()
+	// Caught and not ignored: what a program ignores, its children do too.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE)
 	m := &monitor{
 		store: Store{places},
 		forks: make(chan func()), ended: make(chan struct{}), io: stdio{begin: make(chan struct{})},
@@ -67,6 +70,7 @@ func Monitor(conn *os.File, places dirs.Dirs) error {
 		if err := first.receiveJSON(frameRequest, &request); err != nil {
 			return nil // the command gave up
 		}
+		m.takeTrees(request.Trees, first.files())
 		again, err := m.begin(first, request)
 		if err != nil || !again {
 			return err
@@ -171,16 +175,20 @@ func (m *monitor) abandon(err error) {
 	m.save()
 }
 
-// letGo frees the terminal and the memory of the start: from here on the
-// monitor mostly sleeps.
+// settled is how long a container has run before its monitor makes itself
+// small, which takes some milliseconds of a processor.
+const settled = time.Second
+
+// letGo frees the terminal and, unless the container ends at once, the memory of
+// the start: from here on the monitor mostly sleeps.
 func (m *monitor) letGo() {
+	time.AfterFunc(settled, func() { footprint.Release() })
 	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
 		for fd := range 3 {
 			unix.Dup3(int(null.Fd()), fd, 0)
 		}
 		null.Close()
 	}
-	debug.FreeOSMemory()
 }
 
 // wait waits for the end of the container and writes it down.
@@ -206,6 +214,9 @@ func (m *monitor) wait(ctx context.Context) {
 		m.exit.Error = err.Error()
 	}
 	m.io.sendExit(m.exit)
+	if m.AutoRemove {
+		m.store.purge(m.Container) // nobody needs to wait for that
+	}
 	close(m.ended)
 }
 
@@ -235,7 +246,7 @@ func (m *monitor) conclude() error {
 	defer m.mu.Unlock()
 	m.State.Cgroup, m.State.Network = "", nil
 	if m.AutoRemove {
-		return m.store.discard(m.Container)
+		return m.store.hide(m.Container)
 	}
 	return m.store.save(m.ID, "state.json", m.State)
 }
@@ -271,7 +282,6 @@ func (m *monitor) watchMemory(ctx context.Context) {
 func (m *monitor) obey() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM)
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE)
 	select {
 	case <-signals:
 		m.stop(unix.Signal(m.facts.StopSignal), m.stopTimeout())
