@@ -56,13 +56,7 @@ type Options struct {
 	// PID is the monitor, as the caller's pid namespace counts. It is moved next to
 	// the container, so that it may fork into the container's group.
 	PID int
-	// Owner is the host's user and group id of the monitor where that is not the
-	// caller: root gives the group away to the user namespace's root. Nil: the caller.
-	Owner *Owner
 }
-
-// Owner is a user and a group as the caller's user namespace counts them.
-type Owner struct{ UID, GID int }
 
 // Create makes the container's group, sets its limits and moves the monitor beside it.
 //
@@ -99,10 +93,8 @@ func (m machine) create(ctx context.Context, o Options) (*Group, error) {
 	switch {
 	case m.Mode != Unified:
 		return nil, nil
-	case m.delegated != "" && o.Owner == nil:
-		return below(ctx, m.delegated, GroupName(o.ID))
 	case m.delegated != "":
-		return nestBelow(ctx, m.delegated, o)
+		return below(ctx, m.delegated, GroupName(o.ID))
 	}
 	ctx, cancel := context.WithTimeout(ctx, systemdTimeout)
 	defer cancel()
@@ -114,34 +106,11 @@ func (m machine) create(ctx context.Context, o Options) (*Group, error) {
 	if m.unit != "" && sd.delegates(ctx, m.unit) {
 		return below(ctx, m.unit, GroupName(o.ID))
 	}
-	scope := containerScope(m, o)
-	if err := sd.start(ctx, scope); err != nil {
-		return nil, err
-	}
-	home, err := scopeOf(o.PID, scope.name)
+	home, err := sd.start(ctx, containerScope(m, o))
 	if err != nil {
 		return nil, err
 	}
-	return nest(ctx, home, o)
-}
-
-// Settle moves a process that serves all containers of the user, such as the holder of the user
-// namespace, out of the session, service or container that happened to start it and into a scope
-// rl-NAME.scope, so that it lives as long as the user's systemd. Name has only lower case letters.
-// Where no systemd answers the error wraps ErrNoSystemd and the process stays where it is.
-func Settle(ctx context.Context, name string, pid int) error {
-	m := machine{Mode: mounted(Root), uid: hostUID()}
-	if m.Mode != Unified {
-		return fmt.Errorf("%w: this machine has %s", ErrNoSystemd, m.Mode)
-	}
-	ctx, cancel := context.WithTimeout(ctx, systemdTimeout)
-	defer cancel()
-	sd, err := connect(ctx, m.uid)
-	if err != nil {
-		return err
-	}
-	defer sd.conn.Close()
-	return sd.start(ctx, helperScope(name, pid))
+	return nest(ctx, home, o.PID)
 }
 
 // refuse returns the limits that neither the group nor Watch can enforce. Cause is why there is no group.
@@ -164,43 +133,25 @@ func below(ctx context.Context, parent, name string) (*Group, error) {
 	return makeGroup(ctx, filepath.Join(parent, name))
 }
 
-// nestBelow makes a group for monitor and container below one of root's, given to another user.
-func nestBelow(ctx context.Context, parent string, o Options) (*Group, error) {
-	if err := enable(parent); err != nil {
-		return nil, err
-	}
-	home := filepath.Join(parent, GroupName(o.ID))
-	if err := os.Mkdir(home, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, err
-	}
-	g, err := nest(ctx, home, o)
-	if err != nil {
-		return nil, errors.Join(err, removeTree(home))
-	}
-	return g, nil
-}
-
-// nest lays out supervisor and container in home and moves the monitor. Home may hold
-// the monitor already (a scope does), so controllers are switched on after the move.
-func nest(ctx context.Context, home string, o Options) (*Group, error) {
-	supervisor := filepath.Join(home, supervisorName)
-	if err := os.Mkdir(supervisor, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, err
-	}
-	if err := addProcess(supervisor, o.PID); err != nil {
+// nest lays out supervisor and container in home and moves the monitor. Home, a scope, holds the
+// monitor already, so controllers are switched on after the move.
+func nest(ctx context.Context, home string, pid int) (*Group, error) {
+	if err := supervise(home, pid); err != nil {
 		return nil, err
 	}
 	if err := enable(home); err != nil {
 		return nil, err
 	}
-	g, err := makeGroup(ctx, filepath.Join(home, containerName))
-	if err != nil || o.Owner == nil {
-		return g, err
+	return makeGroup(ctx, filepath.Join(home, containerName))
+}
+
+// supervise moves a process into the supervisor group of home.
+func supervise(home string, pid int) error {
+	supervisor := filepath.Join(home, supervisorName)
+	if err := os.Mkdir(supervisor, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
 	}
-	if err := giveAway(*o.Owner, home, supervisor, g.path); err != nil {
-		return nil, errors.Join(err, g.discard())
-	}
-	return g, nil
+	return addProcess(supervisor, pid)
 }
 
 // makeGroup makes an empty group. The caller holds the container's lock, so one of the same
@@ -220,20 +171,4 @@ func makeGroup(ctx context.Context, path string) (*Group, error) {
 		return nil, errors.Join(err, unix.Rmdir(path))
 	}
 	return g, nil
-}
-
-// giveAway lets owner fork into, freeze, kill and remove the group, but not change limits.
-// The list is the kernel's own (/sys/kernel/cgroup/delegate) without the memory files,
-// plus the two that the monitor writes.
-func giveAway(owner Owner, groups ...string) error {
-	files := []string{"", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "cgroup.freeze", "cgroup.kill"}
-	for _, dir := range groups {
-		for _, f := range files {
-			err := os.Lchown(filepath.Join(dir, f), owner.UID, owner.GID)
-			if err != nil && !errors.Is(err, os.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	return nil
 }

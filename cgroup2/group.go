@@ -160,10 +160,7 @@ func (g *Group) Remove(ctx context.Context) error {
 	if err := waitEvent(ctx, g.path, "populated", "0"); err != nil && !errors.Is(err, ErrGone) {
 		return err
 	}
-	if err := removeTree(g.path); err != nil {
-		return err
-	}
-	return removeHome(g.path)
+	return removeTree(g.path)
 }
 
 // discard undoes makeGroup; nobody is in the group yet.

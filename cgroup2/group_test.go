@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -190,25 +191,32 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-func TestOwnerGetsAGroupForMonitorAndContainer(t *testing.T) {
+// Root lends, and a monitor that is somebody else makes the container's group there.
+func TestLend(t *testing.T) {
 	if os.Getuid() != 0 || locate().delegated != Root {
 		t.Skip("only as root without systemd")
 	}
-	monitor := contain(t, "idle")
-	g, err := Create(t.Context(), Options{ID: testID, PID: monitor.cmd.Process.Pid, Owner: &Owner{1001, 1001}})
-	if err != nil {
+	const nobody = 65534
+	m := play("lent")
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	m.start()
+	if err := Lend(t.Context(), m.cmd.Process.Pid, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	home := filepath.Dir(g.Path())
-	t.Cleanup(func() { clear(context.Background(), home) })
-	if got, _ := groupOf(fmt.Sprint(monitor.cmd.Process.Pid)); got != filepath.Join(home, supervisorName) {
+	m.say()
+	path := m.hear()
+	home := filepath.Dir(path)
+	if filepath.Base(path) != GroupName(testID) || !strings.HasPrefix(filepath.Base(home), lentPrefix) {
+		t.Errorf("the container's group is %q", path)
+	}
+	if got, _ := groupOf(fmt.Sprint(m.cmd.Process.Pid)); got != filepath.Join(home, supervisorName) {
 		t.Errorf("the monitor is in %s", got)
 	}
-	for _, path := range []string{home, g.Path(), filepath.Join(home, "cgroup.procs"), filepath.Join(g.Path(), "cgroup.kill")} {
-		var st unix.Stat_t
-		if err := unix.Stat(path, &st); err != nil || st.Uid != 1001 {
-			t.Errorf("%s belongs to %d (%v)", path, st.Uid, err)
-		}
+	m.in.Close()
+	m.cmd.Wait()
+	removeReturned(Root)
+	if exists(home) {
+		t.Error("the lent group is still there")
 	}
 }
 

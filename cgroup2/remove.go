@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,23 +46,6 @@ func removeTree(dir string) error {
 		}
 	}
 	return nil
-}
-
-// removeHome removes what nest made around a container where no systemd does it. The monitor itself
-// is usually still inside, so this is an attempt; Sweep comes back for it.
-func removeHome(container string) error {
-	home := filepath.Dir(container)
-	if filepath.Base(container) != containerName || strings.HasSuffix(home, scopeSuffix) {
-		return nil
-	}
-	err := unix.Rmdir(filepath.Join(home, supervisorName))
-	if err == nil || gone(err) {
-		err = unix.Rmdir(home)
-	}
-	if err == nil || gone(err) || errors.Is(err, unix.EBUSY) || errors.Is(err, fs.ErrPermission) {
-		return nil
-	}
-	return err
 }
 
 // processes lists the processes of dir and below. Those in other pid namespaces, which the kernel

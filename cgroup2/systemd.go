@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -17,11 +16,8 @@ const (
 	systemdName    = "org.freedesktop.systemd1"
 	systemdPath    = dbus.ObjectPath("/org/freedesktop/systemd1")
 	managerIface   = systemdName + ".Manager"
-	scopeSuffix    = ".scope"
 	unitExists     = systemdName + ".UnitExists"
 	propertiesGet  = "org.freedesktop.DBus.Properties.Get"
-	systemdTimeout = 30 * time.Second // for one start; a healthy systemd takes milliseconds
-	stopTimeout    = 20 * time.Second // twice Docker's default time to stop
 	privateSuffix  = "systemd/private"
 	systemPrivate  = "/run/systemd/private"
 	systemBusPath  = "/run/dbus/system_bus_socket"
@@ -147,20 +143,12 @@ func unitObject(unit string) dbus.ObjectPath {
 	return systemdPath + "/unit/" + dbus.ObjectPath(b.String())
 }
 
-// scope is a scope to be started for a process.
-type scope struct {
-	name       string
-	pid        int
-	subgroup   string // where the process goes when the scope is there already
-	properties []property
-}
-
-// start has systemd put the process in the scope, alone.
+// start has systemd put the process in the scope and returns the scope's group.
 //
 // A scope of that name that still exists is an earlier one of the same purpose. Helpers that
 // a monitor started may live in it for longer than the monitor, so the new process joins them; a
 // scope that is just being stopped cannot be joined, and is waited for.
-func (sd *systemd) start(ctx context.Context, s scope) error {
+func (sd *systemd) start(ctx context.Context, s scope) (string, error) {
 	start := func() error {
 		return sd.job(ctx, s.name, "StartTransientUnit", s.name, "fail", s.properties, []aux{})
 	}
@@ -172,9 +160,9 @@ func (sd *systemd) start(ctx context.Context, s scope) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("start %s: %w", s.name, err)
+		return "", fmt.Errorf("start %s: %w", s.name, err)
 	}
-	return nil
+	return scopeOf(s.pid, s.name)
 }
 
 // join moves the process into a running scope.
@@ -195,32 +183,6 @@ type aux struct {
 }
 
 func set(name string, value any) property { return property{name, dbus.MakeVariant(value)} }
-
-// containerScope describes a container's scope. What a service starts ends with it, in a scope of
-// its own too, hence BindsTo. There is no After: a oneshot service is still starting while it runs the
-// caller, and a scope ordered after it would wait for ever.
-func containerScope(m machine, o Options) scope {
-	s := scope{name: GroupName(o.ID) + scopeSuffix, pid: o.PID, subgroup: "/" + supervisorName, properties: []property{
-		set("Description", "rl container "+o.ID[:idLength]),
-		set("PIDs", []uint32{uint32(o.PID)}),
-		set("Delegate", true),
-		set("CollectMode", "inactive-or-failed"),
-		set("TimeoutStopUSec", uint64(stopTimeout.Microseconds())),
-	}}
-	if unit := filepath.Base(m.unit); isService(unit) {
-		s.properties = append(s.properties, set("BindsTo", []string{unit}))
-	}
-	return s
-}
-
-// helperScope describes the scope of a process that serves all containers of the user.
-func helperScope(name string, pid int) scope {
-	return scope{name: prefix + name + scopeSuffix, pid: pid, properties: []property{
-		set("Description", "rl "+name),
-		set("PIDs", []uint32{uint32(pid)}),
-		set("CollectMode", "inactive-or-failed"),
-	}}
-}
 
 // job calls a method that starts a job and waits until the job is removed. Signals arrive from
 // before the call on, so none is missed; other people's jobs are told apart by their path.

@@ -24,6 +24,7 @@ var roles = map[string]func(){
 	"parent": parent,
 	"idle":   func() { ready() },
 	"host":   host,
+	"lent":   lent,
 }
 
 func ready() {
@@ -92,6 +93,17 @@ func host() {
 	child.say()
 	child.cmd.Wait()
 	os.Stdout.WriteString(child.cmd.ProcessState.String() + "\n")
+}
+
+// lent makes a container's group and leaves it behind.
+func lent() {
+	ready()
+	g, err := Create(context.Background(), Options{ID: testID, PID: os.Getpid()})
+	if err != nil {
+		panic(err)
+	}
+	os.Stdout.WriteString(g.Path() + "\n")
+	io.Copy(io.Discard, os.Stdin)
 }
 
 // actor is a process that plays a role.

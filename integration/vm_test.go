@@ -82,7 +82,7 @@ func checkEmpty(t *testing.T, l *Login) {
 
 // groupsGone prints the container groups that are still there after ten seconds.
 const groupsGone = `for i in $(seq 50); do
-	left=$(find /sys/fs/cgroup -path '*/rl-*' -name container -o -name 'rl-????????????')
+	left=$(find /sys/fs/cgroup -regextype egrep -regex '.*/rl-[0-9a-f]{12}(\.scope)?')
 	[ -n "$left" ] || break
 	sleep 0.2
 done; echo -n "$left"`

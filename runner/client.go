@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/internal/dirs"
 	"github.com/rl-project/rl/userns"
 )
@@ -66,7 +67,7 @@ func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = r.namespace.Start(userns.Command{
+	monitor, err := r.namespace.Start(userns.Command{
 		Args: r.monitor, Files: []*os.File{nil, nil, os.Stderr, theirs}, Session: true, Mounts: true,
 	})
 	if err != nil {
@@ -74,11 +75,20 @@ func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
 		return nil, err
 	}
 	theirs.Close()
+	r.lendGroup(monitor.Pid)
 	s, err := r.ask(w, request, image)
 	if err != nil {
 		w.Close()
 	}
 	return s, err
+}
+
+// lendGroup has real root give the monitor, which is another user, a cgroup to
+// work in. Without one the monitor refuses limits, by name, as for a user.
+func (r *Runner) lendGroup(monitor int) {
+	if r.UID == 0 {
+		_ = cgroup2.Lend(context.Background(), monitor, int(r.namespace.UIDs[0].Host), int(r.namespace.GIDs[0].Host))
+	}
 }
 
 // ask sends a request and reads the answer, resolving the image in between if

@@ -1,0 +1,160 @@
+package cgroup2
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	systemdTimeout = 30 * time.Second // for one start; a healthy systemd takes milliseconds
+	stopTimeout    = 20 * time.Second // twice Docker's default time to stop
+	scopeSuffix    = ".scope"
+	lentPrefix     = prefix + "lent-"
+)
+
+// scope is a scope to be started for a process.
+type scope struct {
+	name       string
+	pid        int
+	subgroup   string // where the process goes when the scope is there already
+	properties []property
+}
+
+// containerScope describes a container's scope. What a service starts ends with it, in a scope of
+// its own too, hence BindsTo. There is no After: a oneshot service is still starting while it runs the
+// caller, and a scope ordered after it would wait for ever.
+func containerScope(m machine, o Options) scope {
+	s := monitorScope(GroupName(o.ID), "rl container "+o.ID[:idLength], o.PID)
+	if unit := filepath.Base(m.unit); isService(unit) {
+		s.properties = append(s.properties, set("BindsTo", []string{unit}))
+	}
+	return s
+}
+
+// monitorScope describes a delegated scope for a monitor and its container.
+func monitorScope(name, description string, pid int) scope {
+	return scope{name: name + scopeSuffix, pid: pid, subgroup: "/" + supervisorName, properties: []property{
+		set("Description", description),
+		set("PIDs", []uint32{uint32(pid)}),
+		set("Delegate", true),
+		set("CollectMode", "inactive-or-failed"),
+		set("TimeoutStopUSec", uint64(stopTimeout.Microseconds())),
+	}}
+}
+
+// helperScope describes the scope of a process that serves all containers of the user.
+func helperScope(name string, pid int) scope {
+	return scope{name: prefix + name + scopeSuffix, pid: pid, properties: []property{
+		set("Description", "rl "+name),
+		set("PIDs", []uint32{uint32(pid)}),
+		set("CollectMode", "inactive-or-failed"),
+	}}
+}
+
+// Settle moves a process that serves all containers of the user, such as the holder of the user
+// namespace, out of the session, service or container that happened to start it and into a scope
+// rl-NAME.scope, so that it lives as long as the user's systemd. Name has only lower case letters.
+// Where no systemd answers the error wraps ErrNoSystemd and the process stays where it is.
+func Settle(ctx context.Context, name string, pid int) error {
+	m := machine{Mode: mounted(Root), uid: hostUID()}
+	if m.Mode != Unified {
+		return fmt.Errorf("%w: this machine has %s", ErrNoSystemd, m.Mode)
+	}
+	ctx, cancel := context.WithTimeout(ctx, systemdTimeout)
+	defer cancel()
+	sd, err := connect(ctx, m.uid)
+	if err != nil {
+		return err
+	}
+	defer sd.conn.Close()
+	_, err = sd.start(ctx, helperScope(name, pid))
+	return err
+}
+
+// Lend has root give a monitor that runs as another user, root of the user namespace, a group below
+// which it can Create the container's. It is called before the monitor does. The group is a scope
+// of the system's systemd, or where there is none lies at the top of the tree.
+func Lend(ctx context.Context, pid, uid, gid int) error {
+	m := locate()
+	if m.Mode != Unified {
+		return nil // Create will say so
+	}
+	home, err := m.lendable(ctx, lentPrefix+strings.ToLower(rand.Text()[:8]), pid)
+	if err != nil {
+		return err
+	}
+	return giveAway(uid, gid, home, filepath.Join(home, supervisorName))
+}
+
+// lendable makes a group with the monitor in its supervisor.
+func (m machine) lendable(ctx context.Context, name string, pid int) (string, error) {
+	if m.delegated != "" {
+		return lendBelow(m.delegated, name, pid)
+	}
+	ctx, cancel := context.WithTimeout(ctx, systemdTimeout)
+	defer cancel()
+	sd, err := connect(ctx, m.uid)
+	if err != nil {
+		return "", err
+	}
+	defer sd.conn.Close()
+	home, err := sd.start(ctx, monitorScope(name, "rl container", pid))
+	if err != nil {
+		return "", err
+	}
+	return home, supervise(home, pid)
+}
+
+// lendBelow makes the group where no systemd will remove it: it removes those whose monitors have
+// ended. The lock keeps two callers from removing what the other has just made.
+func lendBelow(parent, name string, pid int) (string, error) {
+	lock, err := os.Open(parent)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return "", os.NewSyscallError("flock", err)
+	}
+	removeReturned(parent)
+	if err := enable(parent); err != nil {
+		return "", err
+	}
+	home := filepath.Join(parent, name)
+	if err := os.Mkdir(home, 0o755); err != nil {
+		return "", err
+	}
+	return home, supervise(home, pid)
+}
+
+// removeReturned removes lent groups in which nobody is left; the kernel refuses the others.
+func removeReturned(parent string) {
+	lent, _ := filepath.Glob(filepath.Join(parent, lentPrefix+"*"))
+	for _, home := range lent {
+		if events, err := readKeyed(home, "cgroup.events"); err == nil && events["populated"] == 0 {
+			_ = removeTree(home)
+		}
+	}
+}
+
+// giveAway makes another user the owner of groups, with the files the kernel lists for that
+// (/sys/kernel/cgroup/delegate) but those of resources.
+func giveAway(uid, gid int, groups ...string) error {
+	for _, dir := range groups {
+		for _, f := range []string{"", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"} {
+			err := os.Lchown(filepath.Join(dir, f), uid, gid)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
