@@ -48,15 +48,35 @@ func (s *Session) Close() error { return s.wire.Close() }
 // Create makes a container and, with start, starts it. The session is that of
 // its monitor.
 func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error) {
-	return r.startMonitor(Request{Op: OpCreate, Create: &o, Start: start, Attach: a}, o.Image)
+	request := Request{Op: OpCreate, Create: &o, Start: start, Attach: a}
+	if r.UID == 0 && start {
+		var err error
+		if request.Trees, err = sourcesOf(o); err != nil {
+			return nil, failf("%w", err)
+		}
+	}
+	return r.startMonitor(request, o.Image)
 }
 
 // Start starts a container that is not running.
 func (r *Runner) Start(id string, a Attach) (*Session, error) {
-	return r.startMonitor(Request{Op: OpStart, ID: id, Start: true, Attach: a}, "")
+	request := Request{Op: OpStart, ID: id, Start: true, Attach: a}
+	if r.UID == 0 {
+		v, err := r.Load(id)
+		if err != nil {
+			return nil, err
+		}
+		request.Trees = r.sourcesIn(v.Spec)
+	}
+	return r.startMonitor(request, "")
 }
 
 func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
+	trees, err := openTrees(request.Trees)
+	if err != nil {
+		return nil, failf("%w", err)
+	}
+	defer closeAll(trees)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socketpair", err)
@@ -68,7 +88,7 @@ func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
 		return nil, err
 	}
 	monitor, err := r.namespace.Start(userns.Command{
-		Args: r.monitor, Files: []*os.File{nil, nil, os.Stderr, theirs}, Session: true, Mounts: true,
+		Args: r.monitor, Files: []*os.File{nil, nil, os.Stderr, theirs}, Dir: "/", Session: true, Mounts: true,
 	})
 	if err != nil {
 		w.Close()
@@ -76,7 +96,7 @@ func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
 	}
 	theirs.Close()
 	r.lendGroup(monitor.Pid)
-	s, err := r.ask(w, request, image)
+	s, err := r.ask(w, request, image, trees)
 	if err != nil {
 		w.Close()
 	}
@@ -93,9 +113,9 @@ func (r *Runner) lendGroup(monitor int) {
 
 // ask sends a request and reads the answer, resolving the image in between if
 // that is what the monitor lacks.
-func (r *Runner) ask(w *wire, request Request, image string) (*Session, error) {
+func (r *Runner) ask(w *wire, request Request, image string, trees []*os.File) (*Session, error) {
 	for tries := 0; ; tries++ {
-		if err := w.sendJSON(frameRequest, request); err != nil {
+		if err := w.sendJSON(frameRequest, request, trees...); err != nil {
 			return nil, fmt.Errorf("talk to the container's monitor: %w", err)
 		}
 		var reply Reply

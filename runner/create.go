@@ -85,7 +85,11 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 	if err != nil {
 		return c, err
 	}
+	host.Dir = o.Dir
 	if c.Spec, err = spec.Build(o.Options, img.Config, host); err != nil {
+		return c, err
+	}
+	if err := checkNetwork(c.Spec); err != nil {
 		return c, err
 	}
 	c.Spec.Root.Path = s.file(c.ID, "root")
@@ -93,6 +97,19 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 	// A filter that cannot be compiled is to be refused now.
 	_, err = filterOf(c.Spec)
 	return c, err
+}
+
+// checkNetwork refuses a network that does not exist.
+func checkNetwork(s *specs.Spec) error {
+	facts, err := spec.FactsOf(s)
+	if err != nil {
+		return err
+	}
+	switch {
+	case facts.Network == "none", facts.Network == "host", facts.Network == "bridge", facts.Join[specs.NetworkNamespace] != "":
+		return nil
+	}
+	return fmt.Errorf("network %s not found: there are none, host, bridge and container:NAME", facts.Network)
 }
 
 // host is what the description depends on beside the person and the image.
@@ -103,10 +120,7 @@ func (s Store) host(id string, layers []string) (spec.Host, error) {
 	}
 	host.UID, host.GID = s.UID, s.GID
 	host.Open = func(path string) (io.ReadCloser, error) { return openLayered(layers, path) }
-	if host.UIDs, err = idMap("/proc/self/uid_map"); err != nil {
-		return host, err
-	}
-	if host.GIDs, err = idMap("/proc/self/gid_map"); err != nil {
+	if host.UIDs, host.GIDs, err = ownMaps(); err != nil {
 		return host, err
 	}
 	host.Files = map[string]string{}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -39,68 +37,26 @@ func (m *monitor) exec(w *wire, o ExecOptions) {
 	w.sendJSON(frameExit, Exit{Code: e.wait()})
 }
 
-// execProcess describes the process: the container's own, with the changes
-// that were asked for.
+// execProcess describes the process. Users are looked up in the container as it
+// is now.
 func (m *monitor) execProcess(o ExecOptions) (*specs.Process, error) {
-	p := *m.Spec.Process
-	p.Args, p.Terminal = o.Args, o.TTY
-	if len(o.Args) == 0 {
-		return nil, failf("no command: name one after the container")
-	}
-	if o.Workdir != "" {
-		if !strings.HasPrefix(o.Workdir, "/") {
-			return nil, failf("the working directory %q is not absolute", o.Workdir)
-		}
-		p.Cwd = o.Workdir
-	}
-	p.Env = slices.Clone(p.Env)
-	if o.TTY {
-		p.Env = setEnv(p.Env, "TERM=xterm")
-	}
-	if o.User != "" {
-		if err := m.execUser(&p, o.User); err != nil {
-			return nil, failf("%w", err)
-		}
-	}
-	for _, e := range o.Env {
-		p.Env = setEnv(p.Env, e)
-	}
-	m.execCapabilities(&p, o.Privileged)
-	return &p, nil
-}
-
-// execUser looks the user up in the container as it is now.
-func (m *monitor) execUser(p *specs.Process, asked string) error {
-	root := fmt.Sprintf("/proc/%d/root", m.init.Pid)
-	host := spec.Host{Open: func(path string) (io.ReadCloser, error) { return openIn(root, path) }}
-	var err error
-	if host.UIDs, err = idMap("/proc/self/uid_map"); err != nil {
-		return err
-	}
-	if host.GIDs, err = idMap("/proc/self/gid_map"); err != nil {
-		return err
-	}
-	id, err := spec.IdentityOf(host, asked)
+	host, err := spec.LocalHost()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.User.UID, p.User.GID, p.User.AdditionalGids = id.UID, id.GID, id.Groups
-	p.Env = setEnv(p.Env, "HOME="+id.Home)
-	return nil
-}
-
-// execCapabilities gives root the container's capabilities, and others none,
-// as execve(2) would.
-func (m *monitor) execCapabilities(p *specs.Process, privileged bool) {
-	caps := *p.Capabilities
-	if privileged {
-		caps.Bounding = spec.CapabilityNames()
+	host.UIDs, host.GIDs = m.Spec.Linux.UIDMappings, m.Spec.Linux.GIDMappings
+	if host.UIDs == nil {
+		if host.UIDs, host.GIDs, err = ownMaps(); err != nil {
+			return nil, err
+		}
 	}
-	caps.Effective, caps.Permitted = nil, nil
-	if p.User.UID == 0 {
-		caps.Effective, caps.Permitted = caps.Bounding, caps.Bounding
+	root := fmt.Sprintf("/proc/%d/root", m.init.Pid)
+	host.Open = func(path string) (io.ReadCloser, error) { return openIn(root, path) }
+	p, err := spec.Exec(o.ExecOptions, m.Spec, host)
+	if err != nil {
+		return nil, failf("%w", err)
 	}
-	p.Capabilities = &caps
+	return p, nil
 }
 
 // executed is a process that exec has started.
@@ -181,7 +137,7 @@ func (m *monitor) awaitExec(child *fork.Process, name string) (*os.Process, erro
 		if pid > 0 {
 			unix.Wait4(pid, nil, 0, nil)
 		}
-		return nil, explainExec(err, name)
+		return nil, explain(err, name)
 	}
 	return os.FindProcess(pid)
 }
@@ -205,16 +161,6 @@ func joinFlags(s *specs.Spec) uint64 {
 		flags |= boot.Flags(&specs.Spec{Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: kind}}}})
 	}
 	return flags
-}
-
-// setEnv replaces or adds a variable; "NAME" alone removes it.
-func setEnv(env []string, entry string) []string {
-	name, _, hasValue := strings.Cut(entry, "=")
-	env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
-	if !hasValue {
-		return env
-	}
-	return append(env, entry)
 }
 
 func closeAll(files []*os.File) {

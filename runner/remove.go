@@ -52,24 +52,42 @@ func (s Store) Remove(ctx context.Context, id string, force bool) error {
 // the newest file of the log yet. That takes it a moment, unless it is stopped.
 const readersTime = time.Second
 
-// discard takes a container away, whose lock the caller has: out of sight by
-// one rename, and then for good. Killed in between, the rest is in the trash.
+// discard takes a container away, whose lock the caller has.
 func (s Store) discard(c Container) error {
-	logs.AwaitReaders(s.LogPath(c.ID), readersTime)
-	trashed := filepath.Join(s.trash(), c.ID)
-	if err := os.Rename(s.Folder(c.ID), trashed); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := s.hide(c); err != nil {
 		return err
 	}
-	if c.Name != "" {
-		if target, err := os.Readlink(filepath.Join(s.names(), c.Name)); err == nil && filepath.Base(target) == c.ID {
-			os.Remove(filepath.Join(s.names(), c.Name))
-		}
+	return s.purge(c)
+}
+
+// hide takes a container out of sight by one rename, and frees its name. Killed
+// in between, the name counts as free; killed afterwards, the rest is in the
+// trash.
+func (s Store) hide(c Container) error {
+	logs.AwaitReaders(s.LogPath(c.ID), readersTime)
+	err := os.Rename(s.Folder(c.ID), filepath.Join(s.trash(), c.ID))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
-	var released error
-	if c.RootFS.ID != "" {
-		released = c.RootFS.Store.Release(c.ID)
+	name := filepath.Join(s.names(), c.Name)
+	if target, err := os.Readlink(name); err == nil && filepath.Base(target) == c.ID {
+		os.Remove(name)
 	}
-	return errors.Join(released, os.RemoveAll(trashed))
+	return nil
+}
+
+// purge deletes what hide has put aside. The claim on the image goes last: that
+// writes a file, for which there is room once the rest is gone; a claim whose
+// container is gone counts for nothing anyway.
+func (s Store) purge(c Container) error {
+	failed := os.RemoveAll(filepath.Join(s.trash(), c.ID))
+	if c.RootFS.ID == "" {
+		return failed
+	}
+	if err := c.RootFS.Store.Release(c.ID); err != nil && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
+		return errors.Join(failed, err)
+	}
+	return failed
 }
 
 // kill ends a running container by its monitor, or without it.

@@ -32,6 +32,9 @@ type Request struct {
 	Attach Attach         `json:",omitzero"`
 	Exec   *ExecOptions   `json:",omitempty"`
 	Signal int            `json:",omitempty"`
+	// Trees are the sources of bind mounts whose detached mounts come with the
+	// request, in that order.
+	Trees []string `json:",omitempty"`
 	// Timeout is how long a stop waits before it kills; nil for the container's own.
 	Timeout *time.Duration `json:",omitempty"`
 }
@@ -45,6 +48,8 @@ type CreateOptions struct {
 	OpenStdin  bool
 	Ports      []slirp.PortMapping
 	Log        logs.Options
+	// Dir is the folder that relative paths start from.
+	Dir string
 }
 
 // Attach says which of a container's streams a command wants.
@@ -64,14 +69,9 @@ type Size struct{ Rows, Cols uint16 }
 
 // ExecOptions describe one more process in a container.
 type ExecOptions struct {
-	Args       []string
-	Env        []string
-	User       string
-	Workdir    string
-	TTY        bool
-	Detach     bool
-	Privileged bool
-	Size       Size
+	spec.ExecOptions
+	Detach bool
+	Size   Size // of the command's terminal
 }
 
 // Reply answers a request.

@@ -67,6 +67,15 @@ func whitedOut(layer, path string) bool {
 	return info.Sys().(*syscall.Stat_t).Rdev == 0
 }
 
+// ownMaps reads the ids that exist in this process's user namespace.
+func ownMaps() (uids, gids []specs.LinuxIDMapping, err error) {
+	if uids, err = idMap("/proc/self/uid_map"); err != nil {
+		return nil, nil, err
+	}
+	gids, err = idMap("/proc/self/gid_map")
+	return uids, gids, err
+}
+
 // idMap reads /proc/self/uid_map or gid_map.
 func idMap(path string) ([]specs.LinuxIDMapping, error) {
 	f, err := os.Open(path)

@@ -33,10 +33,8 @@ func (m *monitor) start(ctx context.Context) (err error) {
 			undo.run()
 		}
 	}()
-	for _, dir := range m.facts.CreateSources {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return failf("create the folder to mount: %w", err)
-		}
+	if err := m.createSources(); err != nil {
+		return failf("create the folder to mount: %w", err)
 	}
 	if m.io.log, err = logs.Open(m.store.LogPath(m.ID), m.Log, m.logFailed); err != nil {
 		return failf("open the log: %w", err)
@@ -65,7 +63,7 @@ func (m *monitor) start(ctx context.Context) (err error) {
 		return err
 	}
 	if err := child.Wait(); err != nil {
-		return m.explain(err)
+		return explain(err, m.Spec.Process.Args[0])
 	}
 	return m.started(pid)
 }
@@ -73,6 +71,22 @@ func (m *monitor) start(ctx context.Context) (err error) {
 func killChild(pid int) {
 	unix.Kill(pid, unix.SIGKILL)
 	unix.Wait4(pid, nil, 0, nil)
+}
+
+// createSources makes the missing sources of bind mounts that -v asked for.
+func (m *monitor) createSources() error {
+	for _, dir := range m.facts.CreateSources {
+		if m.trees[dir] != nil {
+			continue // the command made it
+		}
+		if _, err := os.Lstat(dir); err == nil {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // launch is what start hands to the child and has to close afterwards.
@@ -97,6 +111,12 @@ func (l *launch) closeChildEnds() {
 func (m *monitor) launch(undo *cleanup) (*launch, error) {
 	l := &launch{Init: boot.Init{Spec: m.Spec, Root: m.Spec.Root.Path, KeepGroups: m.facts.KeepGroups}}
 	undo.add(l.closeChildEnds)
+	l.Trees = map[string]int{}
+	for source, tree := range m.trees {
+		l.Trees[source] = int(tree.Fd())
+		l.child = append(l.child, tree)
+	}
+	m.trees = nil
 	var err error
 	if l.Filter, err = filterOf(m.Spec); err != nil {
 		return nil, failf("seccomp: %w", err)
@@ -315,21 +335,12 @@ func (m *monitor) started(pid int) error {
 	return m.save()
 }
 
-// explain turns the failure of the child into Docker's exit codes: 127 for a
+// explain turns the failure of a child into Docker's exit codes: 127 for a
 // command that is not there, 126 for one that cannot be executed.
-func (m *monitor) explain(err error) error {
+func explain(err error, name string) error {
 	step := new(fork.StepError)
 	if !errors.As(err, &step) || !boot.IsExecute(step.Step) {
-		return failf("set up the container: %w", err)
-	}
-	return explainExec(err, m.Spec.Process.Args[0])
-}
-
-// explainExec is explain for what failed at or after the command's execve.
-func explainExec(err error, name string) error {
-	step := new(fork.StepError)
-	if !errors.As(err, &step) {
-		return failf("start the process: %w", err)
+		return failf("set up the process: %w", err)
 	}
 	switch {
 	case errors.Is(err, unix.EACCES):

@@ -36,7 +36,7 @@ func look(c Container, s State) View {
 	switch {
 	case s.StartedAt.IsZero() && s.Error == "":
 		v.Status = Created
-	case s.FinishedAt.Before(s.StartedAt) && s.live():
+	case s.FinishedAt.Before(s.StartedAt) && (s.live() || s.ending()):
 		v.Status = Running
 		if s.frozen() {
 			v.Status = Paused
@@ -51,6 +51,10 @@ func look(c Container, s State) View {
 
 // live reports whether the container's first process exists.
 func (s State) live() bool { return s.Boot == process.Boot() && s.Init.Alive() }
+
+// ending reports whether the container's monitor, which is there, has yet to
+// write down how the container ended.
+func (s State) ending() bool { return s.Boot == process.Boot() && s.Monitor.Alive() }
 
 // frozen reports whether the container's cgroup is paused.
 func (s State) frozen() bool {

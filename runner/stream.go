@@ -75,10 +75,6 @@ func (s *Session) receive(st Streams) (Exit, error) {
 		case frameExit:
 			return decodeExit(payload)
 		}
-		// Nobody reads our output any more; the container need not care.
-		if errors.Is(err, unix.EPIPE) {
-			err = nil
-		}
 		if err != nil {
 			return Exit{}, fmt.Errorf("pass on the container's output: %w", err)
 		}
@@ -127,6 +123,13 @@ func (st Streams) raw() (restore func(), err error) {
 	return func() { term.Restore(fd, old) }, nil
 }
 
+// forwarded are the signals that mean something to a program. Those of job
+// control and of faults are this process's own; by SIGPIPE it ends as other
+// programs do when nobody reads their output.
+var forwarded = []os.Signal{
+	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGWINCH, unix.SIGPWR,
+}
+
 // forwardSignals sends the signals of this process to the container, and the
 // size of its terminal when that changes.
 func (s *Session) forwardSignals(st Streams) (stop func()) {
@@ -135,7 +138,7 @@ func (s *Session) forwardSignals(st Streams) (stop func()) {
 		signal.Notify(signals, unix.SIGWINCH)
 	}
 	if st.Signals {
-		signal.Notify(signals)
+		signal.Notify(signals, forwarded...)
 	}
 	go func() {
 		for received := range signals {
@@ -143,8 +146,9 @@ func (s *Session) forwardSignals(st Streams) (stop func()) {
 			case unix.SIGWINCH:
 				if size := TerminalSize(st.In); st.TTY && size != (Size{}) {
 					s.wire.sendJSON(frameResize, size)
+				} else if !st.TTY {
+					s.wire.send(frameSignal, []byte{byte(unix.SIGWINCH)})
 				}
-			case unix.SIGCHLD, unix.SIGPIPE, unix.SIGURG:
 			default:
 				s.wire.send(frameSignal, []byte{byte(received.(syscall.Signal))})
 			}

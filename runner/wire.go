@@ -42,6 +42,9 @@ const (
 // large environment is the longest frame.
 const maxFrame = 16 << 20
 
+// maxFiles is how many descriptors the kernel sends at once (SCM_MAX_FD).
+const maxFiles = 253
+
 // wire is one end of a connection. One goroutine may receive, any may send.
 type wire struct {
 	conn   *net.UnixConn
@@ -142,7 +145,7 @@ type rightsReader struct {
 }
 
 func (r *rightsReader) Read(p []byte) (int, error) {
-	oob := make([]byte, unix.CmsgSpace(4*8))
+	oob := make([]byte, unix.CmsgSpace(4*maxFiles))
 	n, oobn, _, _, err := r.conn.ReadMsgUnix(p, oob)
 	if oobn > 0 {
 		messages, _ := unix.ParseSocketControlMessage(oob[:oobn])

@@ -273,10 +273,6 @@ func (c *execCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	env, err := execEnv(c.Env, c.EnvFile)
-	if err != nil {
-		return usagef("%w", err)
-	}
 	if err := needTerminal(a, c.TTY && c.Interactive && !c.Detach); err != nil {
 		return err
 	}
@@ -292,9 +288,12 @@ func (c *execCmd) Run(a *app) error {
 	if c.Interactive {
 		st.In = a.stdin
 	}
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
 	code, err := store.Exec(context.Background(), v.ID, runner.ExecOptions{
-		Args: c.Args[1:], Env: env, User: c.User, Workdir: c.Workdir, TTY: c.TTY, Detach: c.Detach,
-		Privileged: c.Privileged, Size: runner.TerminalSize(a.stdout),
+		ExecOptions: o, Detach: c.Detach, Size: runner.TerminalSize(a.stdout),
 	}, st)
 	if errors.Is(err, runner.ErrDetached) {
 		return nil
@@ -308,27 +307,28 @@ func (c *execCmd) Run(a *app) error {
 	return exitCode(code)
 }
 
-// execEnv resolves -e and --env-file against this process's environment.
-func execEnv(list, files []string) ([]string, error) {
-	var env []string
-	for _, path := range files {
+// options reads what depends on this process's environment and files: the
+// monitor, which starts the command, has those of another.
+func (c *execCmd) options() (spec.ExecOptions, error) {
+	o := spec.ExecOptions{Args: c.Args[1:], User: c.User, Workdir: c.Workdir, TTY: c.TTY, Privileged: c.Privileged}
+	for _, path := range c.EnvFile {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, fmt.Errorf("--env-file: %w", err)
+			return o, usagef("--env-file: %w", err)
 		}
 		entries, err := spec.ParseEnvFile(f, os.LookupEnv)
 		f.Close()
 		if err != nil {
-			return nil, fmt.Errorf("--env-file %s: %w", path, err)
+			return o, usagef("--env-file %s: %w", path, err)
 		}
-		env = append(env, entries...)
+		o.Env = append(o.Env, entries...)
 	}
-	for _, e := range list {
+	for _, e := range c.Env {
 		entry, err := spec.ParseEnv(e, os.LookupEnv)
 		if err != nil {
-			return nil, err
+			return o, usagef("%w", err)
 		}
-		env = append(env, entry)
+		o.Env = append(o.Env, entry)
 	}
-	return env, nil
+	return o, nil
 }

@@ -105,6 +105,9 @@ func (f *createFlags) options() (runner.CreateOptions, error) {
 		o.Ports = append(o.Ports, ports...)
 	}
 	var err error
+	if o.Dir, err = os.Getwd(); err != nil {
+		return o, usagef("the current folder is gone: %w; change to another", err)
+	}
 	if o.Log, err = logs.ParseOptions(f.LogDriver, f.LogOpt); err != nil {
 		return o, usagef("%w", err)
 	}

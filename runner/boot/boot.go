@@ -8,12 +8,11 @@
 package boot
 
 import (
-	"strings"
-
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/fork"
+	"github.com/rl-project/rl/runner/spec"
 )
 
 // Descriptors that steps refer to by number, because the kernel takes them
@@ -53,6 +52,9 @@ type Init struct {
 	Mapped, MappedSync int
 	// Filter is the seccomp filter; nil for none.
 	Filter []unix.SockFilter
+	// Trees are descriptors of detached mounts (open_tree(2)) for bind mounts
+	// whose source, the key, is out of the child's reach.
+	Trees map[string]int
 	// Reaper runs the command below this program (rl itself, as `init`), which
 	// reaps and forwards signals.
 	Reaper []string
@@ -124,15 +126,17 @@ func (in Init) Program() *fork.Program {
 	b.loopback(in.Spec)
 	b.mountRoot(in)
 	for _, m := range in.Spec.Mounts {
-		b.mountEntry(m)
+		b.mountEntry(m, in.Trees)
 	}
 	b.devLinks()
 	b.hidePaths(in.Spec.Linux)
 	b.enterRoot(in.Spec)
 	b.names(in.Spec)
 	b.stdio(in.Stdio, in.Spec.Process, true)
-	b.Call("wait for the monitor", unix.SYS_READ, in.Ready, make([]byte, 1), 1).Positive()
 	b.become(process{in.Spec.Process, in.Filter, in.KeepGroups})
+	// Last, because from here on death signals work: a monitor that died
+	// before is noticed here, and one that dies later kills the container.
+	b.Call("wait for the monitor", unix.SYS_READ, in.Ready, make([]byte, 1), 1).Positive()
 	if in.Reaper != nil {
 		b.reaper(in.Reaper, in.Spec.Process)
 	} else {
@@ -199,7 +203,7 @@ func (b *builder) names(s *specs.Spec) {
 // the host's /proc: the container's will be read-only.
 func (b *builder) sysctls(values map[string]string) {
 	for key, value := range values {
-		path := "/proc/sys/" + strings.ReplaceAll(key, ".", "/")
+		path := "/proc/sys/" + spec.SysctlFile(key)
 		b.Call("set sysctl "+key, unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_WRONLY|unix.O_CLOEXEC, 0).Save(b.fs)
 		b.Call("set sysctl "+key, unix.SYS_WRITE, b.fs, []byte(value), len(value))
 	}

@@ -96,11 +96,11 @@ func parseOptions(words []string) options {
 }
 
 // mountEntry mounts one entry of the spec.
-func (b *builder) mountEntry(m specs.Mount) {
+func (b *builder) mountEntry(m specs.Mount, trees map[string]int) {
 	o := parseOptions(m.Options)
 	switch m.Type {
 	case "bind":
-		b.bind(m, o)
+		b.bind(m, o, trees[m.Source])
 	case "cgroup":
 		// Not there on machines without cgroup v2, and then no loss.
 		b.fileSystem(specs.Mount{Destination: m.Destination, Type: "cgroup2", Source: m.Source}, o, true)
@@ -109,20 +109,26 @@ func (b *builder) mountEntry(m specs.Mount) {
 	}
 }
 
-// bind mounts a file or folder of the host. The attributes are set before the
-// mount can be seen.
-func (b *builder) bind(m specs.Mount, o options) {
-	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
-	if o.withBelow {
-		flags |= unix.AT_RECURSIVE
+// bind mounts a file or folder of the host: tree if that is not 0, or what the
+// child finds. The attributes are set before the mount can be seen.
+func (b *builder) bind(m specs.Mount, o options, tree int) {
+	source := m.Source
+	if tree != 0 {
+		source = "/proc/self/fd/" + strconv.Itoa(tree)
+		b.Call("take "+m.Source, unix.SYS_FCNTL, tree, unix.F_DUPFD_CLOEXEC, 0).Save(b.mount)
+	} else {
+		flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+		if o.withBelow {
+			flags |= unix.AT_RECURSIVE
+		}
+		b.Call("open "+m.Source, unix.SYS_OPEN_TREE, unix.AT_FDCWD, m.Source, flags).Save(b.mount)
 	}
-	b.Call("open "+m.Source, unix.SYS_OPEN_TREE, unix.AT_FDCWD, m.Source, flags).Save(b.mount)
 	below := 0
 	if o.recursive {
 		below = unix.AT_RECURSIVE
 	}
 	b.setAttr("set options of "+m.Source, b.mount, below, o.attr)
-	info, err := os.Stat(m.Source)
+	info, err := os.Stat(source)
 	b.find(m.Destination, err == nil && !info.IsDir())
 	b.attach(m.Source + " on " + m.Destination)
 }

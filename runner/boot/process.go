@@ -25,6 +25,7 @@ type process struct {
 // before that is dropped; with it the filter comes last, and never sees these
 // steps.
 func (b *builder) become(p process) {
+	b.signals()
 	// Keys of the caller's session are not the container's business; kernels
 	// and outer filters without keyctl(2) have none to hand on.
 	b.Call("join a new keyring", unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, nil, 0, 0, 0).Allow()
@@ -39,6 +40,20 @@ func (b *builder) become(p process) {
 		b.seccomp(p.filter)
 	}
 	b.Call("hide descriptors", unix.SYS_CLOSE_RANGE, 3, int(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)
+}
+
+// signals gives the process the dispositions and the mask that programs
+// expect. What the monitor's own start ignored, nohup's SIGHUP for example, is
+// not the container's business.
+func (b *builder) signals() {
+	none := make([]byte, 32) // struct sigaction with SIG_DFL, or a mask
+	for _, s := range []unix.Signal{
+		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGTERM,
+		unix.SIGCHLD, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
+	} {
+		b.Call("reset signals", unix.SYS_RT_SIGACTION, int(s), none, nil, 8)
+	}
+	b.Call("unblock signals", unix.SYS_RT_SIGPROCMASK, 2 /* SIG_SETMASK */, none, nil, 8)
 }
 
 func (b *builder) limits(p *specs.Process) {

@@ -1,0 +1,80 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/runner/spec"
+)
+
+// Root's containers run as another user of the host, who cannot look into
+// root's own folders. So root's commands open the sources of bind mounts, as
+// mounts that are not yet anywhere (open_tree(2), which takes the capability
+// that only real root has), and send them along with the request.
+
+// openTrees opens sources. They are closed by the caller.
+func openTrees(sources []string) ([]*os.File, error) {
+	var trees []*os.File
+	for _, source := range sources {
+		fd, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+		if err != nil {
+			closeAll(trees)
+			return nil, &os.PathError{Op: "mount", Path: source, Err: err}
+		}
+		trees = append(trees, os.NewFile(uintptr(fd), source))
+	}
+	return trees, nil
+}
+
+// sourcesOf lists the sources of the bind mounts in o, and makes those missing
+// that -v makes.
+func sourcesOf(o CreateOptions) ([]string, error) {
+	mounts, err := spec.ParseMounts(o.Options, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	var sources []string
+	for _, m := range mounts {
+		if m.Kind != spec.KindBind {
+			continue
+		}
+		if _, err := os.Lstat(m.Source); errors.Is(err, os.ErrNotExist) && m.CreateSource {
+			if err := os.MkdirAll(m.Source, 0o755); err != nil {
+				return nil, fmt.Errorf("create the folder to mount: %w", err)
+			}
+		}
+		sources = append(sources, m.Source)
+	}
+	return sources, nil
+}
+
+// sourcesIn lists the sources of bind mounts in a container's description,
+// without rl's own files and the host's system.
+func (s Store) sourcesIn(d *specs.Spec) []string {
+	var sources []string
+	for _, m := range d.Mounts {
+		system := strings.HasPrefix(m.Source, "/dev/") || m.Source == "/sys" || m.Source == "/proc"
+		if m.Type == "bind" && !system && !strings.HasPrefix(m.Source, filepath.Clean(s.Data)+"/") {
+			sources = append(sources, m.Source)
+		}
+	}
+	return sources
+}
+
+// takeTrees notes the mounts that came with a request.
+func (m *monitor) takeTrees(sources []string, files []*os.File) {
+	if len(sources) == 0 || len(sources) != len(files) {
+		closeAll(files)
+		return
+	}
+	m.trees = make(map[string]*os.File, len(files))
+	for i, source := range sources {
+		m.trees[source] = files[i]
+	}
+}
