@@ -99,3 +99,16 @@ func TestInspectMemory(t *testing.T) {
 		}
 	})
 }
+
+// That memory ran out is said wherever the end of a container is.
+func TestOutOfMemoryIsVisible(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.Run(t, "run", "--name", name, "--memory", "20m", Image, "tail", "/dev/zero").Exits(t, 137).Says(t, "OOM killed at 20 MiB")
+		status := e.OK(t, "ps", "-a", "--filter", "name=^"+name+"$", "--format", "{{.Status}}")
+		if !strings.HasPrefix(status, "Exited (137) ") || !strings.HasSuffix(status, " ago, OOM killed at 20 MiB") {
+			t.Errorf("ps says %q", status)
+		}
+		e.Want(t, "true 137 exited", "inspect", "-f", "{{.State.OOMKilled}} {{.State.ExitCode}} {{.State.Status}}", name)
+	})
+}
