@@ -71,8 +71,15 @@ func (c *Client) reattach() {
 		previous := a.result
 		err := c.attach(ctx, a, &previous)
 		cancel()
-		if err != nil && c.ctx.Err() == nil {
+		if c.ctx.Err() != nil {
+			return
+		}
+		if err != nil {
 			c.opts.Warn(fmt.Sprintf("the network of container %.12s could not be restored: %v", id, err))
+			continue
+		}
+		for _, line := range a.result.Warnings {
+			c.opts.Warn(fmt.Sprintf("container %.12s: %s", id, line))
 		}
 	}
 }

@@ -222,11 +222,16 @@ func (h *host) setResolvConf(text string) {
 // client connects as a monitor does.
 func (h *host) client() *slirp.Client {
 	h.t.Helper()
+	return h.clientWith(func(line string) { h.t.Error(line) })
+}
+
+func (h *host) clientWith(warn func(string)) *slirp.Client {
+	h.t.Helper()
 	c, err := slirp.Connect(h.t.Context(), slirp.Options{
 		RuntimeDir: h.runtime,
 		Command:    []string{"/proc/self/exe"},
 		Log:        os.Stderr,
-		Warn:       func(line string) { h.t.Error(line) },
+		Warn:       warn,
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -247,7 +252,12 @@ type testContainer struct {
 // container attaches a new network namespace.
 func (h *host) container(id string, ports ...string) *testContainer {
 	h.t.Helper()
-	c := &testContainer{t: h.t, id: id, netns: newNetns(h.t), client: h.client()}
+	return h.containerOf(h.client(), id, ports...)
+}
+
+func (h *host) containerOf(client *slirp.Client, id string, ports ...string) *testContainer {
+	h.t.Helper()
+	c := &testContainer{t: h.t, id: id, netns: newNetns(h.t), client: client}
 	e := slirp.Endpoint{ID: id, Name: id}
 	for _, spec := range ports {
 		p, err := slirp.ParsePorts(spec)

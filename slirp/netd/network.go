@@ -250,24 +250,32 @@ func (a *attached) connect(ctx context.Context, netns *os.File, e slirp.Endpoint
 	if err := a.wire(netns, restore); err != nil {
 		return err
 	}
-	if err := a.publish(e); err != nil {
+	if err := a.publish(e, restore); err != nil {
 		return err
 	}
 	name, err := a.network.uplink.wait(ctx)
 	if err != nil {
-		a.result.Warnings = append(a.result.Warnings,
-			fmt.Sprintf("containers reach one another but not the world: %v", err))
+		a.warn("containers reach one another but not the world: %v", err)
 	}
 	a.result.Uplink = name
 	return nil
 }
 
-// publish listens for every port, or for none.
-func (a *attached) publish(e slirp.Endpoint) error {
+func (a *attached) warn(format string, args ...any) {
+	a.result.Warnings = append(a.result.Warnings, fmt.Sprintf(format, args...))
+}
+
+// publish listens for every port, up to the first that cannot be had. A
+// container that is restored runs already and keeps the others.
+func (a *attached) publish(e slirp.Endpoint, restore bool) error {
 	for _, p := range e.Ports {
 		published, err := a.network.publisher.add(p, a.result.IPAddress, cmp.Or(e.Name, e.ID))
-		if err != nil {
+		if err != nil && !restore {
 			return err
+		}
+		if err != nil {
+			a.warn("a published port is lost: %v", err)
+			continue
 		}
 		a.ports = append(a.ports, published)
 		a.result.Ports = append(a.result.Ports, published.mapping)

@@ -2,6 +2,7 @@ package netd
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -225,6 +226,71 @@ func TestLastOneOutEndsEverything(t *testing.T) {
 	}
 }
 
+// An uplink program that is installed but fails is passed over.
+func TestNextUplinkWhenTheFirstFails(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, slirp.Pasta), []byte("#!/bin/sh\necho no >&2\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if c := newHost(t, slirp.Pasta, slirp.Slirp4netns).container("cccc"); c.Uplink != slirp.Slirp4netns {
+		t.Errorf("uplink is %q", c.Uplink)
+	}
+}
+
+func TestUplinkOfItsOwnChoice(t *testing.T) {
+	want := ""
+	for _, choice := range slirp.ProbeUplinks() {
+		if choice.Err == nil && choice.Name != slirp.Builtin {
+			want = choice.Name
+			break
+		}
+	}
+	if want == "" {
+		skip(t, "pasta or slirp4netns")
+	}
+	if !onHost(t) {
+		return
+	}
+	if c := newHost(t).container("cccc"); c.Uplink != want {
+		t.Errorf("uplink is %q, want %q", c.Uplink, want)
+	}
+}
+
+// What the starting monitor has open by mistake must not stay open in the
+// network process: somebody may wait for its end.
+func TestNetdClosesWhatItInherits(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], 0); err != nil { // not closed on exec
+		t.Fatal(err)
+	}
+	newHost(t, slirp.Slirp4netns).container("cccc")
+	unix.Close(ends[1])
+	r := os.NewFile(uintptr(ends[0]), "pipe")
+	defer r.Close()
+	read := make(chan error, 1)
+	go func() {
+		_, err := io.ReadAll(r)
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(recovery):
+		t.Error("a process still holds the pipe open")
+	}
+}
+
 // Without any uplink containers still start, reach one another, and say what
 // they lack.
 func TestNoUplink(t *testing.T) {
@@ -239,6 +305,42 @@ func TestNoUplink(t *testing.T) {
 	}
 	if len(a.Warnings) != 1 || a.Uplink != "" {
 		t.Errorf("warnings %q, uplink %q", a.Warnings, a.Uplink)
+	}
+}
+
+// A port that somebody else took while there was no network process is lost,
+// with a word about it, and the container keeps everything else.
+func TestPortLostWhileNetdWasDead(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	outside := hostServer(t, hostAddress+":0")
+	warnings := make(chan string, 1)
+	c := h.containerOf(h.clientWith(func(line string) { warnings <- line }), "cccc", "8080:80", "8081:80")
+	// The lock keeps the client from starting another process for now.
+	lock, err := os.OpenFile(filepath.Join(h.runtime, "netd.start.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	pid := c.status().PID
+	unix.Kill(pid, unix.SIGKILL)
+	within(t, recovery, "the network process is gone", func() bool { return processes(t)[pid] == "" })
+	hostServer(t, ":8080")
+	lock.Close()
+	if w := <-warnings; !strings.Contains(w, "8080") {
+		t.Errorf("warning is %q", w)
+	}
+	go tellAddress(c.listen("tcp4", ":80"))
+	if got, err := ask(net.Dial("tcp4", hostAddress+":8081")); err != nil || got != hostAddress {
+		t.Errorf("the other port: %q, %v", got, err)
+	}
+	if _, err := ask(c.dial("tcp4", outside)); err != nil {
+		t.Errorf("the way out: %v", err)
 	}
 }
 
