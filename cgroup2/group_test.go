@@ -176,7 +176,15 @@ func TestCreateReplacesWhatWasLeft(t *testing.T) {
 
 func TestSweep(t *testing.T) {
 	g := create(t)
-	born(t, g, "idle")
+	a := born(t, g, "idle")
+	if err := Sweep(t.Context(), func(string) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	if !exists(g.Path()) {
+		t.Fatal("a group with processes was removed")
+	}
+	a.cmd.Process.Kill()
+	a.cmd.Wait()
 	if err := Sweep(t.Context(), func(id string) bool { return id == testID[:idLength] }); err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// Sweep removes the groups of containers that are gone, with every process still in them: what
-// remains when a monitor is killed before it could clean up. live is asked with the first twelve
-// characters of the container's id and has to say yes from before Create is called. Looked at are the places where Create makes groups for the
-// caller now; groups below a unit that has ended went with it.
+// Sweep removes the groups of containers that are gone: what remains when a monitor is killed before it could
+// clean up. live is asked with the first twelve characters of the container's id and has to say yes from before
+// Create is called. A group with processes in it stays: it may be that of a container which another folder of
+// the same person knows. Looked at are the places where Create makes groups for the caller now; groups below
+// a unit that has ended went with it.
 func Sweep(ctx context.Context, live func(id string) bool) error {
 	var errs []error
 	for _, dir := range locate().places() {
@@ -21,12 +22,24 @@ func Sweep(ctx context.Context, live func(id string) bool) error {
 		}
 		for _, e := range entries {
 			id, ok := containerOf(e.Name())
-			if e.IsDir() && ok && !live(id) {
-				errs = append(errs, clear(ctx, filepath.Join(dir, e.Name())))
+			path := filepath.Join(dir, e.Name())
+			if e.IsDir() && ok && !live(id) && !populated(path) {
+				errs = append(errs, clear(ctx, path))
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// populated reports whether a group, or one below it, has processes.
+func populated(path string) bool {
+	g, err := Open(path)
+	if err != nil {
+		return false
+	}
+	defer g.Close()
+	yes, err := g.Populated()
+	return yes && err == nil
 }
 
 // places are the folders in which groups of the caller's containers can lie.

@@ -163,7 +163,8 @@ func waitReadable(ctx context.Context, fd int) error {
 }
 
 // Sweep removes what killed processes of rl left behind: containers half made
-// or half removed. It is quick when there is nothing.
+// or half removed, sockets and control groups of containers that are not
+// running. It is quick when there is nothing.
 func (s Store) Sweep(ctx context.Context) error {
 	ids, err := s.ids()
 	if err != nil {
@@ -171,16 +172,34 @@ func (s Store) Sweep(ctx context.Context) error {
 	}
 	var failed []error
 	for _, id := range ids {
-		if _, err := os.Stat(s.file(id, "config.json")); !errors.Is(err, os.ErrNotExist) {
-			continue
+		if _, err := os.Stat(s.file(id, "config.json")); errors.Is(err, os.ErrNotExist) {
+			failed = append(failed, s.sweepFolder(id))
 		}
-		failed = append(failed, s.sweepFolder(id))
 	}
 	leftovers, _ := os.ReadDir(s.trash())
 	for _, e := range leftovers {
 		failed = append(failed, os.RemoveAll(filepath.Join(s.trash(), e.Name())))
 	}
-	return errors.Join(failed...)
+	sockets, _ := os.ReadDir(s.sockets())
+	for _, e := range sockets {
+		if !s.running(e.Name()) {
+			os.Remove(filepath.Join(s.sockets(), e.Name()))
+		}
+	}
+	return errors.Join(append(failed, cgroup2.Sweep(ctx, s.running))...)
+}
+
+// running reports whether a container, named by the beginning of its id, has a
+// monitor or processes.
+func (s Store) running(beginning string) bool {
+	matches, _ := filepath.Glob(s.Folder(beginning) + "*")
+	for _, path := range matches {
+		id := filepath.Base(path)
+		if v, err := s.Load(id); s.locked(id) || err == nil && v.State.live() {
+			return true
+		}
+	}
+	return false
 }
 
 // sweepFolder removes a container's folder that has no description, unless

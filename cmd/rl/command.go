@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/rl-project/rl/runner/spec"
 )
 
 // A command is one row of the command table. Its flags are the fields of the
@@ -130,10 +132,26 @@ func parse(a *app, cmd command, flags any, args []string) error {
 		return fmt.Errorf("--%s needs a value", f.Name) // kong takes the end of the line for one
 	}
 	_, err = parser.Parse(args)
+	if err != nil {
+		if why := refusal(args); why != nil {
+			return why
+		}
+	}
 	if err != nil && strings.HasPrefix(err.Error(), `expected "<`) {
 		return fmt.Errorf("something is missing: the form is rl %s %s", cmd.name, cmd.usage)
 	}
 	return err
+}
+
+// refusal explains a flag of Docker's that no unprivileged user can be given.
+func refusal(args []string) error {
+	for _, arg := range args {
+		name, _, _ := strings.Cut(arg, "=")
+		if err := spec.Refuse(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newParser(cmd command, flags any) (*kong.Kong, error) {

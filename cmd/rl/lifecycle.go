@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -203,7 +204,18 @@ func (c *rmCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	failed := a.each(c.Containers, func(ctx context.Context, s runner.Store, v runner.View) error {
+	refs := c.Containers
+	if c.Force {
+		// What is not there need not be removed, Docker says.
+		refs = slices.DeleteFunc(slices.Clone(refs), func(ref string) bool {
+			_, err := store.Find(ref)
+			if errors.Is(err, runner.ErrNotFound) {
+				a.warnf("%v", err)
+			}
+			return errors.Is(err, runner.ErrNotFound)
+		})
+	}
+	failed := a.each(refs, func(ctx context.Context, s runner.Store, v runner.View) error {
 		err := s.Remove(ctx, v.ID, c.Force)
 		if errors.Is(err, runner.ErrRunning) {
 			return fmt.Errorf("%w: stop %s first, or use rl rm -f", err, v.Name)
