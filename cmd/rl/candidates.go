@@ -40,7 +40,7 @@ func candidates(done []string, unfinished string, exist names) []candidate {
 		return flagValues(line.awaits, "")
 	}
 	if name, _, ok := strings.Cut(unfinished, "="); ok && strings.HasPrefix(name, "--") && !line.passing {
-		if f := flagNamed(parser, name); f != nil {
+		if f := longFlag(parser, name); f != nil {
 			return flagValues(f, name+"=")
 		}
 	}
@@ -86,56 +86,6 @@ func commandWords(done []string) []candidate {
 		}
 	}
 	return list
-}
-
-// lineState is what has been typed after a command's name.
-type lineState struct {
-	awaits   *kong.Flag // whose value comes next
-	operands int
-	passing  bool // what follows belongs to a command in the container
-}
-
-func readLine(parser *kong.Kong, words []string) lineState {
-	var s lineState
-	for _, word := range words {
-		switch {
-		case s.awaits != nil:
-			s.awaits = nil
-		case s.passing:
-			s.operands++
-		case word == "--":
-			s.passing = true
-		case strings.HasPrefix(word, "-") && word != "-":
-			if f := flagNamed(parser, word); f != nil && !f.IsBool() && !strings.Contains(word, "=") {
-				s.awaits = f
-			}
-		default:
-			s.operands++
-			s.passing = passesOn(parser)
-		}
-	}
-	return s
-}
-
-// passesOn reports whether a command's first operand ends its flags.
-func passesOn(parser *kong.Kong) bool {
-	list := parser.Model.Positional
-	return len(list) > 0 && list[0].Passthrough
-}
-
-// flagNamed returns the flag that a word such as --name or -it ends with.
-func flagNamed(parser *kong.Kong, word string) *kong.Flag {
-	long, isLong := strings.CutPrefix(word, "--")
-	long, _, _ = strings.Cut(long, "=")
-	for _, f := range parser.Model.Flags {
-		if isLong && (f.Name == long || slices.Contains(f.Aliases, long)) {
-			return f
-		}
-		if !isLong && f.Short != 0 && strings.HasSuffix(word, string(f.Short)) {
-			return f
-		}
-	}
-	return nil
 }
 
 func flagNames(parser *kong.Kong) []candidate {

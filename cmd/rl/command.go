@@ -128,6 +128,7 @@ func parse(a *app, cmd command, flags any, args []string) error {
 		printCommandHelp(a.stdout, cmd, parser)
 		return errHelp
 	}
+	args = dockerWords(parser, args)
 	if f := readLine(parser, args).awaits; f != nil {
 		return fmt.Errorf("--%s needs a value", f.Name) // kong takes the end of the line for one
 	}
@@ -165,22 +166,15 @@ func newParser(cmd command, flags any) (*kong.Kong, error) {
 	)
 }
 
-// wantsHelp reports whether --help stands among the command's own flags, that
-// is before the first argument that ends them. `-h` is hostname in `run`.
+// wantsHelp reports whether --help stands among the command's own flags. `-h`
+// is hostname in `run`.
 func wantsHelp(parser *kong.Kong, args []string) bool {
-	short := true
-	for _, f := range parser.Model.Flags {
-		if f.Short == 'h' {
-			short = false
-		}
-	}
+	var s lineState
 	for _, arg := range args {
-		switch {
-		case arg == "--help", short && arg == "-h":
+		if s.awaits == nil && !s.passing && (arg == "--help" || arg == "-h" && shortFlag(parser, 'h') == nil) {
 			return true
-		case arg == "--", !strings.HasPrefix(arg, "-"):
-			return false
 		}
+		s.read(parser, arg)
 	}
 	return false
 }
