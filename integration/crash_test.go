@@ -40,6 +40,7 @@ func TestCrash(t *testing.T) {
 				t.Fatal(err)
 			}
 			e.OK(t, "run", "--rm", Image, "true")
+			e.settle(t)
 			before := e.disk(t)
 			c := &crash{Env: e, random: rand.New(rand.NewPCG(seed, 0))}
 			for range *crashRounds {
@@ -48,6 +49,7 @@ func TestCrash(t *testing.T) {
 			if c.killed < *crashRounds/2 {
 				t.Errorf("only %d processes killed in %d rounds: the moments are wrong", c.killed, *crashRounds)
 			}
+			e.OK(t, "run", "--rm", Image, "true") // sweeps what killed ones were deleting
 			for _, l := range e.Leaks() {
 				t.Error("left behind:", l)
 			}
@@ -115,7 +117,7 @@ func (c *crash) tidy(t *testing.T) {
 			c.OK(t, "inspect", id)
 			c.OK(t, "rm", "-f", id)
 		}
-		monitors := slices.DeleteFunc(c.Processes(), func(p Process) bool { return !slices.Contains(p.Args, "monitor") })
+		monitors := slices.DeleteFunc(c.Processes(), func(p Process) bool { return !p.monitor() })
 		if len(listed) == 0 && len(monitors) == 0 {
 			return
 		}

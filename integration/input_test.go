@@ -125,6 +125,7 @@ func accounts() []struct {
 // a command left. Locks and logs may grow or change their time, not appear.
 func (e *Env) tree(t *testing.T) []string {
 	t.Helper()
+	e.settle(t)
 	var all []string
 	err := filepath.WalkDir(e.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || path == e.Dir {

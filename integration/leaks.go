@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -127,12 +128,29 @@ func (e *Env) Leaks() []string {
 	}
 	leaks = append(leaks, e.leakedMounts()...)
 	leaks = append(leaks, e.leakedGroups()...)
-	left, err := filepath.Glob(filepath.Join(e.Data(), "containers", "*"))
-	if err != nil {
-		panic(err) // only a wrong pattern is an error
+	for _, folder := range []string{"containers", "trash"} {
+		left, err := filepath.Glob(filepath.Join(e.Data(), folder, "*"))
+		if err != nil {
+			panic(err) // only a wrong pattern is an error
+		}
+		leaks = append(leaks, left...)
 	}
-	return append(leaks, left...)
+	return leaks
 }
+
+// settle waits until the monitors of containers that have ended are gone too:
+// they delete files after the command has returned.
+func (e *Env) settle(t testing.TB) {
+	t.Helper()
+	for _, p := range e.Processes() {
+		if p.monitor() {
+			WaitGone(t, p.PID)
+		}
+	}
+}
+
+// monitor reports whether the process is a container's monitor.
+func (p Process) monitor() bool { return p.Ours && slices.Contains(p.Args, "monitor") }
 
 // holder reports whether the process is the one that keeps the user namespace,
 // which stays when the last container has gone.

@@ -50,8 +50,13 @@ func TestInfo(t *testing.T) {
 		if driver := e.OK(t, "info", "-f", "{{.Driver}}"); driver != "overlay" && driver != "fuse-overlayfs" {
 			t.Errorf("driver %q", driver)
 		}
-		if text := e.OK(t, "info"); !strings.Contains(text, data) {
-			t.Error(text)
+		text := e.OK(t, "info")
+		for _, line := range []string{
+			" Server Version: " + version, " Docker Root Dir: " + data, " Storage Driver: ", " Cgroup Version: ", "  Running: ", "   Profile: builtin",
+		} {
+			if !strings.Contains(text, "\n"+line) {
+				t.Errorf("no %q in\n%s", line, text)
+			}
 		}
 		if text := e.OK(t, "info", "--format", "json"); !json.Valid([]byte(text)) {
 			t.Error(text)

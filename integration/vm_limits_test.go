@@ -129,3 +129,18 @@ func TestVMControlGroups(t *testing.T) {
 	l.OK(t, "cgroup2.test -test.timeout 1m -test.run 'Scope|OOM|Monitor|Missing|Watch' 2>&1")
 	l.OK(t, "systemd-run --user --scope -q -p Delegate=yes cgroup2.test -test.timeout 1m -test.run 'Group|Freeze|Remove|Create|Sweep' 2>&1")
 }
+
+// Real root's containers belong to another user, who cannot ask systemd.
+func TestVMRoot(t *testing.T) {
+	root := login(t, "root")
+	root.OK(t, `rl import -c 'CMD ["/bin/sh"]' /srv/rootfs.tar `+Image)
+	r := root.Run(t, "rl run --name eater --network none --memory 20m --memory-swap 20m --cpus 0.5 "+Image+" sh -c "+eater)
+	r.Exits(t, 137)
+	if r.Out != "20971520\n" || strings.Contains(r.Err, "watches") {
+		t.Errorf("the limit is not the kernel's: %s", r)
+	}
+	if got := root.OK(t, "rl inspect -f '{{.State.OOMKilled}}' eater"); got != "true" {
+		t.Errorf("inspect says %q", got)
+	}
+	checkEmpty(t, root)
+}
