@@ -95,7 +95,7 @@ func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
 		return nil, err
 	}
 	theirs.Close()
-	r.lendGroup(monitor.Pid)
+	r.lendGroup(monitor.PID)
 	s, err := r.ask(w, request, image, trees)
 	if err != nil {
 		w.Close()

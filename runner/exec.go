@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/fork"
+	"github.com/rl-project/rl/internal/process"
 	"github.com/rl-project/rl/runner/boot"
 	"github.com/rl-project/rl/runner/spec"
 )
@@ -20,12 +20,12 @@ import (
 func (m *monitor) exec(w *wire, o ExecOptions) {
 	files := w.files()
 	defer func() { closeAll(files) }()
-	process, err := m.execProcess(o)
+	p, err := m.execProcess(o)
 	if err != nil {
 		w.sendJSON(frameReply, replyOf(err))
 		return
 	}
-	e, err := m.forkExec(process, files, o)
+	e, err := m.forkExec(p, files, o)
 	if err != nil {
 		w.sendJSON(frameReply, replyOf(err))
 		return
@@ -50,7 +50,7 @@ func (m *monitor) execProcess(o ExecOptions) (*specs.Process, error) {
 			return nil, err
 		}
 	}
-	root := fmt.Sprintf("/proc/%d/root", m.init.Pid)
+	root := fmt.Sprintf("/proc/%d/root", m.init.PID)
 	host.Open = func(path string) (io.ReadCloser, error) { return openIn(root, path) }
 	p, err := spec.Exec(o.ExecOptions, m.Spec, host)
 	if err != nil {
@@ -61,7 +61,7 @@ func (m *monitor) execProcess(o ExecOptions) (*specs.Process, error) {
 
 // executed is a process that exec has started.
 type executed struct {
-	process *os.Process
+	process *process.Child
 	outer   []*os.File // the terminal's outer side, for the command
 }
 
@@ -73,7 +73,7 @@ func (m *monitor) forkExec(p *specs.Process, files []*os.File, o ExecOptions) (e
 			return e, failf("seccomp: %w", err)
 		}
 	}
-	if b.Container, err = unix.PidfdOpen(m.init.Pid, 0); err != nil {
+	if b.Container, err = unix.PidfdOpen(m.init.PID, 0); err != nil {
 		return e, failf("%w", ErrNotRunning)
 	}
 	defer unix.Close(b.Container)
@@ -127,7 +127,7 @@ func execStdio(console *launch, undo *cleanup, files []*os.File, o ExecOptions) 
 }
 
 // awaitExec waits for the second child to execute the command.
-func (m *monitor) awaitExec(child *fork.Process, name string) (*os.Process, error) {
+func (m *monitor) awaitExec(child *fork.Process, name string) (*process.Child, error) {
 	pid, err := child.Report()
 	if err == nil {
 		err = child.Wait()
@@ -139,15 +139,15 @@ func (m *monitor) awaitExec(child *fork.Process, name string) (*os.Process, erro
 		}
 		return nil, explain(err, name)
 	}
-	return os.FindProcess(pid)
+	return &process.Child{PID: pid}, nil
 }
 
 func (e executed) wait() int {
-	state, err := e.process.Wait()
+	status, err := e.process.Wait()
 	if err != nil {
 		return CodeFailed
 	}
-	return exitCode(state.Sys().(syscall.WaitStatus))
+	return exitCode(status)
 }
 
 // joinFlags are the namespaces that the container does not share with the host.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -36,7 +37,7 @@ type monitor struct {
 	trees   map[string]*os.File // sources of bind mounts that came with the request
 	group   *cgroup2.Group
 	network *slirp.Client
-	init    *os.Process
+	init    *process.Child
 	notes   []string
 
 	// forks are started on the main thread: a child of another thread would be
@@ -182,7 +183,10 @@ const settled = time.Second
 // letGo frees the terminal and, unless the container ends at once, the memory of
 // the start: from here on the monitor mostly sleeps.
 func (m *monitor) letGo() {
-	time.AfterFunc(settled, func() { footprint.Release() })
+	time.AfterFunc(settled, func() {
+		debug.SetGCPercent(25)
+		footprint.Release()
+	})
 	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
 		for fd := range 3 {
 			unix.Dup3(int(null.Fd()), fd, 0)
@@ -193,13 +197,13 @@ func (m *monitor) letGo() {
 
 // wait waits for the end of the container and writes it down.
 func (m *monitor) wait(ctx context.Context) {
-	state, err := m.init.Wait()
+	status, err := m.init.Wait()
 	m.settle()
 	m.mu.Lock()
 	m.State.FinishedAt, m.State.Init = time.Now(), process.ID{}
 	m.State.ExitCode = CodeFailed
 	if err == nil {
-		m.State.ExitCode = exitCode(state.Sys().(syscall.WaitStatus))
+		m.State.ExitCode = exitCode(status)
 	}
 	if m.group != nil {
 		// The group is gone with its numbers in a moment.
@@ -267,7 +271,7 @@ func (m *monitor) watchMemory(ctx context.Context) {
 		return
 	}
 	go cgroup2.Watch(ctx, cgroup2.WatchOptions{
-		Init: m.init.Pid, Limit: m.State.Limit,
+		Init: m.init.PID, Limit: m.State.Limit,
 		Killed: func(k cgroup2.Kill) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -312,7 +316,7 @@ func (m *monitor) stop(s syscall.Signal, timeout time.Duration) {
 		case <-timer.C:
 		}
 	}
-	m.init.Kill()
+	m.init.Signal(unix.SIGKILL)
 	<-m.ended
 }
 

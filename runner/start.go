@@ -329,9 +329,7 @@ func (m *monitor) started(pid int) error {
 	if m.group != nil {
 		m.State.Cgroup = m.group.Path()
 	}
-	if m.init, err = os.FindProcess(pid); err != nil {
-		return err
-	}
+	m.init = &process.Child{PID: pid}
 	return m.save()
 }
 

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/fork"
+	"github.com/rl-project/rl/internal/process"
 )
 
 // Command is a program to start in the namespace, as its user id 0 with every
@@ -32,7 +33,7 @@ type Command struct {
 const firstFree = 64
 
 // Start starts c in the namespace. The caller waits for the process.
-func (n *Namespace) Start(c Command) (*os.Process, error) {
+func (n *Namespace) Start(c Command) (*process.Child, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (n *Namespace) Start(c Command) (*os.Process, error) {
 		unix.Wait4(child.PID, nil, 0, nil)
 		return nil, fmt.Errorf("start %s in the user namespace: %w", c.Args[0], err)
 	}
-	return os.FindProcess(child.PID)
+	return &process.Child{PID: child.PID}, nil
 }
 
 // steps enters the namespace and becomes c. The program file is opened before

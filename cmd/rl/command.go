@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -65,6 +66,9 @@ func dispatch(a *app, args []string) error {
 	}
 	if cmd.where != outside && !a.inside() {
 		return a.runInside(cmd.where, a.args)
+	}
+	if cmd.where == inFull {
+		debug.SetGCPercent(100) // images can be large
 	}
 	return flags.(executor).Run(a)
 }

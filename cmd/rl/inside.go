@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/cgroup2"
+	"github.com/rl-project/rl/internal/process"
 	"github.com/rl-project/rl/userns"
 )
 
@@ -65,7 +66,7 @@ func (a *app) runInside(at where, args []string) error {
 	}
 	// The child asks to die with the thread that started it.
 	runtime.LockOSThread()
-	process, err := ns.Start(userns.Command{
+	child, err := ns.Start(userns.Command{
 		Path:        program,
 		Args:        append([]string{"rl"}, args...),
 		Env:         env,
@@ -76,31 +77,30 @@ func (a *app) runInside(at where, args []string) error {
 	if err != nil {
 		return err
 	}
-	forward(process)
-	return exitStatus(process)
+	forward(child)
+	return exitStatus(child)
 }
 
-// forward hands termination signals on to process. Those from the terminal
+// forward hands termination signals on to child. Those from the terminal
 // reach it as well, and must not end this program before it.
-func forward(process *os.Process) {
+func forward(child *process.Child) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	go func() {
 		for s := range signals {
 			if s != unix.SIGINT && s != unix.SIGQUIT {
-				process.Signal(s)
+				child.Signal(s.(syscall.Signal))
 			}
 		}
 	}()
 }
 
-// exitStatus waits for process and returns its end as ours.
-func exitStatus(process *os.Process) error {
-	state, err := process.Wait()
+// exitStatus waits for child and returns its end as ours.
+func exitStatus(child *process.Child) error {
+	status, err := child.Wait()
 	if err != nil {
 		return err
 	}
-	status := state.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
 		return exitCode(128 + int(status.Signal()))
 	}

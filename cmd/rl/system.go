@@ -124,15 +124,15 @@ func (c *unshareCmd) Run(a *app) error {
 	}
 	defer ns.Close()
 	runtime.LockOSThread() // the command dies with the thread that started it
-	process, err := ns.Start(userns.Command{
+	child, err := ns.Start(userns.Command{
 		Path: path, Args: args, Env: storageVars(a.places.UID),
 		Files: []*os.File{a.stdin, a.stdout, a.stderr}, Mounts: true, DeathSignal: unix.SIGTERM,
 	})
 	if err != nil {
 		return err
 	}
-	forward(process)
-	return exitStatus(process)
+	forward(child)
+	return exitStatus(child)
 }
 
 func orShell(s string) string {
