@@ -46,6 +46,10 @@ func (l *launch) serveFUSE() error {
 		return fmt.Errorf("receive /dev/fuse: %w", err)
 	}
 	defer device.Close()
+	// It came without waiting; fuse-overlayfs takes EAGAIN for the end.
+	if err := unix.SetNonblock(int(device.Fd()), false); err != nil {
+		return err
+	}
 	cmd := exec.Command(l.overlay.Program, "-f", "-o", l.overlay.Options, "/dev/fd/3")
 	cmd.ExtraFiles = []*os.File{device}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
