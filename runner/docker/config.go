@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/runner/spec"
 )
 
 // Config is the container independent of the machine: the image's
@@ -65,13 +66,24 @@ func newConfig(v runner.View) Config {
 // environment leaves out the variables that every container is given, unless
 // the image or the person set them.
 func environment(v runner.View) []string {
-	given := []string{"HOSTNAME", "HOME", "TERM", "container"}
+	facts, _ := spec.FactsOf(v.Spec) // Build wrote them: there is no error
 	asked := slices.Concat(v.RootFS.Config.Env, v.Options.Env)
 	env := []string{}
 	for _, e := range v.Config.Env {
-		name, _, _ := strings.Cut(e, "=")
+		name, value, _ := strings.Cut(e, "=")
+		given := false
+		switch name {
+		case "HOSTNAME":
+			given = value == v.Spec.Hostname
+		case "HOME":
+			given = facts.HomeFromUser
+		case "TERM":
+			given = value == "xterm" && v.Spec.Process.Terminal
+		case "container":
+			given = value == "rl"
+		}
 		named := func(s string) bool { return s == name || strings.HasPrefix(s, name+"=") }
-		if !slices.Contains(given, name) || slices.ContainsFunc(asked, named) {
+		if !given || slices.ContainsFunc(asked, named) {
 			env = append(env, e)
 		}
 	}

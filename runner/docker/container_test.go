@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -233,9 +234,21 @@ func TestBindsAreAbsolute(t *testing.T) {
 // What every container is given is not taken for the person's, but stays when
 // the person or the image says it.
 func TestEnvironment(t *testing.T) {
-	v := view(t, spec.Options{Env: []string{"HOME=/h"}, TTY: true})
-	if got := fmt.Sprint(NewContainer(store, v).Config.Env); got != "[PATH=/bin A=image HOME=/h]" {
-		t.Error(got)
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte("HOSTNAME=other\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		options spec.Options
+		want    string
+	}{
+		{spec.Options{TTY: true}, "[PATH=/bin A=image]"},
+		{spec.Options{TTY: true, Env: []string{"HOME=/h", "TERM=xterm"}}, "[PATH=/bin TERM=xterm A=image HOME=/h]"},
+		{spec.Options{EnvFiles: []string{file}}, "[PATH=/bin HOSTNAME=other A=image]"},
+	} {
+		if got := fmt.Sprint(NewContainer(store, view(t, tt.options)).Config.Env); got != tt.want {
+			t.Errorf("got %s, want %s", got, tt.want)
+		}
 	}
 }
 
