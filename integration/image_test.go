@@ -320,3 +320,30 @@ func TestInterruptedLoad(t *testing.T) {
 		}
 	})
 }
+
+// TestFuseOverlayfs runs from a store that storage.conf wants mounted by
+// fuse-overlayfs, with and without --rm.
+func TestFuseOverlayfs(t *testing.T) {
+	Need(t, Program("fuse-overlayfs", "fuse-overlayfs"), RealImages)
+	e := Fresh(t, Ordinary)
+	e.config(t, "storage.conf", "[storage]\ndriver=\"overlay\"\n[storage.options.overlay]\nmount_program=\"/usr/bin/fuse-overlayfs\"\n")
+	e.Load(t, Archive("alpine-3.20.3.tar"))
+	e.Want(t, "fuse.fuse-overlayfs", "run", "--rm", "--network", "none", "alpine:3.20", "sh", "-c", `rm /etc/passwd && awk '$2 == "/" {print $3}' /proc/mounts`)
+	name := e.Name(t)
+	e.Want(t, "", "run", "--network", "none", "--name", name, "alpine:3.20", "sh", "-c", "rm /etc/motd && echo kept >/etc/new")
+	e.OK(t, "rm", name)
+	e.OK(t, "rmi", "alpine:3.20")
+	if left := storeFiles(t, e); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// TestVFS runs from a store that storage.conf wants without mounts.
+func TestVFS(t *testing.T) {
+	Need(t, RealImages)
+	e := Fresh(t, Ordinary)
+	e.config(t, "storage.conf", "[storage]\ndriver=\"vfs\"\n")
+	e.Load(t, Archive("alpine-3.20.3.tar"))
+	e.Want(t, "Alpine Linux v3.20", "run", "--rm", "--network", "none", "alpine:3.20", "sh", "-c", ". /etc/os-release; echo $PRETTY_NAME; rm /etc/os-release")
+	e.Want(t, "Alpine Linux v3.20", "run", "--rm", "--network", "none", "alpine:3.20", "sh", "-c", ". /etc/os-release; echo $PRETTY_NAME")
+}
