@@ -13,7 +13,7 @@ import (
 
 // help prints the page about one command or noun, or the overview.
 func help(a *app, args []string) error {
-	if len(args) == 0 {
+	if len(args) == 0 || args[0] == "help" || strings.HasPrefix(args[0], "-") {
 		printOverview(a.stdout)
 		return nil
 	}

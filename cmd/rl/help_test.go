@@ -109,7 +109,7 @@ func exampleArgs(line string) []string {
 
 func TestOverview(t *testing.T) {
 	text := page(t)
-	if text != page(t, "--help") || text != page(t, "help") {
+	if text != page(t, "--help") || text != page(t, "help") || text != page(t, "help", "--help") || text != page(t, "help", "help") {
 		t.Error("rl, rl help and rl --help differ")
 	}
 	for _, c := range visible() {
