@@ -62,7 +62,7 @@ type Options struct {
 //
 // It returns nil without an error where nothing is delegated and nothing, or only
 // --memory, was asked for: then WatchLimit tells what the monitor has to
-// enforce. A limit that cannot be enforced is a *MissingError. What was made
+// enforce. A container without limits starts even where systemd fails. A limit that cannot be enforced is a *MissingError. What was made
 // is removed again when a later step fails; a scope goes with the monitor.
 func Create(ctx context.Context, o Options) (*Group, error) {
 	if len(o.ID) < idLength {
@@ -73,7 +73,8 @@ func Create(ctx context.Context, o Options) (*Group, error) {
 	}
 	m := locate()
 	g, err := m.create(ctx, o)
-	if err != nil && !errors.Is(err, ErrNoSystemd) {
+	wanted := len(Missing(o.Resources, nil)) > 0
+	if err != nil && wanted && !errors.Is(err, ErrNoSystemd) {
 		return nil, err
 	}
 	if err := refuse(m, g, o.Resources, err); err != nil {

@@ -75,6 +75,8 @@ func Discover(ctx context.Context) Info {
 
 // ask completes i with what systemd says, and returns the group below which containers would go.
 func (m machine) ask(ctx context.Context, i *Info) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, systemdTimeout)
+	defer cancel()
 	sd, err := connect(ctx, m.uid)
 	if err != nil {
 		return m.delegated, err

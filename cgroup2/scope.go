@@ -15,6 +15,7 @@ import (
 
 const (
 	systemdTimeout = 30 * time.Second // for one start; a healthy systemd takes milliseconds
+	settleTimeout  = 5 * time.Second  // for a helper, which can do without
 	stopTimeout    = 20 * time.Second // twice Docker's default time to stop
 	scopeSuffix    = ".scope"
 	lentPrefix     = prefix + "lent-"
@@ -39,20 +40,30 @@ func containerScope(m machine, o Options) scope {
 	return s
 }
 
-// monitorScope describes a delegated scope for a monitor and its container.
+// monitorScope describes a delegated scope for a monitor and its container. At a logout it is stopped
+// before the network, as the reverse of After: the monitor would start a new one.
 func monitorScope(name, description string, pid int) scope {
 	return scope{name: name + scopeSuffix, pid: pid, subgroup: "/" + supervisorName, properties: []property{
 		set("Description", description),
 		set("PIDs", []uint32{uint32(pid)}),
 		set("Delegate", true),
+		set("After", []string{helperScopeName(NetworkHelper)}),
 		set("CollectMode", "inactive-or-failed"),
 		set("TimeoutStopUSec", uint64(stopTimeout.Microseconds())),
 	}}
 }
 
+// Names of helpers for Settle.
+const (
+	HolderHelper  = "holder"  // keeps the user namespace
+	NetworkHelper = "network" // serves the network of all containers
+)
+
+func helperScopeName(name string) string { return prefix + name + scopeSuffix }
+
 // helperScope describes the scope of a process that serves all containers of the user.
 func helperScope(name string, pid int) scope {
-	return scope{name: prefix + name + scopeSuffix, pid: pid, properties: []property{
+	return scope{name: helperScopeName(name), pid: pid, properties: []property{
 		set("Description", "rl "+name),
 		set("PIDs", []uint32{uint32(pid)}),
 		set("CollectMode", "inactive-or-failed"),
@@ -62,13 +73,14 @@ func helperScope(name string, pid int) scope {
 // Settle moves a process that serves all containers of the user, such as the holder of the user
 // namespace, out of the session, service or container that happened to start it and into a scope
 // rl-NAME.scope, so that it lives as long as the user's systemd. Name has only lower case letters.
+// It takes at most five seconds.
 // Where no systemd answers the error wraps ErrNoSystemd and the process stays where it is.
 func Settle(ctx context.Context, name string, pid int) error {
 	m := machine{Mode: mounted(Root), uid: hostUID()}
 	if m.Mode != Unified {
 		return fmt.Errorf("%w: this machine has %s", ErrNoSystemd, m.Mode)
 	}
-	ctx, cancel := context.WithTimeout(ctx, systemdTimeout)
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	sd, err := connect(ctx, m.uid)
 	if err != nil {

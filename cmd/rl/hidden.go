@@ -43,7 +43,7 @@ func (*netdCmd) Run(a *app) error {
 	}
 	// All containers need it, not only the one in whose scope it was started.
 	// Without a systemd to ask it stays there, and comes back when that ends.
-	_ = cgroup2.Settle(context.Background(), "network", os.Getpid())
+	_ = cgroup2.Settle(context.Background(), cgroup2.NetworkHelper, os.Getpid())
 	builtin := func() ([]string, error) {
 		program, err := fullProgram(places)
 		if program == "" {

@@ -22,7 +22,7 @@ func (a *app) namespace() (*userns.Namespace, error) {
 		return nil, err
 	}
 	ns, err := userns.Open(places, userns.Options{
-		Adopt: func(holder int) error { return cgroup2.Settle(context.Background(), "holder", holder) },
+		Adopt: func(holder int) error { return cgroup2.Settle(context.Background(), cgroup2.HolderHelper, holder) },
 		Warn:  func(line string) { a.warnf("%s", line) },
 	})
 	if err != nil {
