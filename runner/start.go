@@ -209,7 +209,6 @@ func (m *monitor) arrange(ctx context.Context, pid int, l *launch) error {
 	if _, err := l.ready.Write([]byte{1}); err != nil && !errors.Is(err, unix.EPIPE) {
 		return failf("start the container: %w", err)
 	}
-	l.ready.Close()
 	return nil
 }
 

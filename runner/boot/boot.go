@@ -135,13 +135,19 @@ func (in Init) Program() *fork.Program {
 	b.stdio(in.Stdio, in.Spec.Process, true)
 	b.become(process{in.Spec.Process, in.Filter, in.KeepGroups})
 	// Last, because from here on death signals work: a monitor that died
-	// before is noticed here, and one that dies later kills the container.
+	// before is noticed here, and one that dies later kills the container. It
+	// may have died after it wrote the byte, so the other end is looked at too.
 	b.Call("wait for the monitor", unix.SYS_READ, in.Ready, make([]byte, 1), 1).Positive()
+	var gone fork.Label
+	ready := &unix.PollFd{Fd: int32(in.Ready)}
+	b.Call("see that the monitor lives", unix.SYS_PPOLL, fork.Pointer(ready), 1, fork.Pointer(new(unix.Timespec)), nil, 0).IfNonZero(&gone)
 	if in.Reaper != nil {
 		b.reaper(in.Reaper, in.Spec.Process)
 	} else {
 		b.command(in.Spec.Process)
 	}
+	b.Mark(&gone)
+	b.Fail("see that the monitor lives", unix.EPIPE)
 	b.Mark(&parent)
 	if in.JoinPID != 0 {
 		b.Report("process id", pid)
