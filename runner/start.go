@@ -65,6 +65,7 @@ func (m *monitor) start(ctx context.Context) (err error) {
 	if err := child.Wait(); err != nil {
 		return explain(err, m.Spec.Process.Args[0])
 	}
+	launch.ready.Close() // open until now, which told the child that we live
 	return m.started(pid)
 }
 

@@ -46,7 +46,9 @@ type Init struct {
 	JoinPID int
 	// Ready is the read end of a pipe that yields a byte once the parent has
 	// arranged what needs the child's process id (ids, network, limits).
-	// Sync is its write end, which the child must not keep open.
+	// Sync is its write end, which the child must not keep open, and the parent
+	// must until the command is executed: to the child it means that the parent
+	// lives.
 	Ready, Sync int
 	// Mapped, if not 0, is such a pipe too, for the ids of a new user namespace.
 	Mapped, MappedSync int
