@@ -1,6 +1,11 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/rl-project/rl/runner/docker"
+)
 
 func TestPsNeedsWhole(t *testing.T) {
 	for format, want := range map[string]bool{
@@ -22,6 +27,14 @@ func TestPsNeedsWhole(t *testing.T) {
 	} {
 		if got := psNeedsWhole(format); got != want {
 			t.Errorf("%q: got %v", format, got)
+		}
+	}
+}
+
+func TestPsHelpNamesTheFilters(t *testing.T) {
+	for _, f := range flagsOf(t, commandIndex()["ps"]) {
+		if f.Name == "filter" && !strings.Contains(f.Help, strings.Join(docker.FilterNames(), ", ")) {
+			t.Errorf("%q does not name %v", f.Help, docker.FilterNames())
 		}
 	}
 }
