@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +24,7 @@ type progress struct {
 	w     io.Writer
 	quiet bool
 	width int // columns of the terminal, 0 if it is none
+	lines int // rows of the terminal
 	order []string
 	state map[string]store.LayerProgress
 	drawn int // lines on the terminal, above the cursor
@@ -31,8 +33,9 @@ type progress struct {
 func newProgress(w io.Writer, quiet bool) *progress {
 	p := &progress{w: w, quiet: quiet, state: make(map[string]store.LayerProgress)}
 	if f, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			p.width = max(width, 1)
+		if width, lines, err := term.GetSize(int(f.Fd())); err == nil {
+			// A terminal that does not know its size says 0.
+			p.width, p.lines = cmp.Or(width, 80), cmp.Or(lines, 24)
 		}
 	}
 	return p
@@ -48,7 +51,8 @@ func (p *progress) report(l store.LayerProgress) {
 		p.order = append(p.order, l.Digest)
 	}
 	p.state[l.Digest] = l
-	if p.width > 0 {
+	// The cursor cannot go up beyond the first row.
+	if p.width > 0 && len(p.order) < p.lines {
 		p.draw()
 	} else if !known || before.State != l.State {
 		p.line(l)
