@@ -90,7 +90,7 @@ func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
 	// One processor is enough for what mostly waits, and each further one costs
 	// the Go runtime memory that the monitor would hold as long as it lives.
 	monitor, err := r.namespace.Start(userns.Command{
-		Args: r.monitor, Files: []*os.File{nil, nil, os.Stderr, theirs}, Dir: "/", Session: true, Mounts: true,
+		Args: r.monitor, Files: []*os.File{nil, nil, os.Stderr, theirs}, Dir: "/", Session: true, Mounts: true, Sealed: true,
 		Env: []string{"GOMAXPROCS=1"},
 	})
 	if err != nil {

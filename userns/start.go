@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,12 @@ type Command struct {
 	// Mounts gives the process a mount namespace of its own. Mounts that the
 	// host makes later appear in it, its own stay in it.
 	Mounts bool
+	// Sealed executes the running program from a mount that cannot be written
+	// through, which takes Mounts and an empty Path. It is for a process that
+	// forks into containers: there, /proc/PID/exe leads to the program's file,
+	// and the container's root, who is the person, could overwrite it
+	// (CVE-2019-5736).
+	Sealed bool
 	// DeathSignal is sent to the process when the calling thread ends.
 	DeathSignal syscall.Signal
 }
@@ -39,6 +46,11 @@ func (n *Namespace) Start(c Command) (*process.Child, error) {
 		return nil, err
 	}
 	defer null.Close()
+	if c.Sealed {
+		if c.Path, err = ownPath(); err != nil {
+			return nil, err
+		}
+	}
 	child, err := fork.Start(n.steps(c, int(null.Fd())), fork.Options{})
 	if err != nil {
 		return nil, err
@@ -67,7 +79,13 @@ func (n *Namespace) steps(c Command, null int) *fork.Program {
 		path = "/proc/self/exe"
 	}
 	program := p.NewSlot()
-	p.Call("open "+path, unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_PATH|unix.O_CLOEXEC, 0).Save(program)
+	if c.Sealed {
+		p.Call("open "+path, unix.SYS_OPEN_TREE, unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Save(program)
+		readOnly := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID}
+		p.Call("seal "+path, unix.SYS_MOUNT_SETATTR, program, "", unix.AT_EMPTY_PATH, fork.Pointer(readOnly), int(unsafe.Sizeof(*readOnly)))
+	} else {
+		p.Call("open "+path, unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_PATH|unix.O_CLOEXEC, 0).Save(program)
+	}
 	if n.places.UID == 0 {
 		p.Call("drop groups", unix.SYS_SETGROUPS, 0, nil)
 	}
@@ -82,6 +100,24 @@ func (n *Namespace) steps(c Command, null int) *fork.Program {
 	placeFiles(p, c.Files, null)
 	p.Call("execute "+path, unix.SYS_EXECVEAT, program, "", c.Args, append(append(os.Environ(), n.places.Environ()...), c.Env...), unix.AT_EMPTY_PATH)
 	return p
+}
+
+// ownPath returns where the running program's file is. A mount can be made of
+// a path only, not of /proc/self/exe, so a program whose file was replaced has
+// to be started anew.
+func ownPath() (string, error) {
+	path, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return "", err
+	}
+	running, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return "", err
+	}
+	if there, err := os.Stat(path); err != nil || !os.SameFile(running, there) {
+		return "", fmt.Errorf("the program was replaced while it ran (%s): run the command again", path)
+	}
+	return path, nil
 }
 
 // placeFiles moves files out of each other's way and then to 0, 1, 2, ...

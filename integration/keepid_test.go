@@ -1,0 +1,59 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// With keep-id the files of a mounted folder belong to the person on both
+// sides, and those of the image to whom they belong in the image.
+func TestKeepID(t *testing.T) {
+	e := AsUser(t)
+	script := "id -u; id -g; stat -c %u /data; touch /data/file; stat -c %u /data/file; stat -c %u /bin/busybox"
+	for _, test := range []struct {
+		flag     string
+		uid, gid int
+	}{
+		{"keep-id", e.Account.UID, e.Account.GID},
+		{"keep-id:uid=1234,gid=567", 1234, 567},
+	} {
+		t.Run(test.flag, func(t *testing.T) {
+			dir := e.Folder(t)
+			want := fmt.Sprintf("%d\n%d\n%d\n%d\n0", test.uid, test.gid, test.uid, test.uid)
+			e.Want(t, want, "run", "--rm", "--network", "none", "--userns", test.flag, "-v", dir+":/data", Image, "sh", "-c", script)
+			info, err := os.Stat(filepath.Join(dir, "file"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if owner := int(info.Sys().(*syscall.Stat_t).Uid); owner != e.Account.UID {
+				t.Errorf("the file belongs to %d outside, not to %d", owner, e.Account.UID)
+			}
+		})
+	}
+}
+
+// Without fuse-overlayfs the image's files are the person's, and rl says so.
+func TestKeepIDWithoutFUSE(t *testing.T) {
+	e := AsUser(t)
+	r := e.Cmd("run", "--rm", "--network", "none", "--userns", "keep-id", Image, "id", "-u").
+		Set("PATH=" + pathWithout(t, "fuse-overlayfs")).Run(t)
+	r.Says(t, "without fuse-overlayfs")
+	if got := r.OK(t); got != fmt.Sprint(e.Account.UID) {
+		t.Errorf("id -u printed %q", got)
+	}
+}
+
+// pathWithout is a folder with what rl itself calls, but for one program.
+func pathWithout(t *testing.T, name string) string {
+	t.Helper()
+	dir := AsUser(t).Folder(t)
+	for _, program := range []string{"newuidmap", "newgidmap", "getsubids", "fuse-overlayfs"} {
+		if program != name {
+			os.Symlink("/usr/bin/"+program, filepath.Join(dir, program))
+		}
+	}
+	return dir
+}
