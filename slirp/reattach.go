@@ -2,6 +2,7 @@ package slirp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -71,8 +72,8 @@ func (c *Client) reattach() {
 		previous := a.result
 		err := c.attach(ctx, a, &previous)
 		cancel()
-		if c.ctx.Err() != nil {
-			return
+		if c.ctx.Err() != nil || errors.Is(err, errLost) {
+			return // or begin again with the next process
 		}
 		if err != nil {
 			c.opts.Warn(fmt.Sprintf("the network of container %.12s could not be restored: %v", id, err))

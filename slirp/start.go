@@ -12,14 +12,15 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rl-project/rl/internal/process"
 	"golang.org/x/sys/unix"
 )
 
-// Names of what the network process and its clients keep in the runtime folder.
-const (
-	socketName    = "netd.sock"
-	startLockName = "netd.start.lock" // held by the client that starts one
-)
+// SocketName is where the network process listens, in the runtime folder.
+const SocketName = "netd.sock"
+
+// startLockName is held by the client that starts a network process.
+const startLockName = "netd.start.lock"
 
 // dialOrStart connects to the running network process, else starts one. The
 // start lock makes sure that of several clients one starts it and the others
@@ -47,15 +48,15 @@ func dialOrStart(ctx context.Context, opts Options) (*connection, error) {
 	return conn, nil
 }
 
-// SocketAddress returns an address for the socket called name in the folder
-// dir that fits the 108 bytes of a Unix socket address however long the
-// folder's path is, and a function to call after use.
+// SocketAddress returns an address of the network process's socket in the
+// folder dir, and a function to call after use. It fits the 108 bytes of a Unix
+// socket address however long the folder's path is.
 func SocketAddress(dir string) (*net.UnixAddr, func(), error) {
 	f, err := os.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	path := filepath.Join("/proc/self/fd", strconv.Itoa(int(f.Fd())), socketName)
+	path := filepath.Join("/proc/self/fd", strconv.Itoa(int(f.Fd())), SocketName)
 	return &net.UnixAddr{Name: path, Net: "unix"}, func() { f.Close() }, nil
 }
 
@@ -78,6 +79,16 @@ func dial(dir string) (*connection, error) {
 		return nil, err
 	}
 	return newConnection(socket), nil
+}
+
+// Answers reports whether a network process serves the folder dir.
+func Answers(dir string) bool {
+	conn, err := dial(dir)
+	if err != nil {
+		return false
+	}
+	conn.socket.Close()
+	return true
 }
 
 func awaitGreeting(socket *net.UnixConn) error {
@@ -138,19 +149,19 @@ func start(ctx context.Context, opts Options) error {
 		return err
 	}
 	defer ready.Close()
-	process, err := spawn(opts, theirs)
+	child, err := spawn(opts, theirs)
 	theirs.Close()
 	if err != nil {
 		return err
 	}
-	go process.Wait() // so that no zombie stays when it ends before this process
+	go child.Wait() // so that no zombie stays when it ends before this process
 	if err := awaitReady(ctx, ready); err != nil {
 		return err
 	}
 	return nil
 }
 
-func spawn(opts Options, ready *os.File) (*os.Process, error) {
+func spawn(opts Options, ready *os.File) (*process.Child, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -164,11 +175,13 @@ func spawn(opts Options, ready *os.File) (*os.Process, error) {
 	if len(argv) == 0 {
 		argv = []string{"/proc/self/exe", "netd"}
 	}
-	return os.StartProcess(argv[0], argv, &os.ProcAttr{
+	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
 		Dir:   "/",
-		Files: []*os.File{null, null, log, ready},
+		Env:   os.Environ(),
+		Files: []uintptr{null.Fd(), null.Fd(), log.Fd(), ready.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
+	return &process.Child{PID: pid}, os.NewSyscallError("exec "+argv[0], err)
 }
 
 func awaitReady(ctx context.Context, ready *os.File) error {

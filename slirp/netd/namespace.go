@@ -3,7 +3,9 @@ package netd
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -96,9 +98,14 @@ func (ns *namespace) close() {
 	ns.file.Close()
 }
 
-// setSysctl writes /proc/sys/net/... as seen from the namespace.
+// setSysctl writes /proc/sys/net/... as seen from the namespace, unless it says
+// so already: inside other containers /proc/sys is often read-only.
 func (ns *namespace) setSysctl(path, value string) error {
 	return ns.do(func() error {
-		return os.WriteFile("/proc/sys/net/"+path, []byte(value), 0)
+		path := filepath.Join("/proc/sys/net", path)
+		if now, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(now)) == value {
+			return nil
+		}
+		return os.WriteFile(path, []byte(value), 0)
 	})
 }

@@ -38,7 +38,6 @@ import (
 	"time"
 
 	"github.com/rl-project/rl/slirp"
-	"golang.org/x/sys/unix"
 )
 
 // DefaultLinger is how long the process stays after its last container. The
@@ -65,11 +64,6 @@ type Options struct {
 	Log io.Writer
 }
 
-const (
-	socketName = "netd.sock"
-	lockName   = "netd.lock" // held by the network process as long as it lives
-)
-
 // Serve is the network process. It returns nil when no container has needed it
 // for a while, or when ctx ends. The caller is in rl's user namespace, with all
 // capabilities there, and in the host's network namespace. When clients can
@@ -82,20 +76,21 @@ func Serve(ctx context.Context, ready *os.File, opts Options) error {
 	saveMemory()
 	allowManyFiles()
 	opts = withDefaults(opts)
-	lock, err := lockInstance(opts.RuntimeDir)
+	lock, err := lockInstance(ctx, opts.RuntimeDir)
+	if errors.Is(err, errServed) {
+		tell(ready)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("network process: %w", err)
 	}
 	defer lock.Close()
-	listener, crashed, err := listen(opts.RuntimeDir)
+	socket, err := listen(opts.RuntimeDir)
 	if err != nil {
 		return fmt.Errorf("network process: %w", err)
 	}
-	s := newServer(opts, listener, crashed)
-	if ready != nil {
-		ready.Write([]byte{'r'})
-		ready.Close()
-	}
+	s := newServer(opts, socket)
+	tell(ready)
 	defer context.AfterFunc(ctx, s.stop)()
 	return s.run()
 }
@@ -135,48 +130,57 @@ func withDefaults(opts Options) Options {
 	return opts
 }
 
-// lockInstance waits until no other network process lives: the one before may
-// just be ending.
-func lockInstance(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if err == nil {
-			return f, nil
-		}
-		if err != unix.EINTR {
-			f.Close()
-			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
-		}
+// tell says that clients can connect.
+func tell(ready *os.File) {
+	if ready != nil {
+		ready.Write([]byte{'r'})
+		ready.Close()
 	}
 }
 
-// listen opens the socket. crashed reports that the process before was killed:
-// one that ends properly takes its socket away.
-func listen(dir string) (listener *net.UnixListener, crashed bool, err error) {
-	path := filepath.Join(dir, socketName)
-	if err = os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, false, err
+// socket is where monitors connect.
+type socket struct {
+	*net.UnixListener
+	path string
+	file os.FileInfo // of path, when it was made
+	// crashed: the process before was killed. One that ends properly takes its
+	// socket away.
+	crashed bool
+}
+
+func listen(dir string) (*socket, error) {
+	s := &socket{path: filepath.Join(dir, slirp.SocketName)}
+	err := os.Remove(s.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
-	crashed = err == nil
+	s.crashed = err == nil
 	address, done, err := slirp.SocketAddress(dir)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	defer done()
-	listener, err = net.ListenUnix("unix", address)
+	if s.UnixListener, err = net.ListenUnix("unix", address); err != nil {
+		return nil, err
+	}
+	s.SetUnlinkOnClose(false)
+	if err = os.Chmod(s.path, 0o600); err == nil {
+		s.file, err = os.Stat(s.path)
+	}
 	if err != nil {
-		return nil, false, err
+		s.Close()
+		return nil, err
 	}
-	listener.SetUnlinkOnClose(false)
-	if err := os.Chmod(path, 0o600); err != nil {
-		listener.Close()
-		return nil, false, err
+	return s, nil
+}
+
+// remove closes the socket. Its file is another's if the whole folder was
+// replaced, as logging out and in again does with the runtime folder.
+func (s *socket) remove() {
+	if now, err := os.Stat(s.path); err == nil && os.SameFile(now, s.file) {
+		os.Remove(s.path)
 	}
-	return listener, crashed, nil
+	s.Close()
 }
 
 func newLogger(w io.Writer) *log.Logger {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rl-project/rl/internal/process"
 	"github.com/rl-project/rl/slirp"
 	"golang.org/x/sys/unix"
 )
@@ -197,7 +198,11 @@ func TestUplinkKilled(t *testing.T) {
 	h := newHost(t, slirp.Slirp4netns)
 	outside := hostServer(t, hostAddress+":0")
 	c := h.container("cccc")
-	unix.Kill(c.status().UplinkPID, unix.SIGKILL)
+	uplink := c.status().UplinkPID
+	if uplink == 0 {
+		t.Fatal("no uplink runs")
+	}
+	unix.Kill(uplink, unix.SIGKILL)
 	within(t, recovery, "the host is reached again", func() bool {
 		_, err := ask(c.dial("tcp4", outside))
 		return err == nil
@@ -327,9 +332,12 @@ func TestPortLostWhileNetdWasDead(t *testing.T) {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	pid := c.status().PID
-	unix.Kill(pid, unix.SIGKILL)
-	within(t, recovery, "the network process is gone", func() bool { return processes(t)[pid] == "" })
+	old, err := process.Identify(c.status().PID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Kill(old.PID, unix.SIGKILL)
+	awaitEnd(old)
 	hostServer(t, ":8080")
 	lock.Close()
 	if w := <-warnings; !strings.Contains(w, "8080") {
@@ -341,6 +349,37 @@ func TestPortLostWhileNetdWasDead(t *testing.T) {
 	}
 	if _, err := ask(c.dial("tcp4", outside)); err != nil {
 		t.Errorf("the way out: %v", err)
+	}
+}
+
+// A client that was killed after starting a network process leaves one that
+// nobody waits for; the next client's must not wait for its end.
+func TestSecondNetdGivesWay(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	c := h.container("cccc")
+	ready, theirs, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ready.Close()
+	second := again(roleNetd)
+	second.ExtraFiles = []*os.File{theirs}
+	if err := second.Start(); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	if b, err := io.ReadAll(ready); err != nil || len(b) != 1 {
+		t.Errorf("the second one said %q, %v", b, err)
+	}
+	if err := second.Wait(); err != nil {
+		t.Error(err)
+	}
+	if s := c.status(); s.Containers != 1 || s.PID == second.Process.Pid {
+		t.Errorf("the first one's status is %+v", s)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"log"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -18,9 +17,9 @@ import (
 
 // server accepts monitors and keeps count of them.
 type server struct {
-	opts     Options
-	log      *log.Logger
-	listener *net.UnixListener
+	opts   Options
+	log    *log.Logger
+	socket *socket
 
 	mu       sync.Mutex
 	network  *network // nil until the first attachment
@@ -48,10 +47,10 @@ const settled = time.Second
 // has to cover their being scheduled.
 const survivorWait = 150 * time.Millisecond
 
-func newServer(opts Options, listener *net.UnixListener, crashed bool) *server {
-	s := &server{opts: opts, log: newLogger(opts.Log), listener: listener, survivors: make(chan struct{}), idler: footprint.NewIdler(settled)}
+func newServer(opts Options, socket *socket) *server {
+	s := &server{opts: opts, log: newLogger(opts.Log), socket: socket, survivors: make(chan struct{}), idler: footprint.NewIdler(settled)}
 	s.idle = time.AfterFunc(opts.Linger, s.stopIfIdle)
-	if crashed {
+	if socket.crashed {
 		time.AfterFunc(survivorWait, s.noMoreSurvivors)
 	} else {
 		s.noMoreSurvivors()
@@ -66,7 +65,7 @@ func (s *server) noMoreSurvivors() {
 // run accepts clients until stop.
 func (s *server) run() error {
 	for {
-		conn, err := s.listener.AcceptUnix()
+		conn, err := s.socket.AcceptUnix()
 		if errors.Is(err, net.ErrClosed) {
 			return s.shutdown()
 		}
@@ -111,8 +110,7 @@ func (s *server) close() {
 		return
 	}
 	s.stopping = true
-	os.Remove(filepath.Join(s.opts.RuntimeDir, socketName))
-	s.listener.Close()
+	s.socket.remove()
 }
 
 // enter counts a client; false when it came too late.
