@@ -56,7 +56,8 @@ type ClaimMetadata struct {
 // Claim returns ErrNotResolved if the store has changed since img was looked
 // up: look again. After it has succeeded the image is safe.
 //
-// It does not wait for the disk; call Store.Sync once there is time.
+// It waits for the disk only if the list holds containers of others: a power cut
+// could leave the list empty, and rl's own claims can do without it.
 func (img *Image) Claim(containerID, folder string) error {
 	metadata, err := json.Marshal(ClaimMetadata{Owner: Owner, Folder: folder})
 	if err != nil {
@@ -163,19 +164,6 @@ func joinEntries(entries []json.RawMessage) []byte {
 	return append(list, ']')
 }
 
-// Sync waits until the list of containers is on the disk. Without it a power
-// cut may, on some file systems, leave the list empty.
-func (s Store) Sync() error {
-	f, err := os.Open(s.Containers)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(unix.Fdatasync(int(f.Fd())), f.Close())
-}
-
 // edit changes the list of containers under its lock.
 func (s Store) edit(change func([]byte) ([]byte, error)) error {
 	lock, err := lockFile(s.ContainersLock)
@@ -206,11 +194,21 @@ func (s Store) write(lock *os.File, list []byte) error {
 	if _, err := lock.WriteAt(mark[:], 0); err != nil {
 		return err
 	}
-	err := replace.File(s.Containers, s.Containers+".rl", list, 0o600)
+	put := replace.File
+	if hasOthers(list) {
+		put = replace.Durably
+	}
+	err := put(s.Containers, s.Containers+".rl", list, 0o600)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return s.shorten(list, err)
 	}
 	return err
+}
+
+// hasOthers reports whether a list has entries that are not rl's. Inside the
+// metadata of an entry quotes are escaped, so each entry has one such "id".
+func hasOthers(list []byte) bool {
+	return bytes.Count(list, []byte(`"id":"`)) > bytes.Count(list, []byte(Owner))
 }
 
 // shorten writes a shorter list into the file of the longer one, which takes no

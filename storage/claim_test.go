@@ -39,9 +39,6 @@ func TestClaimAndRelease(t *testing.T) {
 	if got := ids(t, img.Store); !reflect.DeepEqual(got, []string{"theirs", "one", "two"}) {
 		t.Errorf("got %v", got)
 	}
-	if err := img.Store.Sync(); err != nil {
-		t.Error(err)
-	}
 	if err := img.Claim("dead", "/no/such/folder"); err != nil {
 		t.Fatal(err)
 	}
@@ -195,15 +192,38 @@ func TestLockKindsConflict(t *testing.T) {
 	}
 }
 
-// manyClaims has a hundred containers of another program.
+// manyClaims has a hundred other containers of rl.
 func manyClaims(b *testing.B) *Image {
 	img := newClaims(b)
 	var list []string
 	for i := range 100 {
-		list = append(list, fmt.Sprintf(`{"id":"%064d","image":"%s","layer":"%064d","metadata":"%s"}`, i, someID, i, strings.Repeat("m", 300)))
+		list = append(list, fmt.Sprintf(`{"id":"%064d","image":"%s","layer":"","metadata":"{\"owner\":\"%s\",\"folder\":\"/tmp\"}"}`, i, someID, Owner))
 	}
 	writeFile(b, img.Store.Containers, "["+strings.Join(list, ",")+"]")
 	return img
+}
+
+func TestHasOthers(t *testing.T) {
+	img := newClaims(t)
+	others, err := os.ReadFile(img.Store.Containers)
+	if err != nil || !hasOthers(others) {
+		t.Errorf("%s: %v", others, err)
+	}
+	if err := errors.Join(img.Claim("one", "/folder"), img.Claim("two", "/folder")); err != nil {
+		t.Fatal(err)
+	}
+	both, err := os.ReadFile(img.Store.Containers)
+	if err != nil || !hasOthers(both) {
+		t.Errorf("%s: %v", both, err)
+	}
+	writeFile(t, img.Store.Containers, "[]")
+	if err := errors.Join(img.Claim("one", "/folder"), img.Claim("two", "/folder")); err != nil {
+		t.Fatal(err)
+	}
+	mine, err := os.ReadFile(img.Store.Containers)
+	if err != nil || hasOthers(mine) {
+		t.Errorf("%s: %v", mine, err)
+	}
 }
 
 func BenchmarkClaim(b *testing.B) {

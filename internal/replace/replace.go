@@ -6,8 +6,8 @@
 // starting a container takes. Exchanging the two names and removing the old
 // file takes 0.1 ms. Either way readers see the old content or the new one; what
 // is given up is that, until the kernel writes the file out in its own time, a
-// power cut may leave it empty. So this is for what can be made again, or for a
-// caller that synchronises the file when there is time.
+// power cut may leave it empty. So File is for what can be made again, and
+// Durably for the rest.
 package replace
 
 import (
@@ -21,7 +21,17 @@ import (
 // makes sure that nobody else uses it at the same time, by a lock or by its name.
 // What a killed process left there is overwritten.
 func File(path, temporary string, data []byte, mode os.FileMode) error {
-	if err := write(temporary, data, mode); err != nil {
+	return file(path, temporary, data, mode, false)
+}
+
+// Durably is File that waits until the new content is on the disk before it
+// takes the place of the old one.
+func Durably(path, temporary string, data []byte, mode os.FileMode) error {
+	return file(path, temporary, data, mode, true)
+}
+
+func file(path, temporary string, data []byte, mode os.FileMode, durably bool) error {
+	if err := write(temporary, data, mode, durably); err != nil {
 		return err
 	}
 	err := unix.Renameat2(unix.AT_FDCWD, temporary, unix.AT_FDCWD, path, unix.RENAME_EXCHANGE)
@@ -42,7 +52,7 @@ func File(path, temporary string, data []byte, mode os.FileMode) error {
 
 // write makes a new file: an old one is removed instead of truncated, which
 // would make ext4 write it out as well.
-func write(path string, data []byte, mode os.FileMode) error {
+func write(path string, data []byte, mode os.FileMode, durably bool) error {
 	err := os.Remove(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -52,6 +62,9 @@ func write(path string, data []byte, mode os.FileMode) error {
 		return err
 	}
 	_, err = f.Write(data)
+	if err == nil && durably {
+		err = unix.Fdatasync(int(f.Fd()))
+	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}

@@ -11,13 +11,19 @@ import (
 )
 
 func TestFile(t *testing.T) {
+	for name, replace := range map[string]func(string, string, []byte, os.FileMode) error{"fast": File, "durably": Durably} {
+		t.Run(name, func(t *testing.T) { testFile(t, replace) })
+	}
+}
+
+func testFile(t *testing.T, replace func(string, string, []byte, os.FileMode) error) {
 	dir := t.TempDir()
 	path, temporary := filepath.Join(dir, "f"), filepath.Join(dir, ".f")
 	for _, content := range []string{"first", "second, longer", "", "3"} {
 		if err := os.WriteFile(temporary, []byte("of a killed process"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := File(path, temporary, []byte(content), 0o600); err != nil {
+		if err := replace(path, temporary, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(path)
