@@ -16,8 +16,6 @@ package storage
 
 import (
 	"time"
-
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Image is what is known of one stored image.
@@ -37,15 +35,16 @@ type Image struct {
 	RootMode         uint32
 	RootUID, RootGID int
 
-	Platform ispec.Platform
-	Config   ispec.ImageConfig
+	Platform Platform
+	Config   Config
 	Created  time.Time
 	Size     int64 // bytes of all layers, unpacked
 
 	Store Store
 
-	record string // path of the record that this came from
-	facts  []fact
+	// facts are what the record depends on. An image that a container keeps in
+	// its description has none: as long as it is claimed, it is there.
+	facts []fact
 }
 
 // Store is where an image lies, and where its containers are claimed.

@@ -174,7 +174,7 @@ func (s *Store) describe(img *cstorage.Image) (*storage.Image, error) {
 	}
 	out := &storage.Image{
 		ID: img.ID, Digest: img.Digest.String(), Names: img.Names,
-		Platform: c.Platform, Config: c.Config.ImageConfig,
+		Platform: storage.Platform(c.Platform), Config: storage.Config(c.Config.ImageConfig),
 		Size: layerSize(layers), Store: s.location(),
 		RootMode: 0o755,
 	}

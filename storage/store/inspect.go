@@ -44,7 +44,6 @@ type InspectedConfig struct {
 	Env          []string
 	Cmd          []string
 	Healthcheck  *healthcheck `json:",omitempty"`
-	ArgsEscaped  bool         `json:",omitempty"`
 	Image        string
 	Volumes      map[string]struct{}
 	WorkingDir   string
@@ -102,7 +101,7 @@ func (s *Store) Inspect(ref string) (Inspection, error) {
 func inspectedConfig(c dockerConfig) InspectedConfig {
 	return InspectedConfig{
 		User: c.User, ExposedPorts: c.ExposedPorts, Env: c.Env, Cmd: c.Cmd, Healthcheck: c.Healthcheck,
-		ArgsEscaped: c.ArgsEscaped, Volumes: c.Volumes, WorkingDir: c.WorkingDir, Entrypoint: c.Entrypoint,
+		Volumes: c.Volumes, WorkingDir: c.WorkingDir, Entrypoint: c.Entrypoint,
 		OnBuild: c.OnBuild, Labels: c.Labels, StopSignal: c.StopSignal, Shell: c.Shell,
 	}
 }
