@@ -19,7 +19,6 @@ package runner
 import (
 	"time"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/rl-project/rl/internal/process"
@@ -43,7 +42,7 @@ type Container struct {
 	Spec *specs.Spec
 	// Config is the image's configuration overlaid with the person's flags, as
 	// inspect and commit show it.
-	Config ispec.ImageConfig
+	Config storage.Config
 
 	Options    spec.Options // as typed, for inspect
 	OpenStdin  bool         // -i

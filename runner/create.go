@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/rl-project/rl/internal/seccomp"
@@ -131,7 +130,7 @@ func (s Store) host(id string, layers []string) (spec.Host, error) {
 }
 
 // effective is the image's configuration with the person's changes to it.
-func effective(img ispec.ImageConfig, o spec.Options, s *specs.Spec) ispec.ImageConfig {
+func effective(img storage.Config, o spec.Options, s *specs.Spec) storage.Config {
 	c := img
 	c.Env = s.Process.Env
 	c.WorkingDir = s.Process.Cwd

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/rl-project/rl/internal/dirs"
@@ -29,7 +28,7 @@ func stored(t testing.TB, n int) Store {
 			Created: time.Date(2026, 1, 2, 3, 4, i, 5, time.UTC),
 			RootFS:  storage.Image{ID: "1", Layers: []string{"/a", "/b"}},
 			Spec:    &specs.Spec{Hostname: "h", Process: &specs.Process{Env: []string{"A=\"}\\"}}},
-			Config:  ispec.ImageConfig{Cmd: []string{"sleep", "1"}, Labels: map[string]string{"k": "v"}},
+			Config:  storage.Config{Cmd: []string{"sleep", "1"}, Labels: map[string]string{"k": "v"}},
 			Options: spec.Options{Network: "none", Volumes: []string{"/a:/b"}},
 			Ports:   []slirp.PortMapping{{Host: 1, Container: 2, Protocol: "tcp"}},
 		}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/rl-project/rl/internal/dirs"
@@ -26,8 +25,8 @@ var (
 	store     = runner.Store{Dirs: dirs.Dirs{Data: "/data"}}
 )
 
-func image() ispec.ImageConfig {
-	return ispec.ImageConfig{
+func image() storage.Config {
+	return storage.Config{
 		Env: []string{"PATH=/bin", "A=image"}, Entrypoint: []string{"/entry"}, Cmd: []string{"arg"},
 		ExposedPorts: map[string]struct{}{"53/udp": {}, "80": {}}, Volumes: map[string]struct{}{"/var": {}},
 		Labels: map[string]string{"from": "image"}, StopSignal: "SIGQUIT",
@@ -61,7 +60,7 @@ func view(t testing.TB, o spec.Options) runner.View {
 			Ports: []slirp.PortMapping{port}, Log: logs.Options{Driver: logs.JSONFile, MaxSize: 10, MaxFile: 3},
 			RootFS: storage.Image{
 				ID: testImage, Size: 5000, Layers: []string{"/top", "/base"}, Names: []string{"docker.io/library/alpine:latest"},
-				Config: image(), Store: storage.Store{Driver: "overlay"}, Platform: ispec.Platform{Architecture: "amd64"},
+				Config: image(), Store: storage.Store{Driver: "overlay"}, Platform: storage.Platform{Architecture: "amd64"},
 			},
 		},
 		State: runner.State{

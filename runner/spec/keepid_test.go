@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/rl-project/rl/storage"
 )
 
 func TestExchangeMovesTwoIDsOnly(t *testing.T) {
@@ -39,7 +39,7 @@ func TestKeepIDRunsAsTheCaller(t *testing.T) {
 		{"keep-id:uid=7,gid=8", "", 7, 8},
 		{"keep-id", "0:0", 0, 0},
 	} {
-		s, err := Build(Options{ID: "0123456789abcdef", Args: []string{"true"}, UserNS: test.userns, User: test.user}, ispec.ImageConfig{User: "99"}, host)
+		s, err := Build(Options{ID: "0123456789abcdef", Args: []string{"true"}, UserNS: test.userns, User: test.user}, storage.Config{User: "99"}, host)
 		if err != nil {
 			t.Fatal(err)
 		}

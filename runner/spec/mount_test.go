@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/rl-project/rl/storage"
 )
 
 func TestParseVolume(t *testing.T) {
@@ -302,7 +302,7 @@ func TestHostProcessesBindProc(t *testing.T) {
 func TestDevptsWithoutTTYGroup(t *testing.T) {
 	host := testHost()
 	host.GIDs = host.GIDs[:1]
-	s, err := Build(Options{}, ispec.ImageConfig{Cmd: []string{"sh"}}, host)
+	s, err := Build(Options{}, storage.Config{Cmd: []string{"sh"}}, host)
 	if err != nil {
 		t.Fatal(err)
 	}

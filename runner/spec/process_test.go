@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"testing"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/rl-project/rl/storage"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,7 +36,7 @@ func TestCommand(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
-	_, err := Build(Options{}, ispec.ImageConfig{}, testHost())
+	_, err := Build(Options{}, storage.Config{}, testHost())
 	if !errors.Is(err, ErrNoCommand) {
 		t.Errorf("nothing to run: %v, want ErrNoCommand", err)
 	}

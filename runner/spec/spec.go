@@ -23,14 +23,15 @@ package spec
 import (
 	"fmt"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rl-project/rl/storage"
 )
 
 // builder carries what the steps of Build share.
 type builder struct {
 	opts   Options
-	img    ispec.ImageConfig
+	img    storage.Config
 	host   Host
 	spec   *specs.Spec
 	facts  Facts
@@ -42,7 +43,7 @@ type builder struct {
 // Build describes the container that opts ask for, run from an image with configuration img on host.
 // It reads files that opts name (--env-file, --label-file, a seccomp profile, block devices of limits) and
 // nothing else; it changes nothing. An error is one line that says what is wrong and what to do.
-func Build(opts Options, img ispec.ImageConfig, host Host) (*specs.Spec, error) {
+func Build(opts Options, img storage.Config, host Host) (*specs.Spec, error) {
 	b := &builder{opts: opts, img: img, host: host, spec: skeleton()}
 	steps := []func() error{
 		b.parseSecurity,

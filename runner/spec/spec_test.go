@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/rl-project/rl/storage"
 )
 
 // testHost is a machine with nothing special: 65536 ids, four processors.
@@ -25,8 +25,8 @@ func testHost() Host {
 	}
 }
 
-func shellImage() ispec.ImageConfig {
-	return ispec.ImageConfig{Cmd: []string{"sh"}, Env: []string{"PATH=/bin", "A=image"}}
+func shellImage() storage.Config {
+	return storage.Config{Cmd: []string{"sh"}, Env: []string{"PATH=/bin", "A=image"}}
 }
 
 func mustBuild(t *testing.T, opts Options) (*specs.Spec, Facts) {
