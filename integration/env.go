@@ -30,7 +30,7 @@ type Env struct {
 	names     atomic.Int64
 
 	usernsMu sync.Mutex
-	userns   map[string]bool // user namespaces seen to belong to it
+	userns   map[string]*os.File // user namespaces seen to belong to it
 }
 
 // Each runs f in the shared installations: as an ordinary user, and as root

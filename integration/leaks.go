@@ -80,21 +80,33 @@ func (e *Env) owns(p *Process, dir string) bool {
 	return mine
 }
 
+// learnUserNS remembers the user namespace of a process. It is held open, so
+// that the kernel gives its number to no other while the Env exists.
 func (e *Env) learnUserNS(dir string) {
 	e.usernsMu.Lock()
 	defer e.usernsMu.Unlock()
-	if ns := readlink(dir + "/ns/user"); ns != "" && ns != readlink("/proc/self/ns/user") {
-		if e.userns == nil {
-			e.userns = map[string]bool{}
-		}
-		e.userns[ns] = true
+	ns := readlink(dir + "/ns/user")
+	if ns == "" || ns == readlink("/proc/self/ns/user") || e.userns[ns] != nil {
+		return
 	}
+	f, err := os.Open(dir + "/ns/user")
+	if err != nil {
+		return // it has ended
+	}
+	if readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd())) != ns {
+		f.Close()
+		return
+	}
+	if e.userns == nil {
+		e.userns = map[string]*os.File{}
+	}
+	e.userns[ns] = f
 }
 
 func (e *Env) knowsUserNS(dir string) bool {
 	e.usernsMu.Lock()
 	defer e.usernsMu.Unlock()
-	return e.userns[readlink(dir+"/ns/user")]
+	return e.userns[readlink(dir+"/ns/user")] != nil
 }
 
 // readlink is empty where there is nothing to read.
@@ -245,6 +257,9 @@ func (e *Env) remove() {
 	}
 	for _, place := range e.ownMounts {
 		unix.Unmount(place, unix.MNT_DETACH)
+	}
+	for _, f := range e.userns {
+		f.Close()
 	}
 	e.mounts.Close()
 	os.RemoveAll(e.Dir)
