@@ -36,13 +36,14 @@ func (e *Env) Processes() []Process {
 		panic(err) // only a wrong pattern is an error
 	}
 	var found []Process
+	programs := e.programs()
 	others := map[string]Process{} // by folder in /proc
 	for _, dir := range dirs {
 		p, ok := readProcess(dir)
 		if !ok || p.PID == os.Getpid() {
 			continue
 		}
-		if !e.owns(&p, dir) {
+		if !e.owns(&p, dir, programs) {
 			others[dir] = p
 			continue
 		}
@@ -70,14 +71,33 @@ func readProcess(dir string) (Process, bool) {
 	return Process{PID: pid, Args: strings.Split(strings.TrimRight(string(args), "\x00"), "\x00")}, true
 }
 
-// owns looks at one process alone, and sees whether it runs rl.
-func (e *Env) owns(p *Process, dir string) bool {
-	exe, _ := os.Readlink(dir + "/exe")
-	ran := strings.HasPrefix(exe, e.Dir+"/")
+// owns looks at one process alone, and sees whether it runs rl. What it runs
+// is told by the file itself: the path depends on the mount namespace.
+func (e *Env) owns(p *Process, dir string, programs []os.FileInfo) bool {
+	exe := readlink(dir + "/exe")
 	held := e.mounts != nil && readlink(dir+"/ns/mnt") == e.mounts.name
-	mine := ran || held || mentions(dir+"/environ", e.Dir)
-	p.Ours = ran || mine && strings.HasPrefix(exe, "/memfd:rl") || held && strings.HasPrefix(exe, "/var/lib/rl/")
+	mine := strings.HasPrefix(exe, e.Dir+"/") || held || mentions(dir+"/environ", e.Dir)
+	p.Ours = mine && strings.HasPrefix(exe, "/memfd:rl")
+	if info, err := os.Stat(dir + "/exe"); mine && err == nil {
+		p.Ours = p.Ours || slices.ContainsFunc(programs, func(f os.FileInfo) bool { return os.SameFile(f, info) })
+	}
 	return mine
+}
+
+// programs are the files that are rl: the one under test, and the full one
+// that it has unpacked.
+func (e *Env) programs() []os.FileInfo {
+	unpacked, err := filepath.Glob(filepath.Join(e.Data(), "program-*"))
+	if err != nil {
+		panic(err) // only a wrong pattern is an error
+	}
+	var all []os.FileInfo
+	for _, path := range append(unpacked, e.Prog) {
+		if info, err := os.Stat(path); err == nil {
+			all = append(all, info)
+		}
+	}
+	return all
 }
 
 // learnUserNS remembers the user namespace of a process. It is held open, so

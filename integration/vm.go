@@ -184,4 +184,7 @@ func (vm *VM) Reboot() error {
 	return vm.waitReady()
 }
 
+// Console is what the machine has printed on its console.
+func (vm *VM) Console() string { return vm.log.String() }
+
 func (vm *VM) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(vm.port)) }

@@ -79,6 +79,7 @@ func TestVMReboot(t *testing.T) {
 	l := login(t, "tester")
 	l.OK(t, "rl run -d --name running "+Image+sleeper+"; rl run --name done --network none "+Image+" sh -c 'exit 3'; true")
 	l.Close()
+	showConsole(t, virtual(t))
 	if err := virtual(t).Reboot(); err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +96,7 @@ func TestVMReboot(t *testing.T) {
 func TestVMPowerCut(t *testing.T) {
 	l := login(t, "tester")
 	l.OK(t, "rl run -d --name written "+Image+sleeper+"; sync; rl run -d --name unwritten "+Image+sleeper)
+	showConsole(t, virtual(t))
 	if err := virtual(t).CutPower(); err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,17 @@ func virtual(t *testing.T) *VM {
 	return vm
 }
 
+// showConsole prints, with a failed test, what the console said since now.
+func showConsole(t *testing.T, vm *VM) {
+	t.Helper()
+	before := len(vm.Console())
+	t.Cleanup(func() {
+		if t.Failed() || testing.Verbose() {
+			t.Log("console:\n" + vm.Console()[before:])
+		}
+	})
+}
+
 // login opens a session that ends with the test.
 func login(t *testing.T, user string) *Login {
 	t.Helper()
