@@ -100,19 +100,36 @@ func appendEntry(list, entry []byte) ([]byte, error) {
 }
 
 // Release takes containers back out of the store's list. An id that is not
-// there is no error. Dead claims go as well: those of rl's containers that were
-// killed between losing their folder and losing their claim.
+// there is no error.
 func (s Store) Release(containerIDs ...string) error {
+	return s.remove(func(entry json.RawMessage) bool {
+		// Reading JSON is what costs; most entries are of others.
+		named := func(id string) bool { return bytes.Contains(entry, []byte(id)) }
+		if !slices.ContainsFunc(containerIDs, named) {
+			return false
+		}
+		c, ok := readClaim(entry)
+		return ok && slices.Contains(containerIDs, c.ID)
+	})
+}
+
+// ReleaseDead takes out the claims of rl's containers that were killed between
+// losing their folder and losing their claim.
+func (s Store) ReleaseDead() error {
+	return s.remove(func(entry json.RawMessage) bool {
+		c, ok := readClaim(entry)
+		return ok && IsDead(c.Metadata)
+	})
+}
+
+func (s Store) remove(which func(json.RawMessage) bool) error {
 	return s.edit(func(list []byte) ([]byte, error) {
 		entries, err := parseEntries(list)
 		if err != nil {
 			return nil, err
 		}
 		before := len(entries)
-		entries = slices.DeleteFunc(entries, func(entry json.RawMessage) bool {
-			c, ok := readClaim(entry)
-			return ok && (slices.Contains(containerIDs, c.ID) || IsDead(c.Metadata))
-		})
+		entries = slices.DeleteFunc(entries, which)
 		if len(entries) == before {
 			return list, nil
 		}
@@ -122,7 +139,6 @@ func (s Store) Release(containerIDs ...string) error {
 
 // readClaim reads an entry if it is one of rl's.
 func readClaim(entry json.RawMessage) (c claim, ok bool) {
-	// Reading JSON is what costs; others' entries are many and long.
 	if !bytes.Contains(entry, []byte(Owner)) {
 		return c, false
 	}

@@ -42,7 +42,7 @@ func TestClaimAndRelease(t *testing.T) {
 	if err := img.Claim("dead", "/no/such/folder"); err != nil {
 		t.Fatal(err)
 	}
-	if err := img.Store.Release("one", "never"); err != nil {
+	if err := errors.Join(img.Store.Release("one", "never"), img.Store.ReleaseDead()); err != nil {
 		t.Fatal(err)
 	}
 	if got := ids(t, img.Store); !reflect.DeepEqual(got, []string{"theirs", "two"}) {

@@ -17,8 +17,9 @@ const leftoverAge = 24 * time.Hour
 
 // tidy does what is due after the store was changed.
 func (s *Store) tidy() {
-	if _, err := s.RemoveLeftovers(); err != nil {
-		s.warnf("clean up: %v", err)
+	_, err := s.RemoveLeftovers()
+	if err = errors.Join(err, s.location().ReleaseDead()); err != nil {
+		s.warnf("clean up: %v", oneLine(err))
 	}
 	s.keepReserve()
 	s.refresh()
