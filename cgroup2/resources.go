@@ -202,7 +202,7 @@ func unsupported(r *specs.LinuxResources) error {
 	if r == nil {
 		return nil
 	}
-	if m := r.Memory; m != nil && (value(m.Kernel) > 0 || value(m.KernelTCP) > 0 || m.Swappiness != nil || value(m.DisableOOMKiller)) {
+	if m := r.Memory; m != nil && (value(m.KernelTCP) > 0 || m.Swappiness != nil || value(m.DisableOOMKiller)) {
 		return fmt.Errorf("kernel memory limits, swappiness and switching off the OOM killer: %w", ErrUnsupported)
 	}
 	if c := r.CPU; c != nil && (value(c.RealtimeRuntime) != 0 || value(c.RealtimePeriod) != 0 || c.Burst != nil || c.Idle != nil) {
