@@ -51,7 +51,7 @@ func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error)
 	request := Request{Op: OpCreate, Create: &o, Start: start, Attach: a}
 	if r.UID == 0 && start {
 		var err error
-		if request.Trees, err = sourcesOf(o); err != nil {
+		if request.Trees, err = sourcesOf(o, int(r.namespace.UIDs[0].Host), int(r.namespace.GIDs[0].Host)); err != nil {
 			return nil, failf("%w", err)
 		}
 	}

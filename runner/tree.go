@@ -33,8 +33,8 @@ func openTrees(sources []string) ([]*os.File, error) {
 }
 
 // sourcesOf lists the sources of the bind mounts in o, and makes those missing
-// that -v makes.
-func sourcesOf(o CreateOptions) ([]string, error) {
+// that -v makes, for the container's root with the given ids.
+func sourcesOf(o CreateOptions, uid, gid int) ([]string, error) {
 	mounts, err := spec.ParseMounts(o.Options, o.Dir)
 	if err != nil {
 		return nil, err
@@ -47,6 +47,9 @@ func sourcesOf(o CreateOptions) ([]string, error) {
 		if _, err := os.Lstat(m.Source); errors.Is(err, os.ErrNotExist) && m.CreateSource {
 			if err := os.MkdirAll(m.Source, 0o755); err != nil {
 				return nil, fmt.Errorf("create the folder to mount: %w", err)
+			}
+			if err := os.Lchown(m.Source, uid, gid); err != nil {
+				return nil, fmt.Errorf("give the folder to the container: %w", err)
 			}
 		}
 		sources = append(sources, m.Source)

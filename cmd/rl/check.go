@@ -13,7 +13,7 @@ import (
 var checkCommands = []command{
 	{
 		name: "check", aliases: []string{"system check"}, group: groupSystem,
-		summary: "Show what of rl works on this machine, and what an administrator can do",
+		summary: "Show what works on this machine and what would give the rest",
 		usage:   "[flags]", examples: []string{"rl check", "rl check --format json"},
 		new: func() any { return new(checkCmd) },
 	},

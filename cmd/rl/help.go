@@ -39,12 +39,12 @@ Usage:  rl COMMAND [flags] [arguments]
 
   rl run -it alpine              a shell in a new container
   rl run -d -p 8080:80 nginx     a server, and its port on this machine
-  rl check                       what this machine lets rl do, and how to get the rest
+  rl check                       what this machine allows, and how to get the rest
 `
 
 const overviewEnd = `
-'rl help COMMAND' tells more about one of them. Names and flags are Docker's; every
-command exists under its noun as well: rl container ps, rl image rm.
+'rl help COMMAND' tells more about one of them. Names and flags are Docker's;
+every command exists under its noun as well: rl container ps, rl image rm.
 `
 
 // printOverview lists the commands by group.

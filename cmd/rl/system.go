@@ -33,7 +33,7 @@ var systemCommands = []command{
 	},
 	{
 		name: "unshare", group: groupSystem,
-		summary: "Run a command in rl's user namespace, where files of containers are yours", usage: "[COMMAND [ARG...]]",
+		summary: "Run a command where the files of containers are yours", usage: "[COMMAND [ARG...]]",
 		examples: []string{"rl unshare", "rl unshare rm -r ./files-of-another-id"},
 		new:      func() any { return new(unshareCmd) },
 	},

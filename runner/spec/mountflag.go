@@ -212,11 +212,12 @@ func (f *mountFlag) finishBind(dir string) (Mount, error) {
 	if f.CreateSource {
 		return f.Mount, nil
 	}
-	if _, err := os.Stat(f.Source); err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return f.Mount, fmt.Errorf("bind source path does not exist: %s (-v would make it)", f.Source)
-		}
+	if _, err := os.Stat(f.Source); errors.Is(err, os.ErrNotExist) {
+		return f.Mount, fmt.Errorf("bind source path does not exist: %s (-v would make it)", f.Source)
+	} else if err != nil && !errors.Is(err, os.ErrPermission) {
 		return f.Mount, err
 	}
+	// What this process may not look at, root's command has opened for it;
+	// otherwise mounting it says what is wrong.
 	return f.Mount, nil
 }
