@@ -17,27 +17,48 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Release gives back what the process does not need while it waits.
+// again is when Release drops the program's pages for the second time: when the
+// collector's goroutines, which it woke, are back to sleep.
+const again = 300 * time.Millisecond
+
+// Release gives back what the process does not need while it waits, at once
+// and once more a little later: by then the collector, and what Release itself
+// needed, are mapped again, while the second time takes but system calls.
 func Release() error {
 	debug.FreeOSMemory()
-	program, err := os.Readlink("/proc/self/exe")
+	program, err := programFile()
 	if err != nil {
 		return err
+	}
+	time.AfterFunc(again, func() { _ = dropAll(program) })
+	return dropAll(program)
+}
+
+// programFile lists the pages to drop. They stay where they are.
+var programFile = sync.OnceValues(func() ([]pages, error) {
+	program, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return nil, err
 	}
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer maps.Close()
-	for _, r := range programPages(maps, program) {
+	return programPages(maps, program), nil
+})
+
+func dropAll(list []pages) error {
+	for _, r := range list {
 		if err := drop(r); err != nil {
-			return fmt.Errorf("dropping pages of %s: %w", program, err)
+			return fmt.Errorf("dropping pages of the program: %w", err)
 		}
 	}
 	return nil

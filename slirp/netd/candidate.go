@@ -3,6 +3,7 @@ package netd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -134,6 +135,23 @@ func (t *tail) Write(b []byte) (int, error) {
 	t.last += string(b)
 	t.last = t.last[max(0, len(t.last)-tailSize):]
 	return len(b), nil
+}
+
+// ReadFrom reads to the end. io.Copy, which package exec uses, prefers it to a
+// buffer of 32 kB that it would hold as long as the process lives.
+func (t *tail) ReadFrom(r io.Reader) (n int64, err error) {
+	b := make([]byte, tailSize)
+	for {
+		read, err := r.Read(b)
+		t.Write(b[:read])
+		n += int64(read)
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
 }
 
 // String returns the words on one line.
