@@ -28,7 +28,7 @@ func TestVMFirstSessionLogsOut(t *testing.T) {
 
 // userGone returns when the user's systemd has ended: ten seconds after the
 // last session.
-const userGone = `for i in $(seq 150); do systemctl -q is-active user@1000.service || break; sleep 0.2; done
+const userGone = `for i in $(seq 60); do [ $(systemctl is-active user@1000.service) = inactive ] && break; sleep 0.4; done
 systemctl is-active user@1000.service`
 
 // Without linger the user's systemd ends what the user runs after the last
@@ -38,7 +38,7 @@ func TestVMLastSessionLogsOut(t *testing.T) {
 	l.OK(t, "rl run -d --name mortal "+Image+sleeper)
 	l.Close()
 	if r := root.Run(t, userGone); r.Out != "inactive\n" {
-		t.Errorf("something of rl keeps the session open: %s\n%s", r, root.OK(t, "systemd-cgls --no-pager /user.slice"))
+		t.Errorf("something of rl keeps the session open: %s\n%s", r, root.OK(t, "systemd-cgls --no-pager /user.slice/user-1000.slice; journalctl -b --no-pager -o short-monotonic -n 60"))
 	}
 	l = testerLogin(t)
 	if got := l.OK(t, "rl ps -a --format '{{.Names}} {{.Status}}'"); !strings.HasPrefix(got, "mortal Exited") {
