@@ -125,6 +125,22 @@ func TestKill(t *testing.T) {
 	})
 }
 
+// Scripts say `kill C && rm C`: kill returns when the container has ended.
+func TestKillThenRemove(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		for range 3 {
+			name := e.Name(t)
+			e.ready(t, name)
+			e.Want(t, name, "kill", name)
+			e.Want(t, name, "rm", name)
+		}
+		name := e.Name(t)
+		e.ready(t, name, "--rm")
+		e.Want(t, name, "kill", name)
+		e.Run(t, "rm", name).Exits(t, 1).Says(t, "no such container")
+	})
+}
+
 func TestWait(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		name := e.Name(t)

@@ -63,6 +63,10 @@ func compare(account integration.Account, runs int) (table string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	memory, err := s.memory()
+	if err != nil {
+		return "", err
+	}
 	t := newTable(runs)
 	for _, f := range s.figures() {
 		fmt.Fprintf(os.Stderr, "measuring: %s\n", f.title)
@@ -71,10 +75,6 @@ func compare(account integration.Account, runs int) (table string, err error) {
 			return "", fmt.Errorf("%s: %w", f.title, err)
 		}
 		t.add(f, results)
-	}
-	memory, err := s.memory()
-	if err != nil {
-		return "", err
 	}
 	t.addMemory(memory)
 	return t.String(), nil

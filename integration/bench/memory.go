@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rl-project/rl/integration"
 )
@@ -18,9 +19,13 @@ type footprint struct {
 	total int      // kilobytes, proportional set size
 }
 
+// quiet is how long the containers are left alone before they count as idle.
+const quiet = 2 * time.Second
+
 // memory adds up the proportional set sizes: memory shared between processes
 // counts once, divided among those that share it.
 func (s *stage) memory() ([]footprint, error) {
+	time.Sleep(quiet)
 	tools := []struct {
 		name string
 		env  *integration.Env
