@@ -52,7 +52,11 @@ func (d *demo) run() error {
 	if err := d.show(137, "run", append([]string{"--name", d.name + "-greedy", "--memory", "20m", image.name}, image.grow...)...); err != nil {
 		return err
 	}
-	return d.show(0, "ps", "-a", "--filter", "name="+d.name)
+	if err := d.show(0, "ps", "-a", "--filter", "name="+d.name); err != nil {
+		return err
+	}
+	say("That was it. The image stays: bin/rl run --rm -it " + image.name)
+	return nil
 }
 
 // show prints an rl command and runs it on our stdio. It must end with code.
