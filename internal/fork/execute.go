@@ -88,6 +88,11 @@ func (c *code) execute() {
 				s.args[j] = c.slots[s.fromSlot[j]-1]
 			}
 		}
+		if s.kind == kindClose {
+			c.closeAllBut(&s.args)
+			i++
+			continue
+		}
 		result, _, errno := syscall.RawSyscall6(s.number, s.args[0], s.args[1], s.args[2], s.args[3], s.args[4], s.args[5])
 		if errno == 0 && s.positive && result == 0 {
 			errno = unix.EPIPE
@@ -111,6 +116,31 @@ func (c *code) execute() {
 			continue
 		}
 		i++
+	}
+}
+
+// closeAllBut closes what lies between the descriptors to keep, the lowest
+// first. close_range(2) fails only where the kernel does not have it.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *code) closeAllBut(keep *[6]uintptr) {
+	const last = 1<<32 - 1
+	for low := uintptr(3); low <= last; {
+		next := uintptr(c.status)
+		if next < low {
+			next = last
+		}
+		for i := range keep {
+			if keep[i] >= low && keep[i] < next {
+				next = keep[i]
+			}
+		}
+		if next > low {
+			syscall.RawSyscall(unix.SYS_CLOSE_RANGE, low, next-1, 0)
+		}
+		low = next + 1
 	}
 }
 

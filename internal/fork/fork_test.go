@@ -3,6 +3,7 @@ package fork
 import (
 	"errors"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -58,6 +59,47 @@ func TestAllowedFailuresAreReportedWithTheLastOne(t *testing.T) {
 	err := start(t, p, Options{}).Wait()
 	if !errors.Is(err, unix.ENOENT) || !errors.Is(err, unix.EACCES) {
 		t.Fatalf("got %v", err)
+	}
+}
+
+func TestCloseAllButKeepsWhatIsNamed(t *testing.T) {
+	var ends []int
+	for range 3 {
+		reader, writer, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { reader.Close(); writer.Close() })
+		ends = append(ends, int(reader.Fd()), int(writer.Fd()))
+	}
+	for _, kept := range [][]int{{}, {ends[0]}, {ends[4], ends[1]}, {ends[5], ends[5], 0}} {
+		p := new(Program)
+		slot := p.NewSlot()
+		p.Call("open the root", unix.SYS_OPENAT, unix.AT_FDCWD, "/", unix.O_PATH, 0).Save(slot)
+		keep := []any{slot}
+		for _, fd := range kept {
+			keep = append(keep, fd)
+		}
+		p.CloseAllBut("close the others", keep...)
+		p.Call("use the slot", unix.SYS_FCHDIR, slot)
+		for _, fd := range ends {
+			var closed Label
+			p.Call("look at a descriptor", unix.SYS_FCNTL, fd, unix.F_GETFD, 0).Allow(unix.EBADF).Else(&closed)
+			if !slices.Contains(kept, fd) {
+				p.Fail("should be closed", unix.EBADF)
+			}
+			var next Label
+			p.Goto(&next)
+			p.Mark(&closed)
+			if slices.Contains(kept, fd) {
+				p.Fail("should be open", unix.EBADF)
+			}
+			p.Mark(&next)
+		}
+		p.Fail("the end", unix.EXDEV) // that this is heard shows the status pipe open
+		if err := start(t, p, Options{}).Wait(); !errors.Is(err, unix.EXDEV) {
+			t.Errorf("keeping %v of %v: %v", kept, ends, err)
+		}
 	}
 }
 

@@ -50,6 +50,7 @@ const (
 	kindGoto
 	kindReport
 	kindFail
+	kindClose
 )
 
 // NewSlot reserves a place for a result, most often a descriptor.
@@ -181,6 +182,12 @@ func (p *Program) Mark(l *Label) { l.target = len(p.steps) }
 
 // Goto goes on at l.
 func (p *Program) Goto(l *Label) { p.add(step{name: "goto", kind: kindGoto, nonZero: l}) }
+
+// CloseAllBut closes every descriptor above stderr except keep, at most six
+// descriptors or Slots, and the one over which the child reports.
+func (p *Program) CloseAllBut(name string, keep ...any) {
+	p.Call(name, unix.SYS_CLOSE_RANGE, keep...).kind = kindClose
+}
 
 // Report sends the value of slot to the parent's Process.Report.
 func (p *Program) Report(name string, slot Slot) {

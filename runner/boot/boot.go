@@ -118,6 +118,7 @@ func (in Init) Program() *fork.Program {
 	b := newBuilder()
 	var parent fork.Label
 	pid := b.NewSlot()
+	b.shield()
 	if in.JoinPID != 0 {
 		// A pid namespace takes only new processes in: clone once more.
 		b.Call("join another container's processes", unix.SYS_SETNS, in.JoinPID, int(unix.CLONE_NEWPID))
@@ -135,7 +136,7 @@ func (in Init) Program() *fork.Program {
 	b.enterRoot(in.Spec)
 	b.names(in.Spec)
 	b.stdio(in.Stdio, in.Spec.Process, true)
-	b.become(process{in.Spec.Process, in.Filter, in.KeepGroups})
+	b.become(process{in.Spec.Process, in.Filter, in.KeepGroups, in.Ready})
 	// Last, because from here on death signals work: a monitor that died
 	// before is noticed here, and one that dies later kills the container. It
 	// may have died after it wrote the byte, so the other end is looked at too.

@@ -18,6 +18,7 @@ type process struct {
 	*specs.Process
 	filter     []unix.SockFilter
 	keepGroups bool
+	ready      int // descriptor that is still needed, 0 for none
 }
 
 // become drops the child to the container's limits, user and capabilities.
@@ -30,10 +31,13 @@ func (b *builder) become(p process) {
 	// and outer filters without keyctl(2) have none to hand on.
 	b.Call("join a new keyring", unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, nil, 0, 0, 0).Allow()
 	b.limits(p.Process)
+	// The paths that follow are the image's: one below /proc/self/fd must not
+	// lead through a descriptor of the monitor's to the host (CVE-2024-21626).
+	b.CloseAllBut("close the monitor's descriptors", b.root, b.exe, p.ready)
+	b.workdir(p.Cwd)
 	if !p.NoNewPrivileges {
 		b.seccomp(p.filter)
 	}
-	b.workdir(p.Cwd)
 	b.user(p)
 	if p.NoNewPrivileges {
 		b.Call("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -77,18 +81,18 @@ func (b *builder) seccomp(filter []unix.SockFilter) {
 	b.Call("load the seccomp filter", unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, fork.Pointer(program))
 }
 
-// workdir enters the working folder and makes it where it is missing.
+// workdir enters the working folder and makes it where it is missing, through
+// no link of /proc.
 func (b *builder) workdir(dir string) {
-	var missing, done fork.Label
-	b.Call("enter "+dir, unix.SYS_CHDIR, dir).Allow(unix.ENOENT).Else(&missing)
-	b.Goto(&done)
-	b.Mark(&missing)
-	parts := strings.Split(path.Clean("/" + dir)[1:], "/")
-	for i := range parts {
-		b.Call("make "+dir, unix.SYS_MKDIRAT, unix.AT_FDCWD, "/"+strings.Join(parts[:i+1], "/"), 0o755).Allow(unix.EEXIST)
-	}
-	b.Call("enter "+dir, unix.SYS_CHDIR, dir)
-	b.Mark(&done)
+	b.find(dir, false)
+	b.Call("enter "+dir, unix.SYS_FCHDIR, b.target)
+}
+
+// shield keeps processes in the container from tracing the child or looking at
+// its memory and descriptors, as they could once it has no more capabilities
+// than they have. It ends with execve(2).
+func (b *builder) shield() {
+	b.Call("shield from others", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 }
 
 // user sets groups, ids and capabilities, in the only order that works.
