@@ -1,7 +1,6 @@
 package slirp
 
 import (
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -23,19 +22,4 @@ func UnprivilegedPortStart() int {
 		return defaultPortStart
 	}
 	return n
-}
-
-// PingAllowed reports whether the group gid may send ICMP echo requests without
-// privilege, from net.ipv4.ping_group_range of the caller's network namespace.
-// The uplinks need that for ping to work beyond the bridge.
-func PingAllowed(gid int) bool {
-	text, err := os.ReadFile("/proc/sys/net/ipv4/ping_group_range")
-	if err != nil {
-		return false
-	}
-	var first, last int
-	if _, err := fmt.Sscan(string(text), &first, &last); err != nil {
-		return false
-	}
-	return first <= gid && gid <= last
 }

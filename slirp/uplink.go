@@ -35,29 +35,6 @@ func FindUplink(name string) (string, error) {
 	return path, nil
 }
 
-// UplinkChoice is one uplink and why it is not taken.
-type UplinkChoice struct {
-	Name string
-	Path string // empty for the built-in one and those not installed
-	Err  error  // nil: can be taken
-}
-
-// ProbeUplinks lists the uplinks, the best first. The first without an error is
-// the one that the network process tries first.
-func ProbeUplinks() []UplinkChoice {
-	var list []UplinkChoice
-	for _, name := range Uplinks() {
-		choice := UplinkChoice{Name: name}
-		if name != Builtin {
-			if choice.Path, choice.Err = FindUplink(name); choice.Err == nil {
-				choice.Err = CheckUplink(name, choice.Path)
-			}
-		}
-		list = append(list, choice)
-	}
-	return list
-}
-
 // CheckUplink reports why the program at path is not to be taken by itself;
 // nil if it is. Whether it works on this machine shows only when it runs.
 func CheckUplink(name, path string) error {

@@ -70,17 +70,6 @@ func TestBuiltin(t *testing.T) {
 	}
 }
 
-func TestProbe(t *testing.T) {
-	if !onHost(t) {
-		return
-	}
-	for _, f := range Probe() {
-		if f.Error != "" {
-			t.Errorf("%s: %s", f.Name, f.Error)
-		}
-	}
-}
-
 func TestSubnetAvoidsTheHostsResolver(t *testing.T) {
 	needUplink(t, slirp.Slirp4netns)
 	if !onHost(t) {
