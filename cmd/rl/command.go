@@ -88,6 +88,9 @@ func find(args []string) (command, []string, error) {
 	if c, ok := byName[args[0]]; ok {
 		return c, args[1:], nil
 	}
+	if err := laterCommand(args); err != nil {
+		return command{}, nil, err
+	}
 	typed := args[0]
 	if isNoun(args[0]) && len(args) > 1 {
 		typed += " " + args[1]
@@ -139,6 +142,9 @@ func parse(a *app, cmd command, flags any, args []string) error {
 	_, err = parser.Parse(args)
 	if err != nil {
 		if why := refusal(args); why != nil {
+			return why
+		}
+		if why := unknownFlag(cmd, parser, err); why != nil {
 			return why
 		}
 	}

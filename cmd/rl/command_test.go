@@ -18,6 +18,35 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+func TestCommandsThatComeLater(t *testing.T) {
+	for line, want := range map[string]string{
+		"build .": `"build" is a command of Docker's`, "top web": `"top" is a command`, "network ls": `"network" is a command`,
+		"container cp a b": `"cp" is a command`, "containr cp": `"containr" is not a command`,
+	} {
+		if _, _, err := find(strings.Fields(line)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("rl %s: %v", line, err)
+		}
+	}
+	known := commandIndex()
+	for _, name := range laterCommands {
+		if _, exists := known[name]; exists {
+			t.Errorf("rl has %q", name)
+		}
+	}
+}
+
+func TestFlagsThatComeLater(t *testing.T) {
+	run, _, err := find([]string{"run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range laterFlags {
+		if err := parse(&app{stdout: os.Stdout}, run, run.new(), []string{name, "alpine"}); err == nil || !strings.Contains(err.Error(), "rl does not have yet") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestEditDistance(t *testing.T) {
 	for _, tt := range []struct {
 		a, b string
@@ -38,7 +67,10 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		"run -e":            "--env needs a value",
 		"run --cpu-shares":  "--cpu-shares needs a value",
 		"run -it --memory":  "--memory needs a value",
-		"run --memroy 20m":  `did you mean "--memory"?`,
+		"run --memroy 20m":  `did you mean --memory?`,
+		"run --dns 1.1.1.1": "rl does not have yet",
+		"run -itP alpine":   "-P is a flag of Docker's",
+		"ps -A":             "unknown flag -A",
 		"kill":              "rl kill [flags] CONTAINER [CONTAINER...]",
 		"exec":              "rl exec [flags] CONTAINER COMMAND",
 		"version x":         "unexpected argument x",

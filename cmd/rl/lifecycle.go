@@ -161,7 +161,15 @@ func (c *killCmd) Run(a *app) error {
 		return usagef("%w", err)
 	}
 	return a.each(c.Containers, func(ctx context.Context, s runner.Store, v runner.View) error {
-		return s.Kill(ctx, v.ID, signal)
+		if err := s.Kill(ctx, v.ID, signal); err != nil || signal != unix.SIGKILL {
+			return err
+		}
+		// Docker's kill returns when KILL has done its work, so that rm can follow.
+		_, err := s.Wait(ctx, v.ID)
+		if errors.Is(err, runner.ErrNotFound) { // --rm
+			return nil
+		}
+		return err
 	})
 }
 

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// laterCommands are Docker's commands that rl does not have yet: who types one
+// has made no mistake and must not be sent to a command that is spelled alike.
+var laterCommands = strings.Fields(`build buildx builder commit compose cp diff events export history login logout
+	network pause prune push rename search stats system top unpause update volume`)
+
+// laterFlags are those of Docker's run and create.
+var laterFlags = strings.Fields(`--add-host --cgroup-parent --dns --dns-option --dns-search --expose --gpus
+	--health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout
+	--ip --ip6 --link --mac-address --network-alias --no-healthcheck --platform --publish-all -P --quiet -q --restart
+	--storage-opt --volumes-from`)
+
+// laterCommand says so of a command line that names one of laterCommands.
+func laterCommand(args []string) error {
+	word := args[0]
+	if isNoun(word) && len(args) > 1 {
+		word = args[1]
+	}
+	if !slices.Contains(laterCommands, word) {
+		return nil
+	}
+	return usagef("%q is a command of Docker's that rl does not have yet\nSee 'rl --help'", word)
+}
+
+// unknownFlag explains kong's error about a flag that cmd does not have; nil
+// when err is another one. Kong counts letters without regard to the length of
+// the word, so that every letter is like every other.
+func unknownFlag(cmd command, parser *kong.Kong, err error) error {
+	rest, ok := strings.CutPrefix(err.Error(), "unknown flag ")
+	if !ok {
+		return nil
+	}
+	typed, _, _ := strings.Cut(rest, ",")
+	typed, _, _ = strings.Cut(typed, "=")
+	if strings.HasSuffix(cmd.name, "run") || strings.HasSuffix(cmd.name, "create") {
+		if slices.Contains(laterFlags, typed) {
+			return fmt.Errorf("%s is a flag of Docker's that rl does not have yet", typed)
+		}
+	}
+	if near := nearestFlag(typed, parser.Model.Flags); near != "" {
+		return fmt.Errorf("unknown flag %s, did you mean --%s?", typed, near)
+	}
+	return fmt.Errorf("unknown flag %s", typed)
+}
+
+// nearestFlag returns the name of the flag that typed most likely meant, or "".
+func nearestFlag(typed string, flags []*kong.Flag) string {
+	word, long := strings.CutPrefix(typed, "--")
+	if !long {
+		return ""
+	}
+	best, least := "", 1+max(1, len(word)/3)
+	for _, f := range flags {
+		if d := editDistance(word, f.Name); !f.Hidden && d < least && d < len(word) {
+			best, least = f.Name, d
+		}
+	}
+	return best
+}
