@@ -78,7 +78,8 @@ func (g *Group) Controllers() []string {
 	return list
 }
 
-// Update changes the limits that r names and leaves the others. It refuses like Create.
+// Update changes the limits that r names and leaves the others. It refuses like Create, and leaves --memory
+// to Watch where WatchLimit says so: the caller starts that anew.
 func (g *Group) Update(r *specs.LinuxResources) error {
 	if err := unsupported(r); err != nil {
 		return err
