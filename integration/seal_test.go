@@ -14,14 +14,13 @@ func TestContainerCannotOverwriteTheProgram(t *testing.T) {
 	})
 }
 
-// An image can name a folder or a program below /proc/self/fd. No descriptor of
-// the monitor's may be behind it: folders among them lead out of the container
+// An image can name a folder below /proc/self/fd. No descriptor of the monitor's
+// may be behind it: folders among them lead out of the container
 // (CVE-2024-21626).
-func TestImagePathsLeadThroughNoDescriptor(t *testing.T) {
+func TestWorkdirLeadsThroughNoDescriptor(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
-		for _, dir := range []string{"/proc/self/fd/22", "/proc/thread-self/cwd/../proc/self/root"} {
+		for _, dir := range []string{"/proc/self/fd/22", "/proc/self/root"} {
 			e.Run(t, "run", "--rm", "--network", "none", "-w", dir, Image, "pwd").Says(t, "too many levels of symbolic links")
 		}
-		e.Run(t, "run", "--rm", "--network", "none", Image, "/proc/self/fd/3").Exits(t, 127)
 	})
 }

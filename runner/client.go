@@ -238,20 +238,24 @@ func (s Store) Wait(ctx context.Context, id string) (Exit, error) {
 	w, err := s.request(ctx, Request{Op: OpWait, ID: id})
 	if err == nil {
 		defer w.Close()
-		exit, err := w.awaitExit(ctx)
+		exit, err := w.exitFrame(ctx)
 		if err == nil {
 			return exit, nil
 		}
 	}
+	// It may have ended just now, and its monitor be about to write that down.
 	v, err := s.Load(id)
-	if err != nil {
-		return Exit{}, err
-	}
-	if v.State.live() {
+	for err == nil && (v.Status == Running || v.Status == Paused) {
 		if err := s.awaitLost(ctx, v.State); err != nil {
 			return Exit{}, err
 		}
+		if err := pause(ctx); err != nil {
+			return Exit{}, err
+		}
 		v, err = s.Load(id)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return Exit{}, fmt.Errorf("%w: %.12s", ErrNotFound, id)
 	}
 	return Exit{Code: v.ExitCode, OOMKilled: v.OOMKilled, Limit: v.Limit}, err
 }
@@ -266,8 +270,20 @@ func (s Store) awaitLost(ctx context.Context, st State) error {
 	return waitReadable(ctx, fd)
 }
 
-// awaitExit passes over frames until the one that says how it ended.
+// errHungUp is a connection that the monitor closed without a word.
+var errHungUp = errors.New("the container's monitor hung up")
+
+// awaitExit returns how a process ended, for a lost monitor that it was killed.
 func (w *wire) awaitExit(ctx context.Context) (Exit, error) {
+	exit, err := w.exitFrame(ctx)
+	if errors.Is(err, errHungUp) {
+		return Exit{Code: LostExitCode, Error: "its monitor was killed"}, nil
+	}
+	return exit, err
+}
+
+// exitFrame passes over frames until the one that says how it ended.
+func (w *wire) exitFrame(ctx context.Context) (Exit, error) {
 	stop := context.AfterFunc(ctx, func() { w.conn.Close() })
 	defer stop()
 	for {
@@ -276,7 +292,7 @@ func (w *wire) awaitExit(ctx context.Context) (Exit, error) {
 			return Exit{}, ctx.Err()
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) {
-			return Exit{Code: LostExitCode, Error: "its monitor was killed"}, nil
+			return Exit{}, errHungUp
 		}
 		if err != nil {
 			return Exit{}, err

@@ -58,7 +58,7 @@ func (s Store) newFolder(id string) (*os.File, error) {
 		if err := os.Mkdir(s.Folder(id), 0o700); err != nil {
 			return nil, err
 		}
-		lock, err := s.lock(id, false)
+		lock, err := s.lock(id)
 		if err == nil && s.exists(id) {
 			return lock, nil
 		}

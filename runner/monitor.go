@@ -47,6 +47,7 @@ type monitor struct {
 	mu      sync.Mutex     // State
 	ended   chan struct{}  // closed when the end is written down
 	exit    Exit           // valid then
+	told    chan struct{}  // closed when those attached know of the end, too
 }
 
 // Monitor is the program of a monitor. Its first request, over conn, says
@@ -64,7 +65,7 @@ func Monitor(conn *os.File, places dirs.Dirs) error {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE)
 	m := &monitor{
 		store: Store{places},
-		forks: make(chan func()), ended: make(chan struct{}), io: stdio{begin: make(chan struct{})},
+		forks: make(chan func()), ended: make(chan struct{}), told: make(chan struct{}), io: stdio{begin: make(chan struct{})},
 	}
 	for {
 		var request Request
@@ -89,11 +90,17 @@ func (m *monitor) begin(w *wire, r Request) (again bool, err error) {
 		return false, w.sendJSON(frameReply, replyOf(err))
 	}
 	defer m.lock.Close()
+	// The lock goes before each answer: the next command may come at once.
+	refuse := func(err error) error {
+		m.lock.Close()
+		return w.sendJSON(frameReply, replyOf(err))
+	}
 	if m.facts, err = spec.FactsOf(m.Spec); err != nil {
-		return false, w.sendJSON(frameReply, replyOf(err))
+		return false, refuse(err)
 	}
 	m.notes = m.facts.Notes
 	if r.Op == OpCreate && !r.Start {
+		m.lock.Close()
 		return false, w.sendJSON(frameReply, Reply{ID: m.ID, Notes: m.notes})
 	}
 	m.size = r.Attach.Size
@@ -104,7 +111,7 @@ func (m *monitor) begin(w *wire, r Request) (again bool, err error) {
 	}
 	if err := m.run(w, client); err != nil {
 		m.abandon(err)
-		return false, w.sendJSON(frameReply, replyOf(err))
+		return false, refuse(err)
 	}
 	return false, nil
 }
@@ -115,7 +122,7 @@ func (m *monitor) take(r Request) (err error) {
 		m.Container, m.lock, err = m.store.create(*r.Create)
 		return err
 	}
-	if m.lock, err = m.store.lock(r.ID, false); err != nil {
+	if m.lock, err = m.store.lock(r.ID); err != nil {
 		return err
 	}
 	view, err := m.store.Load(r.ID)
@@ -198,7 +205,7 @@ func (m *monitor) letGo() {
 // wait waits for the end of the container and writes it down.
 func (m *monitor) wait(ctx context.Context) {
 	status, err := m.init.Wait()
-	m.settle()
+	drained := m.settle()
 	m.mu.Lock()
 	m.State.FinishedAt, m.State.Init = time.Now(), process.ID{}
 	m.State.ExitCode = CodeFailed
@@ -217,20 +224,40 @@ func (m *monitor) wait(ctx context.Context) {
 	if err := m.conclude(); err != nil {
 		m.exit.Error = err.Error()
 	}
-	m.io.sendExit(m.exit)
+	m.lock.Close() // who hears of the end may start or remove it at once
 	if m.AutoRemove {
-		m.store.purge(m.Container) // nobody needs to wait for that
+		m.serving.Go(func() { m.store.purge(m.Container) }) // nobody needs to wait for that
 	}
+	m.serving.Go(func() {
+		<-drained
+		m.io.sendExit(m.exit)
+		close(m.told)
+	})
 	close(m.ended)
 }
 
-// settle waits for the last output. With a pid namespace of its own nothing of
-// the container outlives its first process; without, the others are killed.
-func (m *monitor) settle() {
+// outputTime is how long the end of a container waits for its last output to be
+// passed on. A command that does not read, stopped or paused by a pager, gets
+// the rest later: it holds up nobody but itself.
+const outputTime = 2 * time.Second
+
+// settle waits for the last output; drained is closed when there is no more.
+// With a pid namespace of its own nothing of the container outlives its first
+// process; without, the others are killed.
+func (m *monitor) settle() (drained chan struct{}) {
 	if !pidNamespace(m.Spec) && m.group != nil {
 		m.group.Kill()
 	}
-	m.io.drain()
+	drained = make(chan struct{})
+	go func() {
+		m.io.drain()
+		close(drained)
+	}()
+	select {
+	case <-drained:
+	case <-time.After(outputTime):
+	}
+	return drained
 }
 
 func (m *monitor) tearDown(ctx context.Context) {

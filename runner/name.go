@@ -68,7 +68,10 @@ func (s Store) dropName(name string) error {
 			return err
 		}
 	}
-	return os.Remove(aside)
+	if err := os.Remove(aside); err != nil && !errors.Is(err, os.ErrNotExist) { // swept away
+		return err
+	}
+	return nil
 }
 
 func (s Store) exists(id string) bool {

@@ -18,12 +18,16 @@ import (
 // one fails with ErrRunning, unless force is set: then it is killed first.
 // Where the disk is full it works all the same: nothing is written.
 func (s Store) Remove(ctx context.Context, id string, force bool) error {
-	lock, err := s.lock(id, false)
-	if errors.Is(err, ErrRunning) && force {
+	lock, err := s.lock(id)
+	for force && errors.Is(err, ErrRunning) {
+		// A monitor that has only begun to start it cannot be asked yet.
 		if err := s.kill(ctx, id); err != nil {
 			return err
 		}
-		lock, err = s.lock(id, true)
+		if err := pause(ctx); err != nil {
+			return err
+		}
+		lock, err = s.lock(id)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // somebody else, or --rm, was faster
@@ -145,6 +149,16 @@ func killAndWait(ctx context.Context, p process.ID) error {
 	return waitReadable(ctx, fd)
 }
 
+// pause waits a moment for what another process is about to do.
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(10 * time.Millisecond):
+		return nil
+	}
+}
+
 // waitReadable waits until fd is readable, as a pidfd is when its process ends.
 func waitReadable(ctx context.Context, fd int) error {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
@@ -209,7 +223,7 @@ func (s Store) sweepFolder(id string) error {
 		os.Remove(s.Folder(id)) // only an empty one; a maker tries again
 		return nil
 	}
-	lock, err := s.lock(id, false)
+	lock, err := s.lock(id)
 	if err != nil {
 		return nil
 	}

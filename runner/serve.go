@@ -6,8 +6,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,12 +60,22 @@ func (m *monitor) hangUp() {
 	m.socket.Close()
 }
 
+const (
+	// requestTime is how long a command may take to say what it wants.
+	requestTime = 10 * time.Second
+	acceptPause = 100 * time.Millisecond
+)
+
 // accept serves commands until the socket is closed.
 func (m *monitor) accept() {
 	for {
 		conn, err := m.socket.AcceptUnix()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil { // no descriptor is free, for example
+			time.Sleep(acceptPause)
+			continue
 		}
 		m.serving.Go(func() { m.serve(newWire(conn)) })
 	}
@@ -73,15 +85,22 @@ func (m *monitor) accept() {
 func (m *monitor) serve(w *wire) {
 	defer w.Close()
 	var r Request
+	w.conn.SetReadDeadline(time.Now().Add(requestTime))
 	if err := w.receiveJSON(frameRequest, &r); err != nil {
 		return
 	}
+	w.conn.SetReadDeadline(time.Time{})
 	switch r.Op {
 	case OpAttach:
 		client := &attached{wire: w, Attach: r.Attach}
 		w.sendJSON(frameReply, Reply{ID: m.ID})
 		m.io.attach(client)
 		m.follow(client)
+		select {
+		case <-m.told: // perhaps before this one was attached
+			w.sendJSON(frameExit, m.exit)
+		default:
+		}
 		return
 	case OpExec:
 		m.exec(w, *r.Exec)
@@ -103,7 +122,11 @@ func (m *monitor) serve(w *wire) {
 		}
 		m.stop(signal, timeout)
 	case OpWait:
-		<-m.ended
+		select {
+		case <-m.ended:
+		case <-w.gone():
+			return
+		}
 	default:
 		w.sendJSON(frameReply, answer("", errors.New("unknown request: is this rl older than the container's?")))
 		return
@@ -122,7 +145,7 @@ func answer(id string, err error) Reply {
 func (m *monitor) follow(c *attached) {
 	defer m.io.detach(c)
 	go func() {
-		<-m.ended
+		<-m.told
 		c.wire.conn.CloseRead()
 	}()
 	for {
@@ -158,8 +181,9 @@ func (m *monitor) follow(c *attached) {
 // sendExit tells every attached command how the container ended.
 func (s *stdio) sendExit(e Exit) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.clients {
+	clients := slices.Clone(s.clients)
+	s.mu.Unlock()
+	for _, c := range clients {
 		c.wire.sendJSON(frameExit, e)
 	}
 }

@@ -167,26 +167,16 @@ func (s Store) save(id, name string, v any) error {
 }
 
 // lock takes the container for the calling process, until the file is closed
-// or the process ends. Another process that has it makes it fail with ErrRunning,
-// unless wait is set.
+// or the process ends. Another process that has it makes it fail with ErrRunning.
 //
 // It is a lock of the open file (F_OFD_SETLK, fcntl(2)) because that can be
 // asked about without being taken.
-func (s Store) lock(id string, wait bool) (*os.File, error) {
+func (s Store) lock(id string) (*os.File, error) {
 	f, err := os.OpenFile(s.file(id, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	command := unix.F_OFD_SETLK
-	if wait {
-		command = unix.F_OFD_SETLKW
-	}
-	for {
-		err = unix.FcntlFlock(f.Fd(), command, &unix.Flock_t{Type: unix.F_WRLCK})
-		if err != unix.EINTR {
-			break
-		}
-	}
+	err = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 	if err == nil {
 		return f, nil
 	}

@@ -131,6 +131,20 @@ func (w *wire) receiveJSON(kind frame, v any) error {
 	return json.Unmarshal(payload, v)
 }
 
+// gone is closed when the other side has left, which says nothing more.
+func (w *wire) gone() <-chan struct{} {
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		for {
+			if _, _, err := w.receive(); err != nil {
+				return
+			}
+		}
+	}()
+	return gone
+}
+
 // files returns the descriptors that came since it was last called.
 func (w *wire) files() []*os.File {
 	files := w.rights.files
