@@ -41,6 +41,24 @@ func TestSignalsToAttach(t *testing.T) {
 	})
 }
 
+// Process 1 does not notice a signal that it does not handle: who asks three
+// times is let go, and the container goes on.
+func TestSignalsIgnored(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		p := e.Cmd("run", "--name", name, Image, "sh", "-c", "trap 'echo asked' INT; echo ready; while :; do sleep 1000 & wait $!; done").Start(t)
+		p.Expect(t, "ready\n")
+		for range 2 {
+			p.Signal(t, syscall.SIGINT)
+			p.Expect(t, "asked\n")
+		}
+		p.Signal(t, syscall.SIGINT)
+		p.Wait(t).Exits(t, 1).Says(t, "left it running")
+		e.Want(t, "true", "inspect", "-f", "{{.State.Running}}", name)
+		e.OK(t, "rm", "-f", name)
+	})
+}
+
 // With --init, a process 1 that ignores what it does not handle is no problem.
 func TestInitForwards(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {

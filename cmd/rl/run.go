@@ -265,9 +265,18 @@ func (a *app) stream(session *runner.Session, o streamOptions) error {
 	if o.attach.Stdin {
 		st.In = a.stdin
 	}
+	left := func() bool { return false }
+	if o.signals {
+		var stop func()
+		left, stop = leaveWhenIgnored(session)
+		defer stop()
+	}
 	exit, err := session.Stream(st)
 	if errors.Is(err, runner.ErrDetached) {
 		return nil
+	}
+	if left() {
+		return ignoredError(session.ID)
 	}
 	if err != nil {
 		return startError(err)
