@@ -12,6 +12,7 @@ package footprint
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -47,13 +48,39 @@ var programFile = sync.OnceValues(func() ([]pages, error) {
 	if err != nil {
 		return nil, err
 	}
+	relocated, err := movable("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
 		return nil, err
 	}
 	defer maps.Close()
-	return programPages(maps, program), nil
+	return programPages(maps, program, relocated), nil
 })
+
+// Offset and one value of the type in an ELF header, see elf(5).
+const (
+	elfType = 16
+	etExec  = 2
+)
+
+// movable reports whether a program can be loaded anywhere (-buildmode=pie).
+// Read-only data of such a program was written to before it was protected: it
+// differs from the file.
+func movable(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	var kind [2]byte
+	if _, err := f.ReadAt(kind[:], elfType); err != nil {
+		return false, err
+	}
+	return binary.NativeEndian.Uint16(kind[:]) != etExec, nil
+}
 
 func dropAll(list []pages) error {
 	for _, r := range list {
@@ -67,16 +94,20 @@ func dropAll(list []pages) error {
 // pages is a range of addresses.
 type pages struct{ start, end uintptr }
 
-// programPages lists the read-only mappings of the program's file. Only they
-// are the same in the file as in memory.
-func programPages(maps io.Reader, program string) []pages {
+// programPages lists the mappings of the program's file that are the same in
+// memory as in the file: the read-only ones, but only code if the program was
+// relocated.
+func programPages(maps io.Reader, program string, relocated bool) []pages {
 	var list []pages
 	lines := bufio.NewScanner(maps)
 	for lines.Scan() {
 		var r pages
 		var permissions, offset, device, inode string
 		n, err := fmt.Sscanf(lines.Text(), "%x-%x %s %s %s %s", &r.start, &r.end, &permissions, &offset, &device, &inode)
-		if err != nil || n != 6 || permissions[1] != '-' || r.end <= r.start {
+		if err != nil || n != 6 || len(permissions) != 4 || permissions[1] != '-' || r.end <= r.start {
+			continue
+		}
+		if relocated && permissions[2] != 'x' {
 			continue
 		}
 		if strings.HasSuffix(lines.Text(), " "+program) {

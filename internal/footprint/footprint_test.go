@@ -2,6 +2,7 @@ package footprint
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,10 +18,18 @@ nonsense
 `
 
 func TestProgramPagesAreReadOnlyOnes(t *testing.T) {
-	got := programPages(strings.NewReader(maps), "/usr/bin/rl")
-	want := []pages{{0x400000, 0x74e000}, {0x74e000, 0xae1000}}
-	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
-		t.Errorf("got %x, want %x", got, want)
+	tests := []struct {
+		relocated bool
+		want      []pages
+	}{
+		{false, []pages{{0x400000, 0x74e000}, {0x74e000, 0xae1000}}},
+		{true, []pages{{0x400000, 0x74e000}}},
+	}
+	for _, test := range tests {
+		got := programPages(strings.NewReader(maps), "/usr/bin/rl", test.relocated)
+		if !slices.Equal(got, test.want) {
+			t.Errorf("relocated %v: got %x, want %x", test.relocated, got, test.want)
+		}
 	}
 }
 
@@ -57,7 +66,7 @@ func TestReleaseMakesTheProcessSmaller(t *testing.T) {
 func FuzzProgramPages(f *testing.F) {
 	f.Add(maps, "/usr/bin/rl")
 	f.Fuzz(func(t *testing.T, maps, program string) {
-		for _, r := range programPages(strings.NewReader(maps), program) {
+		for _, r := range programPages(strings.NewReader(maps), program, false) {
 			if r.end <= r.start {
 				t.Errorf("%x ends before it begins", r)
 			}

@@ -155,6 +155,13 @@ func TestNetdKilledWithPasta(t *testing.T) {
 	}
 }
 
+func TestNetdKilledWithBuiltin(t *testing.T) {
+	if onHost(t) {
+		t.Setenv(envBuiltin, "yes")
+		testNetdKilled(t, slirp.Builtin)
+	}
+}
+
 // A container that starts at the moment the network process dies gets its
 // network from the next one.
 func TestAttachWhileNetdDies(t *testing.T) {
