@@ -60,8 +60,9 @@ var Bin = sync.OnceValues(func() (string, error) {
 })
 
 // Root is the top folder of the checkout: the nearest one above the working
-// directory that has a go.mod, or the working directory.
-func Root() string {
+// directory that has a go.mod, or the working directory. It is looked up once:
+// entering a mount namespace changes the working directory.
+var Root = sync.OnceValue(func() string {
 	here, err := os.Getwd()
 	if err != nil {
 		return "."
@@ -72,7 +73,7 @@ func Root() string {
 		}
 	}
 	return here
-}
+})
 
 // ImageDir is the folder with real images; it may not exist.
 func ImageDir() string {

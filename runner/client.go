@@ -39,6 +39,7 @@ func (r *Runner) Resolve(image string) error { return r.resolve(image) }
 type Session struct {
 	ID    string
 	Notes []string // lines for the person
+	store Store
 	wire  *wire
 }
 
@@ -48,6 +49,9 @@ func (s *Session) Close() error { return s.wire.Close() }
 // Create makes a container and, with start, starts it. The session is that of
 // its monitor.
 func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error) {
+	if r.UID == 0 {
+		readNamed(&o)
+	}
 	request := Request{Op: OpCreate, Create: &o, Start: start, Attach: a}
 	if r.UID == 0 && start {
 		var err error
@@ -126,7 +130,7 @@ func (r *Runner) ask(w *wire, request Request, image string, trees []*os.File) (
 			return nil, failf("the container's monitor ended unexpectedly: %w", err)
 		}
 		if !reply.Unresolved {
-			return &Session{ID: reply.ID, Notes: reply.Notes, wire: w}, reply.err()
+			return &Session{ID: reply.ID, Notes: reply.Notes, store: r.Store, wire: w}, reply.err()
 		}
 		if tries > 2 {
 			return nil, failf("image %s keeps changing while it is looked up", image)
@@ -178,7 +182,7 @@ func (s Store) Attach(ctx context.Context, id string, a Attach) (*Session, error
 		w.Close()
 		return nil, fmt.Errorf("%w: %.12s", ErrNotRunning, id)
 	}
-	return &Session{ID: id, wire: w}, reply.err()
+	return &Session{ID: id, store: s, wire: w}, reply.err()
 }
 
 // Kill sends a signal to a running container's first process.

@@ -85,6 +85,12 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 		return c, err
 	}
 	host.Dir = o.Dir
+	host.ReadFile = func(path string) ([]byte, error) {
+		if text, ok := o.Files[path]; ok {
+			return text, nil
+		}
+		return os.ReadFile(path)
+	}
 	if c.Spec, err = spec.Build(o.Options, img.Config, host); err != nil {
 		return c, err
 	}

@@ -48,6 +48,9 @@ type CreateOptions struct {
 	OpenStdin  bool
 	Ports      []slirp.PortMapping
 	Log        logs.Options
+	// Files are the contents of files that options name, by absolute path, where
+	// the monitor may not read them itself.
+	Files map[string][]byte `json:",omitempty"`
 	// Dir is the folder that relative paths start from.
 	Dir string
 }

@@ -110,6 +110,9 @@ func (m *monitor) serve(w *wire) {
 		if errors.Is(err, os.ErrProcessDone) {
 			err = ErrNotRunning
 		}
+		if err == nil && r.Signal == int(unix.SIGKILL) {
+			<-m.ended // as scripts that go on with `rm` expect
+		}
 		w.sendJSON(frameReply, answer(m.ID, err))
 		return
 	case OpStop:
@@ -169,10 +172,6 @@ func (m *monitor) follow(c *attached) {
 			var size Size
 			if json.Unmarshal(payload, &size) == nil {
 				m.io.resizeTo(size)
-			}
-		case frameSignal:
-			if len(payload) == 1 {
-				m.init.Signal(syscall.Signal(payload[0]))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -131,7 +132,8 @@ var forwarded = []os.Signal{
 }
 
 // forwardSignals sends the signals of this process to the container, and the
-// size of its terminal when that changes.
+// size of its terminal when that changes. Signals have a connection of their
+// own: on this one they would wait behind input that the container does not read.
 func (s *Session) forwardSignals(st Streams) (stop func()) {
 	signals := make(chan os.Signal, 16)
 	if st.TTY {
@@ -147,10 +149,10 @@ func (s *Session) forwardSignals(st Streams) (stop func()) {
 				if size := TerminalSize(st.In); st.TTY && size != (Size{}) {
 					s.wire.sendJSON(frameResize, size)
 				} else if !st.TTY {
-					s.wire.send(frameSignal, []byte{byte(unix.SIGWINCH)})
+					s.store.Kill(context.Background(), s.ID, unix.SIGWINCH)
 				}
 			default:
-				s.wire.send(frameSignal, []byte{byte(received.(syscall.Signal))})
+				s.store.Kill(context.Background(), s.ID, received.(syscall.Signal))
 			}
 		}
 	}()

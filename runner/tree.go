@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -55,6 +56,27 @@ func sourcesOf(o CreateOptions, uid, gid int) ([]string, error) {
 		sources = append(sources, m.Source)
 	}
 	return sources, nil
+}
+
+// readNamed reads the files that options name: those of root's own folders too
+// are closed to the monitor. One that cannot be read is left to the monitor to
+// complain about.
+func readNamed(o *CreateOptions) {
+	names := append(slices.Clone(o.Options.EnvFiles), o.Options.LabelFiles...)
+	for _, option := range o.Options.SecurityOpt {
+		if profile, ok := strings.CutPrefix(option, "seccomp="); ok && profile != "unconfined" {
+			names = append(names, profile)
+		}
+	}
+	o.Files = map[string][]byte{}
+	for _, name := range names {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(o.Dir, name)
+		}
+		if text, err := os.ReadFile(name); err == nil {
+			o.Files[name] = text
+		}
+	}
 }
 
 // sourcesIn lists the sources of bind mounts in a container's description,

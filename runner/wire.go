@@ -21,8 +21,8 @@ import (
 //	command                          monitor
 //	request {op, ...}          ─▶
 //	                           ◀─    reply {id or error}
-//	stdin*, stdinEnd, resize*, ─▶
-//	signal*                    ◀─    stdout*, stderr*
+//	stdin*, stdinEnd, resize*  ─▶
+//	                           ◀─    stdout*, stderr*
 //	                           ◀─    exit {code}
 type frame byte
 
@@ -34,7 +34,6 @@ const (
 	frameStdout                    // bytes
 	frameStderr                    // bytes
 	frameResize                    // JSON of Size
-	frameSignal                    // one byte, the signal's number
 	frameExit                      // JSON of Exit
 )
 

@@ -39,7 +39,7 @@ Usage:  rl COMMAND [flags] [arguments]
 
   rl run -it alpine              a shell in a new container
   rl run -d -p 8080:80 nginx     a server, and its port on this machine
-  rl check                       what this machine allows, and how to get the rest
+  rl check                       what works on this machine, and what is missing
 `
 
 const overviewEnd = `

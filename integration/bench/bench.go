@@ -30,6 +30,9 @@ func main() {
 }
 
 func bench(runs int, out string) error {
+	if _, err := integration.Bin(); err != nil {
+		return err
+	}
 	account, err := integration.Ordinary()
 	if err != nil {
 		return err

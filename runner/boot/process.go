@@ -46,16 +46,18 @@ func (b *builder) become(p process) {
 	b.Call("hide descriptors", unix.SYS_CLOSE_RANGE, 3, int(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)
 }
 
+// lastSignal is the last of the real-time signals, signal(7).
+const lastSignal = 64
+
 // signals gives the process the dispositions and the mask that programs
 // expect. What the monitor's own start ignored, nohup's SIGHUP for example, is
 // not the container's business.
 func (b *builder) signals() {
 	none := make([]byte, 32) // struct sigaction with SIG_DFL, or a mask
-	for _, s := range []unix.Signal{
-		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGTERM,
-		unix.SIGCHLD, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
-	} {
-		b.Call("reset signals", unix.SYS_RT_SIGACTION, int(s), none, nil, 8)
+	for s := 1; s <= lastSignal; s++ {
+		if s != int(unix.SIGKILL) && s != int(unix.SIGSTOP) {
+			b.Call("reset signals", unix.SYS_RT_SIGACTION, s, none, nil, 8)
+		}
 	}
 	b.Call("unblock signals", unix.SYS_RT_SIGPROCMASK, 2 /* SIG_SETMASK */, none, nil, 8)
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,12 +61,11 @@ func (b *builder) defaultEnv() []string {
 }
 
 func (h Host) readEnvFile(name string) ([]string, error) {
-	f, err := os.Open(h.abs(name))
+	text, err := h.readFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("--env-file: %w", err)
 	}
-	defer f.Close()
-	lines, err := ParseEnvFile(f, h.LookupEnv)
+	lines, err := ParseEnvFile(bytes.NewReader(text), h.LookupEnv)
 	if err != nil {
 		return nil, fmt.Errorf("--env-file %s: %w", name, err)
 	}

@@ -41,6 +41,9 @@ type Host struct {
 	// UID and GID are the caller's on the host, for --userns keep-id.
 	UID, GID int
 
+	// ReadFile reads a file that an option names; nil is os.ReadFile. It is there for callers whose files this
+	// process cannot read.
+	ReadFile func(path string) ([]byte, error)
 	// Open opens a file of the image by its absolute path (/etc/passwd and /etc/group are asked for). It must
 	// not follow links out of the image. nil, or an error that is os.ErrNotExist, means there is none.
 	Open func(path string) (io.ReadCloser, error)
@@ -83,6 +86,14 @@ func thermalThrottle() []string {
 	}
 	list, _ := filepath.Glob(cpus + "[0-9]*/thermal_throttle") // the pattern is well-formed: no error
 	return list
+}
+
+// readFile reads what an option names, relative to the caller's working directory.
+func (h Host) readFile(name string) ([]byte, error) {
+	if h.ReadFile != nil {
+		return h.ReadFile(h.abs(name))
+	}
+	return os.ReadFile(h.abs(name))
 }
 
 func hardLimit(resource int) uint64 {

@@ -1,9 +1,9 @@
 package spec
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
-	"os"
 	"strings"
 )
 
@@ -34,12 +34,11 @@ func (b *builder) setLabels() error {
 }
 
 func (b *builder) readLabelFile(labels map[string]string, name string) error {
-	f, err := os.Open(b.host.abs(name))
+	text, err := b.host.readFile(name)
 	if err != nil {
 		return fmt.Errorf("--label-file: %w", err)
 	}
-	defer f.Close()
-	lines, err := ParseEnvFile(f, func(string) (string, bool) { return "", true })
+	lines, err := ParseEnvFile(bytes.NewReader(text), func(string) (string, bool) { return "", true })
 	if err != nil {
 		return fmt.Errorf("--label-file %s: %w", name, err)
 	}

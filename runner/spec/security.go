@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -162,7 +161,7 @@ func (b *builder) setSeccomp() error {
 		b.facts.Seccomp = SeccompDefault
 		return nil
 	}
-	text, err := os.ReadFile(b.host.abs(b.sec.seccomp))
+	text, err := b.host.readFile(b.sec.seccomp)
 	if err != nil {
 		return fmt.Errorf("--security-opt seccomp: %w", err)
 	}
