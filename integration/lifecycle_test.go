@@ -2,7 +2,9 @@ package integration
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -312,5 +314,48 @@ func TestUnknownContainer(t *testing.T) {
 				t.Errorf("want one line: %s", r)
 			}
 		}
+	})
+}
+
+// A command that was stopped and does not read holds up nobody but itself.
+func TestStoppedReaderHoldsNothingUp(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		p := e.Cmd("run", "--name", name, Image, "yes").Start(t)
+		p.Expect(t, "y\n")
+		p.Signal(t, syscall.SIGSTOP)
+		e.OK(t, "stop", "-t", "0", name)
+		e.Want(t, "137", "inspect", "-f", "{{.State.ExitCode}}", name)
+		e.OK(t, "rm", name)
+		p.Signal(t, syscall.SIGCONT)
+		p.Wait(t).Exits(t, 137)
+	})
+}
+
+// Signals do not wait behind input that the container does not read.
+func TestSignalsOvertakeInput(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		script := "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done"
+		endless, err := os.Open("/dev/zero")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer endless.Close()
+		p := e.Cmd("run", "-i", "--rm", Image, "sh", "-c", script).Stdin(endless).Start(t)
+		p.Expect(t, "ready\n")
+		p.Signal(t, syscall.SIGTERM)
+		p.Wait(t).Exits(t, 9)
+	})
+}
+
+func TestStartAttachesToWhatRuns(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.OK(t, "run", "-d", "--name", name, Image, "sh", "-c", "trap 'exit 4' TERM; while :; do echo tick; sleep 0.05; done")
+		p := e.Cmd("start", "-a", name).Start(t)
+		p.Expect(t, "tick\n")
+		p.Signal(t, syscall.SIGTERM)
+		p.Wait(t).Exits(t, 4)
+		e.OK(t, "rm", name)
 	})
 }

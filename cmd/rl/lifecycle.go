@@ -47,9 +47,11 @@ func (c *startCmd) Run(a *app) error {
 	if v.Spec.Process.Terminal {
 		attach.Size = runner.TerminalSize(a.stdout)
 	}
-	session, err := r.Start(v.ID, attach)
-	if errors.Is(err, runner.ErrRunning) {
+	var session *runner.Session
+	if v.Status == runner.Running {
 		session, err = r.Attach(context.Background(), v.ID, attach)
+	} else {
+		session, err = r.Start(v.ID, attach)
 	}
 	if err != nil {
 		return startError(err)
