@@ -115,27 +115,26 @@ func lockFolder(dir string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// makeImage builds beside dir and renames, so that dir is whole or not there.
+// makeImage builds elsewhere and moves, so that dir is whole or not there. An
+// ordinary user's mmdebstrap works as another user, who has to reach the folder
+// and write there; its name keeps everyone else out.
 func makeImage(dir string) error {
-	work, err := os.MkdirTemp(filepath.Dir(dir), "making-")
+	work, err := os.MkdirTemp("/var/tmp", "rl-vm-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	overlay, out := filepath.Join(work, "overlay"), filepath.Join(work, "out")
-	if err := os.Mkdir(out, 0o755); err != nil {
+	out, err := os.MkdirTemp(work, "out-")
+	if err != nil {
 		return err
 	}
-	for name, text := range vmFiles {
-		path := filepath.Join(overlay, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return err
-		}
+	if err := errors.Join(os.Chmod(work, 0o711), os.Chmod(out, 0o777)); err != nil {
+		return err
 	}
-	setup := filepath.Join(work, "setup")
+	overlay, setup := filepath.Join(work, "overlay"), filepath.Join(work, "setup")
+	if err := writeFiles(overlay, vmFiles); err != nil {
+		return err
+	}
 	if err := os.WriteFile(setup, []byte(strings.ReplaceAll(vmSetup, "OUT", out)), 0o644); err != nil {
 		return err
 	}
@@ -147,7 +146,37 @@ func makeImage(dir string) error {
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("mmdebstrap: %w\n%s", err, text)
 	}
-	return os.Rename(out, dir)
+	return errors.Join(os.Chmod(out, 0o755), move(out, dir))
+}
+
+// writeFiles writes the texts below dir.
+func writeFiles(dir string, texts map[string]string) error {
+	for name, text := range texts {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// move copies to another file system beside the goal first.
+func move(from, to string) error {
+	err := os.Rename(from, to)
+	if !errors.Is(err, unix.EXDEV) {
+		return err
+	}
+	beside := to + ".new"
+	if err := os.RemoveAll(beside); err != nil {
+		return err
+	}
+	if text, err := exec.Command("cp", "-r", "--sparse=always", from, beside).CombinedOutput(); err != nil {
+		return fmt.Errorf("cp: %w: %s", err, text)
+	}
+	return os.Rename(beside, to)
 }
 
 // dropOthers removes the images of earlier recipes.
