@@ -153,6 +153,21 @@ func TestDetach(t *testing.T) {
 	})
 }
 
+// Who comes back to a terminal of the same size sees what is on it: the program
+// is told to draw it again.
+func TestAttachDrawsAgain(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		tm := e.Cmd("run", "-it", "--name", name, Image, "sh", "-c", "trap 'echo drawn' WINCH; echo ready; while :; do sleep 1000 & wait $!; done").Terminal(t)
+		tm.Expect(t, "ready")
+		tm.Type(t, detachKeys)
+		tm.Wait(t).Exits(t, 0)
+		again := e.Cmd("attach", name).Terminal(t)
+		again.Expect(t, "drawn")
+		e.OK(t, "rm", "-f", name)
+	})
+}
+
 func TestDetachKeys(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		name := e.Name(t)

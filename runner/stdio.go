@@ -134,6 +134,11 @@ func (s *stdio) attach(c *attached) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clients = append(s.clients, c)
+	if c.Size != (Size{}) {
+		// A program draws anew when the size has changed; without that, who
+		// comes back to a terminal of the same size sees nothing.
+		s.resize(Size{Rows: c.Size.Rows + 1, Cols: c.Size.Cols + 1})
+	}
 	s.resize(c.Size)
 }
 
