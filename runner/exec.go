@@ -51,7 +51,7 @@ func (m *monitor) execProcess(o ExecOptions) (*specs.Process, error) {
 		}
 	}
 	root := fmt.Sprintf("/proc/%d/root", m.init.PID)
-	host.Open = func(path string) (io.ReadCloser, error) { return openIn(root, path) }
+	host.Open = func(path string) (io.ReadCloser, error) { return openRegular(root, path) }
 	p, err := spec.Exec(o.ExecOptions, m.Spec, host)
 	if err != nil {
 		return nil, failf("%w", err)

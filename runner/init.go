@@ -62,6 +62,10 @@ func initFailed(name string, err error) int {
 		fmt.Fprintf(os.Stderr, "rl: exec: %q: permission denied\n", name)
 		return CodeNotExecutable
 	}
+	if errors.Is(err, unix.ENOEXEC) {
+		fmt.Fprintf(os.Stderr, "rl: exec: %q: not a program of this machine's kind (exec format error)\n", name)
+		return CodeNotExecutable
+	}
 	fmt.Fprintf(os.Stderr, "rl: exec: %q: executable file not found in $PATH\n", name)
 	return CodeNotFound
 }

@@ -34,6 +34,20 @@ func openIn(root, path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
+// openRegular is openIn for a file to be read to its end: a pipe in its place
+// would never come to one.
+func openRegular(root, path string) (*os.File, error) {
+	f, err := openIn(root, path)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, fmt.Errorf("%s in the container is not a file: %w", path, os.ErrNotExist)
+	}
+	return f, nil
+}
+
 // openLayered opens a regular file of an image that is not mounted: the first
 // of its layers, the topmost first, that has it.
 func openLayered(layers []string, path string) (*os.File, error) {

@@ -138,9 +138,9 @@ func open(places dirs.Dirs, pid int) (*Namespace, error) {
 }
 
 // search looks for any live process of rl that serves the same folders and
-// lives in another user namespace than this one.
+// lives in a user namespace right below this one. A container, whose image can
+// set any variable, may have made one of its own further down.
 func search(places dirs.Dirs) int {
-	own, _ := os.Readlink("/proc/self/ns/user")
 	entries, _ := os.ReadDir("/proc")
 	mark := "\x00" + places.Environ()[0] + "\x00"
 	for _, e := range entries {
@@ -152,11 +152,30 @@ func search(places dirs.Dirs) int {
 		if err != nil || !strings.Contains("\x00"+string(environ), mark) {
 			continue
 		}
-		if theirs, err := os.Readlink("/proc/" + e.Name() + "/ns/user"); err == nil && theirs != own {
+		if belowOurs("/proc/" + e.Name() + "/ns/user") {
 			return pid
 		}
 	}
 	return 0
+}
+
+// belowOurs reports whether the user namespace at path has that of this
+// process for its parent (ioctl_ns(2)).
+func belowOurs(path string) bool {
+	theirs, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer theirs.Close()
+	fd, err := unix.IoctlRetInt(int(theirs.Fd()), unix.NS_GET_PARENT)
+	if err != nil {
+		return false
+	}
+	parent := os.NewFile(uintptr(fd), path)
+	defer parent.Close()
+	there, err := parent.Stat()
+	own, ownErr := os.Stat("/proc/self/ns/user")
+	return err == nil && ownErr == nil && os.SameFile(there, own)
 }
 
 // lockFile takes an exclusive lock that ends with this process at the latest.
