@@ -65,7 +65,7 @@ func Monitor(conn *os.File, places dirs.Dirs) error {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE)
 	m := &monitor{
 		store: Store{places},
-		forks: make(chan func()), ended: make(chan struct{}), told: make(chan struct{}), io: stdio{begin: make(chan struct{})},
+		idler: footprint.NewIdler(settled), forks: make(chan func()), ended: make(chan struct{}), told: make(chan struct{}), io: stdio{begin: make(chan struct{})},
 	}
 	for {
 		var request Request
@@ -183,17 +183,15 @@ func (m *monitor) abandon(err error) {
 	m.save()
 }
 
-// settled is how long a container has run before its monitor makes itself
+// settled is how long a monitor has had nothing to do before it makes itself
 // small, which takes some milliseconds of a processor.
 const settled = time.Second
 
 // letGo frees the terminal and, unless the container ends at once, the memory of
 // the start: from here on the monitor mostly sleeps.
 func (m *monitor) letGo() {
-	time.AfterFunc(settled, func() {
-		debug.SetGCPercent(25)
-		footprint.Release()
-	})
+	time.AfterFunc(settled, func() { debug.SetGCPercent(25) })
+	m.idler.Touch()
 	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
 		for fd := range 3 {
 			unix.Dup3(int(null.Fd()), fd, 0)

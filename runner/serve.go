@@ -84,6 +84,7 @@ func (m *monitor) accept() {
 // serve answers one command.
 func (m *monitor) serve(w *wire) {
 	defer w.Close()
+	defer m.idler.Touch()
 	var r Request
 	w.conn.SetReadDeadline(time.Now().Add(requestTime))
 	if err := w.receiveJSON(frameRequest, &r); err != nil {
