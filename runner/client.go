@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/slirp"
 	"github.com/rl-project/rl/userns"
 )
 
@@ -104,6 +106,7 @@ func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
 	theirs.Close()
 	r.lendGroup(monitor.PID)
 	s, err := r.ask(w, request, image, trees)
+	err = r.nameOwner(request, err)
 	if err != nil {
 		w.Close()
 	}
@@ -116,6 +119,27 @@ func (r *Runner) lendGroup(monitor int) {
 	if r.UID == 0 {
 		_ = cgroup2.Lend(context.Background(), monitor, int(r.namespace.UIDs[0].Host), int(r.namespace.GIDs[0].Host))
 	}
+}
+
+// nameOwner adds to the error about a port that is taken which process has it,
+// if it is the person's own. The network process, which met the error, sees no
+// processes outside the user namespace.
+func (r *Runner) nameOwner(request Request, err error) error {
+	if err == nil || !strings.Contains(err.Error(), slirp.ErrPortInUse.Error()) {
+		return err
+	}
+	var ports []slirp.PortMapping
+	if request.Create != nil {
+		ports = request.Create.Ports
+	} else if v, failed := r.Load(request.ID); failed == nil {
+		ports = v.Ports
+	}
+	for _, p := range ports {
+		if owner := slirp.PortOwner(p); owner != "" {
+			return failf("%w: port %d belongs to %s", err, p.Host, owner)
+		}
+	}
+	return err
 }
 
 // ask sends a request and reads the answer, resolving the image in between if

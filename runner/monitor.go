@@ -33,6 +33,7 @@ type monitor struct {
 	lock    *os.File // the container's, until the end of this process
 	socket  *net.UnixListener
 	io      stdio
+	idler   *footprint.Idler    // makes the process small when it has nothing to do
 	size    Size                // of the terminal at the start
 	trees   map[string]*os.File // sources of bind mounts that came with the request
 	group   *cgroup2.Group
