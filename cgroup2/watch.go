@@ -15,7 +15,7 @@ type WatchOptions struct {
 	Init int
 	// Limit is in bytes.
 	Limit int64
-	// Killed is called after each kill, from the goroutine that runs Watch.
+	// Killed is called right before each kill, from the goroutine that runs Watch.
 	Killed func(Kill)
 }
 
@@ -131,11 +131,12 @@ func (w *watcher) kill(used int64, members []process) bool {
 	}
 	defer unix.Close(fd)
 	k := Kill{PID: victim, Name: w.name(victim), Usage: used, Init: victim == w.Init}
-	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
-		return errors.Is(err, unix.ESRCH)
-	}
+	// Before the signal: whoever waits for init must find the reason written down.
 	if w.Killed != nil {
 		w.Killed(k)
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
+		return errors.Is(err, unix.ESRCH)
 	}
 	sleep(dyingTime, fd, -1)
 	return true

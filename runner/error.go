@@ -31,11 +31,39 @@ const (
 type StartError struct {
 	Code int
 	Text string
+	kind error // a sentinel of this package, nil for none
 }
 
 func (e *StartError) Error() string { return e.Text }
+func (e *StartError) Unwrap() error { return e.kind }
+
+// sentinels are the errors that a monitor's reply can be told apart by.
+func sentinels() []error {
+	return []error{ErrNotFound, ErrAmbiguous, ErrNameInUse, ErrRunning, ErrNotRunning}
+}
+
+// sentinel returns the error of this package whose text is given, or nil.
+func sentinel(text string) error {
+	for _, known := range sentinels() {
+		if text == known.Error() {
+			return known
+		}
+	}
+	return nil
+}
+
+// kindOf returns the text of the sentinel that err wraps, "" for none.
+func kindOf(err error) string {
+	for _, known := range sentinels() {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return ""
+}
 
 // failf makes an error of rl's own, with the exit code for that.
 func failf(format string, args ...any) *StartError {
-	return &StartError{CodeFailed, fmt.Errorf(format, args...).Error()}
+	err := fmt.Errorf(format, args...)
+	return &StartError{Code: CodeFailed, Text: err.Error(), kind: sentinel(kindOf(err))}
 }

@@ -358,7 +358,7 @@ func exitCode(status syscall.WaitStatus) int {
 func replyOf(err error) Reply {
 	start := new(StartError)
 	if errors.As(err, &start) {
-		return Reply{Code: start.Code, Error: start.Text}
+		return Reply{Code: start.Code, Error: start.Text, Kind: kindOf(err)}
 	}
-	return Reply{Code: CodeFailed, Error: err.Error()}
+	return Reply{Code: CodeFailed, Error: err.Error(), Kind: kindOf(err)}
 }

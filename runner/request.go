@@ -85,6 +85,8 @@ type Reply struct {
 	// Code and Error are set when it failed; Code is that of `run` or `exec`.
 	Code  int    `json:",omitempty"`
 	Error string `json:",omitempty"`
+	// Kind is the text of the sentinel in the error, which does not travel.
+	Kind string `json:",omitempty"`
 	// Notes are lines for the person.
 	Notes []string `json:",omitempty"`
 }
@@ -101,5 +103,5 @@ func (r Reply) err() error {
 	if r.Error == "" {
 		return nil
 	}
-	return &StartError{r.Code, r.Error}
+	return &StartError{Code: r.Code, Text: r.Error, kind: sentinel(r.Kind)}
 }

@@ -346,16 +346,16 @@ func explain(err error, name string) error {
 	}
 	switch {
 	case errors.Is(err, unix.EACCES):
-		return &StartError{CodeNotExecutable, fmt.Sprintf("exec: %q: permission denied", name)}
+		return &StartError{Code: CodeNotExecutable, Text: fmt.Sprintf("exec: %q: permission denied", name)}
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
 		if strings.Contains(name, "/") {
-			return &StartError{CodeNotFound, fmt.Sprintf("exec: %q: no such file, or its interpreter is missing in the image", name)}
+			return &StartError{Code: CodeNotFound, Text: fmt.Sprintf("exec: %q: no such file, or its interpreter is missing in the image", name)}
 		}
-		return &StartError{CodeNotFound, fmt.Sprintf("exec: %q: executable file not found in $PATH", name)}
+		return &StartError{Code: CodeNotFound, Text: fmt.Sprintf("exec: %q: executable file not found in $PATH", name)}
 	case errors.Is(err, unix.ENOEXEC):
-		return &StartError{CodeNotExecutable, fmt.Sprintf("exec: %q: not a program of this machine's kind (exec format error)", name)}
+		return &StartError{Code: CodeNotExecutable, Text: fmt.Sprintf("exec: %q: not a program of this machine's kind (exec format error)", name)}
 	}
-	return &StartError{CodeNotExecutable, fmt.Sprintf("exec: %q: %v", name, step.Err)}
+	return &StartError{Code: CodeNotExecutable, Text: fmt.Sprintf("exec: %q: %v", name, step.Err)}
 }
 
 // cleanup undoes the steps of a start that failed, the last first.

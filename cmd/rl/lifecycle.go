@@ -75,6 +75,9 @@ func (a *app) start(r *runner.Runner, v runner.View) error {
 		return nil
 	}
 	session, err := r.Start(v.ID, runner.Attach{})
+	if errors.Is(err, runner.ErrRunning) {
+		return nil // somebody else was faster
+	}
 	if err != nil {
 		return err
 	}
