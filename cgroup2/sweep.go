@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Sweep removes the groups of containers that are gone: what remains when a monitor is killed before it could
@@ -23,8 +25,12 @@ func Sweep(ctx context.Context, live func(id string) bool) error {
 		for _, e := range entries {
 			id, ok := containerOf(e.Name())
 			path := filepath.Join(dir, e.Name())
-			if e.IsDir() && ok && !live(id) && !populated(path) {
-				errs = append(errs, clear(ctx, path))
+			scope := strings.HasSuffix(path, scopeSuffix) // systemd removes those that are empty
+			if !e.IsDir() || !ok || scope || live(id) || populated(path) {
+				continue
+			}
+			if err := removeTree(path); !errors.Is(err, unix.EBUSY) {
+				errs = append(errs, ignoreGone(err))
 			}
 		}
 	}

@@ -196,7 +196,9 @@ func (s Store) Sweep(ctx context.Context) error {
 	}
 	sockets, _ := os.ReadDir(s.sockets())
 	for _, e := range sockets {
-		if !s.running(e.Name()) {
+		// That of a stopped container is replaced at its next start, which may
+		// be now.
+		if matches, _ := filepath.Glob(s.Folder(e.Name()) + "*"); len(matches) == 0 {
 			os.Remove(filepath.Join(s.sockets(), e.Name()))
 		}
 	}
