@@ -41,7 +41,7 @@ const vmSetup = `set -eu
 chroot "$1" useradd -m -s /bin/bash -u 1000 tester
 chroot "$1" systemctl -q enable systemd-networkd ssh payload ready
 chroot "$1" systemctl -q mask systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer \
-	e2scrub_all.timer e2scrub_reap.service fstrim.timer dpkg-db-backup.timer podman-auto-update.timer podman.service \
+	e2scrub_all.timer e2scrub_reap.service fstrim.timer dpkg-db-backup.timer podman-auto-update.timer podman.socket \
 	podman-restart.service getty@tty1.service serial-getty@ttyS0.service
 rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/*
 cp -L "$1/vmlinuz" "$1/initrd.img" OUT

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,9 +103,8 @@ func addGroupTests(tw *tar.Writer, work string) error {
 	program := filepath.Join(work, "cgroup2.test")
 	cmd := exec.Command("go", "test", "-c", "-o", program, "./cgroup2")
 	cmd.Dir = Root()
-	cmd.Stderr = os.Stderr
-	if err := cmd.Run(); err != nil {
-		return err
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go test -c ./cgroup2: %w\n%s", err, out)
 	}
 	data, err := os.ReadFile(program)
 	if err != nil {
