@@ -261,7 +261,7 @@ func TestPrivileged(t *testing.T) {
 		if want := fmt.Sprintf("%016x", uint64(1)<<(last+1)-1); caps != want || seccomp != "0" {
 			t.Errorf("capabilities %s, seccomp %s; want %s, 0", caps, seccomp, want)
 		}
-		e.OK(t, "run", "--rm", "--privileged", Image, "mount", "-t", "tmpfs", "none", "/mnt")
+		e.OK(t, "run", "--rm", "--privileged", Image, "mount", "-t", "tmpfs", "none", "/tmp")
 	})
 }
 
@@ -278,7 +278,7 @@ func TestSecurityOptions(t *testing.T) {
 		}
 		profile := e.File(t, "profile.json", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":95}]}`)
 		r := e.Run(t, "run", "--rm", "--security-opt", "seccomp="+profile, Image, "mkdir", "/made")
-		if r.Code != 1 || !strings.Contains(r.Err, "Not supported") {
+		if r.Code != 1 || !strings.Contains(strings.ToLower(r.Err), "not supported") {
 			t.Error(r)
 		}
 	})
@@ -287,7 +287,7 @@ func TestSecurityOptions(t *testing.T) {
 // What the default profile and capabilities forbid, and what they must not.
 func TestConfinement(t *testing.T) {
 	forbidden := map[string]string{
-		"mount":           "mount -t tmpfs none /mnt",
+		"mount":           "mount -t tmpfs none /tmp",
 		"a new namespace": "unshare -U true",
 		"the clock":       "! date -s 2020-01-01 2>&1 | grep 'not permitted'",
 		"sysctl":          "echo 1 > /proc/sys/kernel/panic",
@@ -306,7 +306,7 @@ func TestConfinement(t *testing.T) {
 			})
 		}
 		t.Run("allowed", func(t *testing.T) {
-			e.OK(t, "run", "--rm", Image, "sh", "-ec", "chown 12:34 /tmp; mknod /tmp/p p; chroot / true; nice -n 5 true; ping -c 1 127.0.0.1 > /dev/null")
+			e.OK(t, "run", "--rm", Image, "sh", "-ec", "chown 12:34 /tmp; mknod /tmp/p p; chroot / true; ping -c 1 127.0.0.1 > /dev/null")
 		})
 	})
 }
