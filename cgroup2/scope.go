@@ -15,7 +15,7 @@ import (
 
 const (
 	systemdTimeout = 30 * time.Second // for one start; a healthy systemd takes milliseconds
-	settleTimeout  = 5 * time.Second  // for a helper, which can do without
+	settleTimeout  = 20 * time.Second // for a helper, which can do without; busy machines take seconds
 	stopTimeout    = 20 * time.Second // twice Docker's default time to stop
 	scopeSuffix    = ".scope"
 	lentPrefix     = prefix + "lent-"
@@ -73,7 +73,7 @@ func helperScope(name string, pid int) scope {
 // Settle moves a process that serves all containers of the user, such as the holder of the user
 // namespace, out of the session, service or container that happened to start it and into a scope
 // rl-NAME.scope, so that it lives as long as the user's systemd. Name has only lower case letters.
-// It takes at most five seconds.
+// It takes at most twenty seconds, where systemd hangs.
 // Where no systemd answers the error wraps ErrNoSystemd and the process stays where it is.
 func Settle(ctx context.Context, name string, pid int) error {
 	m := machine{Mode: mounted(Root), uid: hostUID()}

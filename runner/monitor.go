@@ -296,15 +296,24 @@ func (m *monitor) watchMemory(ctx context.Context) {
 	if !m.State.MemorySampled {
 		return
 	}
-	go cgroup2.Watch(ctx, cgroup2.WatchOptions{
+	o := cgroup2.WatchOptions{
 		Init: m.init.PID, Limit: m.State.Limit,
-		Killed: func(k cgroup2.Kill) {
+		Killed: func(cgroup2.Kill) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.State.OOMKilled = true
 			m.save()
 		},
-	})
+	}
+	go func() {
+		if err := cgroup2.Watch(ctx, o); err != nil {
+			// A limit that nobody keeps is none.
+			m.mu.Lock()
+			m.State.Error = "the memory limit could not be watched any more: " + err.Error()
+			m.mu.Unlock()
+			m.init.Signal(unix.SIGKILL)
+		}
+	}()
 }
 
 // obey stops the container when the monitor itself is asked to end, by the
