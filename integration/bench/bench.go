@@ -3,7 +3,7 @@
 //
 //	bench [-n RUNS] [-o FILE]
 //
-// All of them run as the ordinary user of the tests, one after the other in
+// All of them run as the ordinary user of the tests, in a random order in
 // each round, so that what else the machine does meets all alike; ratios mean
 // something, milliseconds only on this machine. As root the whole comparison
 // runs in a mount namespace with a plain cgroup version 2 tree, without which
