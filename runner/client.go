@@ -24,14 +24,14 @@ type Runner struct {
 	Store
 	namespace *userns.Namespace
 	resolve   func(image string) error
-	monitor   []string
+	early     *Early
 }
 
-// New returns a Runner for the containers in places. monitor is the command
-// line, without the program, of rl as a monitor. resolve is called for an image
-// of which nothing is known yet: it pulls it where that was asked for.
-func New(places dirs.Dirs, ns *userns.Namespace, monitor []string, resolve func(image string) error) *Runner {
-	return &Runner{Store: Store{places}, namespace: ns, monitor: monitor, resolve: resolve}
+// New returns a Runner for the containers in places. resolve is called for an
+// image of which nothing is known yet: it pulls it where that was asked for.
+// early is a monitor for the first container, or nil.
+func New(places dirs.Dirs, ns *userns.Namespace, resolve func(image string) error, early *Early) *Runner {
+	return &Runner{Store: Store{places}, namespace: ns, resolve: resolve, early: early}
 }
 
 // Resolve looks an image up anew, pulling it if that was asked for.
@@ -83,34 +83,71 @@ func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
 		return nil, failf("%w", err)
 	}
 	defer closeAll(trees)
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
-	}
-	theirs := os.NewFile(uintptr(pair[1]), "monitor")
-	defer theirs.Close()
-	w, err := wireOf(os.NewFile(uintptr(pair[0]), "monitor"))
+	w, pid, err := r.nextMonitor()
 	if err != nil {
 		return nil, err
 	}
-	// One processor is enough for what mostly waits, and each further one costs
-	// the Go runtime memory that the monitor would hold as long as it lives.
-	monitor, err := r.namespace.Start(userns.Command{
-		Args: r.monitor, Files: []*os.File{nil, nil, os.Stderr, theirs}, Dir: "/", Session: true, Mounts: true, Sealed: true,
-		Env: []string{"GOMAXPROCS=1"},
-	})
-	if err != nil {
-		w.Close()
-		return nil, err
-	}
-	theirs.Close()
-	r.lendGroup(monitor.PID)
+	r.lendGroup(pid)
 	s, err := r.ask(w, request, image, trees)
 	err = r.nameOwner(request, err)
 	if err != nil {
 		w.Close()
 	}
 	return s, err
+}
+
+// nextMonitor returns the connection to a monitor that has no container yet.
+func (r *Runner) nextMonitor() (*wire, int, error) {
+	if early := r.early; early != nil {
+		r.early = nil
+		started := <-early.started
+		return started.wire, started.pid, started.err
+	}
+	return spawnMonitor(r.namespace)
+}
+
+// Early is a monitor that was started before it was known what for.
+type Early struct{ started chan earlyMonitor }
+
+type earlyMonitor struct {
+	wire *wire
+	pid  int
+	err  error
+}
+
+// StartEarly starts a monitor in the background.
+func StartEarly(ns *userns.Namespace) *Early {
+	e := &Early{started: make(chan earlyMonitor, 1)}
+	go func() {
+		w, pid, err := spawnMonitor(ns)
+		e.started <- earlyMonitor{w, pid, err}
+	}()
+	return e
+}
+
+// spawnMonitor starts a monitor and returns the connection to it.
+func spawnMonitor(ns *userns.Namespace) (*wire, int, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, 0, os.NewSyscallError("socketpair", err)
+	}
+	theirs := os.NewFile(uintptr(pair[1]), "monitor")
+	defer theirs.Close()
+	w, err := wireOf(os.NewFile(uintptr(pair[0]), "monitor"))
+	if err != nil {
+		return nil, 0, err
+	}
+	// One processor is enough for what mostly waits, and each further one costs
+	// the Go runtime memory that the monitor would hold as long as it lives.
+	monitor, err := ns.Start(userns.Command{
+		Args: []string{"rl", "monitor"}, Files: []*os.File{nil, nil, os.Stderr, theirs},
+		Dir: "/", Session: true, Mounts: true, Sealed: true, Env: []string{"GOMAXPROCS=1"},
+	})
+	if err != nil {
+		w.Close()
+		return nil, 0, err
+	}
+	return w, monitor.PID, nil
 }
 
 // lendGroup has real root give the monitor, which is another user, a cgroup to

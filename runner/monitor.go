@@ -40,6 +40,7 @@ type monitor struct {
 	network *slirp.Client
 	init    *process.Child
 	notes   []string
+	claimed bool // the image is known not to go away
 
 	// forks are started on the main thread: a child of another thread would be
 	// killed when the Go runtime ends that.
@@ -121,6 +122,10 @@ func (m *monitor) begin(w *wire, r Request) (again bool, err error) {
 func (m *monitor) take(r Request) (err error) {
 	if r.Op == OpCreate {
 		m.Container, m.lock, err = m.store.create(*r.Create)
+		m.claimed = err == nil
+		return err
+	}
+	if err := m.store.prepare(); err != nil { // a reboot clears the folders of sockets
 		return err
 	}
 	if m.lock, err = m.store.lock(r.ID); err != nil {
@@ -224,15 +229,25 @@ func (m *monitor) wait(ctx context.Context) {
 		m.exit.Error = err.Error()
 	}
 	m.lock.Close() // who hears of the end may start or remove it at once
-	if m.AutoRemove {
-		m.serving.Go(func() { m.store.purge(m.Container) }) // nobody needs to wait for that
-	}
 	m.serving.Go(func() {
 		<-drained
 		m.io.sendExit(m.exit)
 		close(m.told)
 	})
 	close(m.ended)
+	if m.AutoRemove {
+		m.serving.Go(m.purge)
+	}
+}
+
+// purge deletes a container's files, for which nobody needs to wait: not before
+// those attached know of the end, unless they do not listen.
+func (m *monitor) purge() {
+	select {
+	case <-m.told:
+	case <-time.After(outputTime):
+	}
+	m.store.purge(m.Container)
 }
 
 // outputTime is how long the end of a container waits for its last output to be

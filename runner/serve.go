@@ -35,9 +35,6 @@ func (s Store) socketAddress(id string) (*net.UnixAddr, func(), error) {
 // listen opens the monitor's socket. One that is there was left by a killed
 // monitor: the container's lock is ours.
 func (m *monitor) listen() error {
-	if err := m.store.prepare(); err != nil {
-		return err
-	}
 	path := filepath.Join(m.store.sockets(), m.ID[:32])
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

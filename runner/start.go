@@ -176,9 +176,11 @@ func (l *launch) gate(undo *cleanup) (ours *os.File, child int, err error) {
 // rootMount says how the image is mounted.
 func (m *monitor) rootMount(l *launch, undo *cleanup) (err error) {
 	folder := m.store.Folder(m.ID)
-	// The claim may have been taken away, by Podman told to, since creation.
-	if err := m.RootFS.Claim(m.ID, folder); err != nil {
-		return err
+	if !m.claimed {
+		// The claim may have been taken away, by Podman told to, since creation.
+		if err := m.RootFS.Claim(m.ID, folder); err != nil {
+			return err
+		}
 	}
 	if l.overlay, err = m.overlay(filepath.Join(folder, "upper"), filepath.Join(folder, "work")); err != nil {
 		return err

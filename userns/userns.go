@@ -64,6 +64,10 @@ func Open(places dirs.Dirs, o Options) (*Namespace, error) {
 	return create(places, o)
 }
 
+// Existing joins the person's namespace if its holder lives, and returns nil
+// otherwise. It makes nothing.
+func Existing(places dirs.Dirs) *Namespace { return recall(places) }
+
 // Close lets go of the namespace, which goes on existing.
 func (n *Namespace) Close() error { return n.file.Close() }
 

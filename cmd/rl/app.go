@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/runner"
 )
 
 // Exit codes that rl itself returns, as Docker's command line does: usage is
@@ -21,6 +22,7 @@ type app struct {
 	stdin, stdout, stderr *os.File
 	args                  []string // the command's own arguments, its name first
 	places                dirs.Dirs
+	early                 *runner.Early // a monitor that was started already, or nil
 }
 
 // exitError ends rl with a code; err, if any, is printed first.

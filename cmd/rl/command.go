@@ -22,6 +22,8 @@ type command struct {
 	usage    string   // "[flags] IMAGE [COMMAND [ARG...]]"
 	examples []string
 	where    where
+	bare     bool // takes neither flags nor arguments
+	monitor  bool // needs a monitor, which is started while the flags are read
 	new      func() any
 }
 
@@ -58,6 +60,12 @@ func dispatch(a *app, args []string) error {
 	}
 	a.args = append([]string{cmd.name}, rest...)
 	flags := cmd.new()
+	if cmd.bare {
+		return flags.(executor).Run(a)
+	}
+	if cmd.monitor {
+		a.startEarly()
+	}
 	if err := parse(a, cmd, flags, rest); err != nil {
 		if errors.Is(err, errHelp) {
 			return nil

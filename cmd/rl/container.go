@@ -6,25 +6,27 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/rl-project/rl/internal/dirs"
 	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/userns"
 )
 
 // containerCommands are in the order of a container's life.
 var containerCommands = []command{
 	{
-		name: "run", aliases: []string{"container run"}, group: groupRun,
+		name: "run", aliases: []string{"container run"}, group: groupRun, monitor: true,
 		summary: "Create a container from an image and run a command in it", usage: "[flags] IMAGE [COMMAND [ARG...]]",
 		examples: []string{"rl run -it --rm alpine", "rl run -d --name web --memory 200m -p 8080:80 -v ./site:/usr/share/nginx/html:ro nginx"},
 		new:      func() any { return new(runCmd) },
 	},
 	{
-		name: "create", aliases: []string{"container create"}, group: groupRun,
+		name: "create", aliases: []string{"container create"}, group: groupRun, monitor: true,
 		summary: "Create a container without starting it", usage: "[flags] IMAGE [COMMAND [ARG...]]",
 		examples: []string{"rl create --name db -e POSTGRES_PASSWORD=secret postgres", "rl create -it alpine"},
 		new:      func() any { return new(createCmd) },
 	},
 	{
-		name: "start", aliases: []string{"container start"}, group: groupRun,
+		name: "start", aliases: []string{"container start"}, group: groupRun, monitor: true,
 		summary: "Start containers that are not running", usage: "[flags] CONTAINER [CONTAINER...]",
 		examples: []string{"rl start db", "rl start -ai shell"},
 		new:      func() any { return new(startCmd) },
@@ -128,7 +130,24 @@ func (a *app) runner(pull string) (*runner.Runner, error) {
 	resolve := func(image string) error {
 		return a.runInside(inFull, []string{"resolve", "--pull", pull, image})
 	}
-	return runner.New(a.places, ns, []string{"rl", "monitor"}, resolve), nil
+	return runner.New(a.places, ns, resolve, a.early), nil
+}
+
+// startEarly starts a monitor while this process reads its flags, which takes
+// as long. It does so only where nothing has to be made for it: a mistake on
+// the command line changes nothing on disk, and a monitor that is asked nothing
+// ends.
+func (a *app) startEarly() {
+	if a.inside() || !dirs.Exist() {
+		return
+	}
+	places, err := a.dirs()
+	if err != nil {
+		return // said by who needs them
+	}
+	if ns := userns.Existing(places); ns != nil && places.UID != 0 {
+		a.early = runner.StartEarly(ns)
+	}
 }
 
 // printNotes shows what a person should know about a container that works.

@@ -13,8 +13,8 @@ import (
 
 // hiddenCommands are rl's own processes; a person has no use for them.
 var hiddenCommands = []command{
-	{name: "monitor", where: inside, new: func() any { return new(monitorCmd) }},
-	{name: "netd", where: inside, new: func() any { return new(netdCmd) }},
+	{name: "monitor", where: inside, bare: true, new: func() any { return new(monitorCmd) }},
+	{name: "netd", where: inside, bare: true, new: func() any { return new(netdCmd) }},
 	{name: "uplink", where: inFull, new: func() any { return new(uplinkCmd) }},
 	{name: "init", new: func() any { return new(initCmd) }},
 	{name: "complete", new: func() any { return new(completeCmd) }},

@@ -60,53 +60,65 @@ func Inherited() (Dirs, error) {
 func Open() (Dirs, error) {
 	d := Dirs{UID: os.Geteuid(), GID: os.Getegid()}
 	var err error
-	if d.Runtime, err = openRuntime(d.UID); err != nil {
+	if d.Runtime, err = private(runtimeFolder(d.UID), d.UID); err != nil {
 		return d, err
 	}
-	d.Data, d.Scratch, err = openData(d.UID)
+	if d.Data, d.Scratch, err = dataFolder(d.UID); err != nil {
+		return d, err
+	}
+	if err := os.MkdirAll(filepath.Dir(d.Data), 0o700); err != nil {
+		return d, fmt.Errorf("no place for containers: %w; set XDG_DATA_HOME to a folder of yours", err)
+	}
+	d.Data, err = private(d.Data, d.UID)
 	return d, err
 }
 
-// openRuntime tries $XDG_RUNTIME_DIR, then /run/user/UID where a login made it
-// although the variable did not survive (su, cron), then a folder under /tmp.
-// Root, who often has no login session, uses /run.
-func openRuntime(uid int) (string, error) {
+// Exist reports whether the folders that Open would choose are there already.
+func Exist() bool {
+	uid := os.Geteuid()
+	data, _, err := dataFolder(uid)
+	return err == nil && isFolder(runtimeFolder(uid)) && isFolder(data)
+}
+
+func isFolder(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
+}
+
+// runtimeFolder is in $XDG_RUNTIME_DIR, or in /run/user/UID where a login made
+// that although the variable did not survive (su, cron), or in /tmp. Root, who
+// often has no login session, uses /run.
+func runtimeFolder(uid int) string {
 	if uid == 0 {
-		return private("/run/rl", uid)
+		return "/run/rl"
 	}
 	user := strconv.Itoa(uid)
 	for _, parent := range []string{os.Getenv("XDG_RUNTIME_DIR"), "/run/user/" + user} {
 		if filepath.IsAbs(parent) && trusted(parent, uid) == nil {
-			return private(filepath.Join(parent, "rl"), uid)
+			return filepath.Join(parent, "rl")
 		}
 	}
-	return private("/tmp/rl-"+user, uid)
+	return "/tmp/rl-" + user
 }
 
-// openData returns $XDG_DATA_HOME/rl, or local scratch where that lies on a
-// file system that cannot hold files of several owners.
-func openData(uid int) (dir string, scratch bool, err error) {
+// dataFolder is $XDG_DATA_HOME/rl, or local scratch where that lies on a file
+// system that cannot hold files of several owners.
+func dataFolder(uid int) (dir string, scratch bool, err error) {
 	if uid == 0 {
-		dir, err = private("/var/lib/rl", uid)
-		return dir, false, err
+		return "/var/lib/rl", false, nil
 	}
 	parent := os.Getenv("XDG_DATA_HOME")
 	if !filepath.IsAbs(parent) {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", false, fmt.Errorf("no place for containers: set HOME or XDG_DATA_HOME")
+			return "", false, errors.New("no place for containers: set HOME or XDG_DATA_HOME")
 		}
 		parent = filepath.Join(home, ".local", "share")
 	}
-	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return "", false, fmt.Errorf("no place for containers: %w; set XDG_DATA_HOME to a folder of yours", err)
-	}
 	if remote(parent) {
-		dir, err = private("/var/tmp/rl-"+strconv.Itoa(uid), uid)
-		return dir, true, err
+		return "/var/tmp/rl-" + strconv.Itoa(uid), true, nil
 	}
-	dir, err = private(filepath.Join(parent, "rl"), uid)
-	return dir, false, err
+	return filepath.Join(parent, "rl"), false, nil
 }
 
 // private makes dir with mode 0700 if it is missing, and checks it. For root
@@ -155,7 +167,13 @@ var remoteFS = map[int64]string{
 	0x19830326:            "BeeGFS",
 }
 
-func remote(dir string) bool { return RemoteFS(dir) != "" }
+// remote looks at dir, or where it is missing, at what it will be made in.
+func remote(dir string) bool {
+	for !isFolder(dir) && dir != "/" {
+		dir = filepath.Dir(dir)
+	}
+	return RemoteFS(dir) != ""
+}
 
 // RemoteFS names the network file system that dir lies on, "" for a local one.
 func RemoteFS(dir string) string {
