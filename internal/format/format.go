@@ -135,7 +135,30 @@ func asJSON[V any](values []V) (plain []any, err error) {
 	// A number stays as it is written; as a float it would be 1e+06.
 	decoder.UseNumber()
 	err = decoder.Decode(&plain)
+	for i := range plain {
+		plain[i] = numbers(plain[i])
+	}
 	return plain, err
+}
+
+// numbers makes whole numbers comparable: as they are written they are texts,
+// of which "10" is less than "9".
+func numbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+	case []any:
+		for i := range v {
+			v[i] = numbers(v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = numbers(v[key])
+		}
+	}
+	return v
 }
 
 func writeJSON(w io.Writer, v any) error {
