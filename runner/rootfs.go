@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +9,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/userns"
 )
 
 // etcFiles are the files below /etc that rl writes for each container.
@@ -92,18 +93,10 @@ func ownMaps() (uids, gids []specs.LinuxIDMapping, err error) {
 
 // idMap reads /proc/self/uid_map or gid_map.
 func idMap(path string) ([]specs.LinuxIDMapping, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+	lines, err := userns.ReadMap(path)
+	maps := make([]specs.LinuxIDMapping, len(lines))
+	for i, m := range lines {
+		maps[i] = specs.LinuxIDMapping{ContainerID: m.Container, HostID: m.Host, Size: m.Size}
 	}
-	defer f.Close()
-	var maps []specs.LinuxIDMapping
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var m specs.LinuxIDMapping
-		if _, err := fmt.Sscan(lines.Text(), &m.ContainerID, &m.HostID, &m.Size); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		maps = append(maps, m)
-	}
-	return maps, nil
+	return maps, err
 }

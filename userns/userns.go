@@ -126,10 +126,10 @@ func open(places dirs.Dirs, pid int) (*Namespace, error) {
 		err = fmt.Errorf("user namespace of process %d belongs to user id %d", pid, owner)
 	}
 	if err == nil {
-		n.UIDs, err = readMap(filepath.Join(proc, "uid_map"))
+		n.UIDs, err = ReadMap(filepath.Join(proc, "uid_map"))
 	}
 	if err == nil {
-		n.GIDs, err = readMap(filepath.Join(proc, "gid_map"))
+		n.GIDs, err = ReadMap(filepath.Join(proc, "gid_map"))
 	}
 	if err == nil && len(n.UIDs) == 0 {
 		err = errors.New("user namespace without a map")
@@ -195,8 +195,8 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// readMap parses /proc/PID/uid_map or gid_map.
-func readMap(path string) ([]Mapping, error) {
+// ReadMap parses /proc/PID/uid_map or gid_map.
+func ReadMap(path string) ([]Mapping, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"os"
+	"path"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/fork"
+	"github.com/rl-project/rl/runner/spec"
 )
 
 // mountRoot mounts the root file system and opens it as b.root.
@@ -180,12 +182,9 @@ func (b *builder) setAttr(what string, mount fork.Slot, flags int, attr unix.Mou
 // devLinks makes the links of /dev that programs expect.
 func (b *builder) devLinks() {
 	b.find("/dev", false)
-	for _, l := range [][2]string{
-		{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
-		{"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"}, {"core", "/proc/kcore"},
-	} {
+	for _, l := range spec.CoreLinks() {
 		// A /dev of the user's own may have them, or be read-only.
-		b.Call("make /dev/"+l[0], unix.SYS_SYMLINKAT, l[1], b.target, l[0]).Allow(unix.EEXIST, unix.EROFS, unix.EACCES, unix.EPERM)
+		b.Call("make "+l[0], unix.SYS_SYMLINKAT, l[1], b.target, path.Base(l[0])).Allow(unix.EEXIST, unix.EROFS, unix.EACCES, unix.EPERM)
 	}
 }
 

@@ -181,5 +181,5 @@ func pathOf(env []string) string {
 			return value
 		}
 	}
-	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	return spec.DefaultPath
 }

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// defaultPath is PATH in a container whose image sets none.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// DefaultPath is PATH in a container whose image sets none.
+const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // setEnv builds the environment: defaults, then the image's, then --env-file, then -e. A variable
 // keeps the place where it first appeared.
@@ -53,7 +53,7 @@ func (h Host) askedEnv(files, words []string) ([]string, error) {
 }
 
 func (b *builder) defaultEnv() []string {
-	env := []string{"PATH=" + defaultPath, "HOSTNAME=" + b.hostname()}
+	env := []string{"PATH=" + DefaultPath, "HOSTNAME=" + b.hostname()}
 	if b.opts.TTY {
 		env = append(env, "TERM=xterm")
 	}
