@@ -9,7 +9,15 @@ const (
 )
 
 // commands is the command table. Each group's file adds its own rows.
-var commands = concat(containerCommands, lookCommands, logsCommands, imageCommands, systemCommands, checkCommands, hiddenCommands)
+var commands = concat(
+	containerCommands,
+	lookCommands,
+	logsCommands,
+	imageCommands,
+	systemCommands,
+	checkCommands,
+	hiddenCommands,
+)
 
 func concat(groups ...[]command) []command {
 	var all []command
