@@ -26,6 +26,8 @@ func (m *monitor) exec(w *wire, o ExecOptions) {
 		return
 	}
 	e, err := m.forkExec(p, files, o)
+	record := m.execRecorder(p.Args)
+	record(err)
 	if err != nil {
 		w.sendJSON(frameReply, replyOf(err))
 		return
@@ -34,7 +36,9 @@ func (m *monitor) exec(w *wire, o ExecOptions) {
 	files = nil
 	w.sendJSON(frameReply, Reply{ID: m.ID}, e.outer...)
 	closeAll(e.outer)
-	w.sendJSON(frameExit, Exit{Code: e.wait()})
+	code := e.wait()
+	record(&StartError{Code: code})
+	w.sendJSON(frameExit, Exit{Code: code})
 }
 
 // execProcess describes the process. Users are looked up in the container as it

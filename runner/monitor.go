@@ -30,17 +30,18 @@ type monitor struct {
 	store Store
 	facts spec.Facts
 
-	lock    *os.File // the container's, until the end of this process
-	socket  *net.UnixListener
-	io      stdio
-	idler   *footprint.Idler    // makes the process small when it has nothing to do
-	size    Size                // of the terminal at the start
-	trees   map[string]*os.File // sources of bind mounts that came with the request
-	group   *cgroup2.Group
-	network *slirp.Client
-	init    *process.Child
-	notes   []string
-	claimed bool // the image is known not to go away
+	lock     *os.File // the container's, until the end of this process
+	socket   *net.UnixListener
+	io       stdio
+	idler    *footprint.Idler    // makes the process small when it has nothing to do
+	size     Size                // of the terminal at the start
+	trees    map[string]*os.File // sources of bind mounts that came with the request
+	group    *cgroup2.Group
+	network  *slirp.Client
+	init     *process.Child
+	notes    []string
+	claimed  bool // the image is known not to go away
+	removing bool // it was told to end by KILL alone, as rm -f does
 
 	// forks are started on the main thread: a child of another thread would be
 	// killed when the Go runtime ends that.
@@ -110,6 +111,7 @@ func (m *monitor) begin(w *wire, r Request) (again bool, err error) {
 	if r.Attach.Any() {
 		// Before the start, so that nothing is missed.
 		m.io.clients = []*attached{client}
+		m.record("attach")
 	}
 	if err := m.run(w, client); err != nil {
 		m.abandon(err)
@@ -122,7 +124,9 @@ func (m *monitor) begin(w *wire, r Request) (again bool, err error) {
 func (m *monitor) take(r Request) (err error) {
 	if r.Op == OpCreate {
 		m.Container, m.lock, err = m.store.create(*r.Create)
-		m.claimed = err == nil
+		if m.claimed = err == nil; m.claimed {
+			m.record("create")
+		}
 		return err
 	}
 	if err := m.store.prepare(); err != nil { // a reboot clears the folders of sockets
@@ -154,6 +158,7 @@ func (m *monitor) run(w *wire, client *attached) error {
 	if err := m.start(ctx); err != nil {
 		return err
 	}
+	m.recordStart()
 	w.sendJSON(frameReply, Reply{ID: m.ID, Notes: m.notes})
 	close(m.io.begin)
 	m.letGo()
@@ -182,6 +187,7 @@ func (m *monitor) run(w *wire, client *attached) error {
 func (m *monitor) abandon(err error) {
 	if m.AutoRemove {
 		m.store.discard(m.Container)
+		m.record("destroy")
 		return
 	}
 	m.State.Error, m.State.ExitCode = err.Error(), replyOf(err).Code
@@ -222,6 +228,7 @@ func (m *monitor) wait(ctx context.Context) {
 			m.State.OOMKilled = true
 		}
 	}
+	m.recordEnd(m.State.OOMKilled && !m.State.MemorySampled)
 	m.exit = Exit{Code: m.State.ExitCode, OOMKilled: m.State.OOMKilled, Limit: m.State.Limit}
 	m.mu.Unlock()
 	m.tearDown(ctx)
@@ -291,7 +298,11 @@ func (m *monitor) conclude() error {
 	defer m.mu.Unlock()
 	m.State.Cgroup, m.State.Network = "", nil
 	if m.AutoRemove {
-		return m.store.hide(m.Container)
+		if err := m.store.hide(m.Container); err != nil {
+			return err
+		}
+		m.record("destroy")
+		return nil
 	}
 	return m.store.save(m.ID, "state.json", m.State)
 }
@@ -317,6 +328,7 @@ func (m *monitor) watchMemory(ctx context.Context) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.State.OOMKilled = true
+			m.record("oom")
 			m.save()
 		},
 	}
@@ -354,9 +366,10 @@ func (m *monitor) stopTimeout() time.Duration {
 // end is written down.
 func (m *monitor) stop(s syscall.Signal, timeout time.Duration) {
 	m.mu.Lock()
-	m.State.Stopped = true
+	m.State.Stopped, m.removing = true, s == unix.SIGKILL
 	m.mu.Unlock()
 	if timeout > 0 {
+		m.recordKill(s)
 		m.init.Signal(s)
 		timer := time.NewTimer(timeout)
 		defer timer.Stop()
@@ -366,6 +379,7 @@ func (m *monitor) stop(s syscall.Signal, timeout time.Duration) {
 		case <-timer.C:
 		}
 	}
+	m.recordKill(unix.SIGKILL)
 	m.init.Signal(unix.SIGKILL)
 	<-m.ended
 }

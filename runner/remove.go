@@ -49,7 +49,11 @@ func (s Store) Remove(ctx context.Context, id string, force bool) error {
 	if err := s.killOrphan(ctx, v.State); err != nil {
 		return err
 	}
-	return s.discard(v.Container)
+	if err := s.discard(v.Container); err != nil {
+		return err
+	}
+	s.Record(v.Container, "destroy")
+	return nil
 }
 
 // readersTime is how long a removal waits for a `logs -f` that has not opened

@@ -108,6 +108,9 @@ func (m *monitor) serve(w *wire) {
 		if errors.Is(err, os.ErrProcessDone) {
 			err = ErrNotRunning
 		}
+		if err == nil {
+			m.recordKill(syscall.Signal(r.Signal))
+		}
 		if err == nil && r.Signal == int(unix.SIGKILL) {
 			<-m.ended // as scripts that go on with `rm` expect
 		}

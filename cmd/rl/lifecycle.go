@@ -151,7 +151,11 @@ func (c *restartCmd) Run(a *app) error {
 			return err
 		}
 		v.Status = runner.Exited
-		return a.start(r, v)
+		if err := a.start(r, v); err != nil {
+			return err
+		}
+		s.Record(v.Container, "restart")
+		return nil
 	})
 }
 

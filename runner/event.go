@@ -1,0 +1,92 @@
+package runner
+
+import (
+	"maps"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rl-project/rl/internal/events"
+)
+
+// Record adds what happened to a container to the record of events. more are
+// names and values of attributes besides the container's name, image and labels.
+func (s Store) Record(c Container, action string, more ...string) {
+	events.In(s.Data).Write(containerEvent(c, action, more...))
+}
+
+func containerEvent(c Container, action string, more ...string) events.Event {
+	attributes := make(map[string]string, len(c.Config.Labels)+2+len(more)/2)
+	maps.Copy(attributes, c.Config.Labels)
+	attributes["name"], attributes["image"] = c.Name, c.Image
+	for i := 0; i+1 < len(more); i += 2 {
+		attributes[more[i]] = more[i+1]
+	}
+	return events.Event{
+		Type: events.Container, Action: action, TimeNano: time.Now().UnixNano(),
+		Actor: events.Actor{ID: c.ID, Attributes: attributes},
+	}
+}
+
+func (m *monitor) record(action string, more ...string) { m.store.Record(m.Container, action, more...) }
+
+// recordStart writes down that the container runs, and on which network.
+func (m *monitor) recordStart() {
+	list := m.networkEvents("connect")
+	events.In(m.store.Data).Write(append(list, containerEvent(m.Container, "start"))...)
+}
+
+// recordEnd writes down the end of the container. The caller holds mu.
+func (m *monitor) recordEnd(oom bool) {
+	var list []events.Event
+	if oom {
+		list = append(list, containerEvent(m.Container, "oom"))
+	}
+	ran := int(m.State.FinishedAt.Sub(m.State.StartedAt).Seconds())
+	list = append(list, containerEvent(m.Container, "die",
+		"exitCode", strconv.Itoa(m.State.ExitCode), "execDuration", strconv.Itoa(ran)))
+	list = append(list, m.networkEvents("disconnect")...)
+	if m.State.Stopped && !m.removing {
+		list = append(list, containerEvent(m.Container, "stop"))
+	}
+	events.In(m.store.Data).Write(list...)
+}
+
+func (m *monitor) recordKill(s syscall.Signal) {
+	m.record("kill", "signal", strconv.Itoa(int(s)))
+}
+
+// networkEvents are about the network that the container is on, if any.
+func (m *monitor) networkEvents(action string) []events.Event {
+	if m.State.Network == nil {
+		return nil
+	}
+	return []events.Event{{
+		Type: events.Network, Action: action, TimeNano: time.Now().UnixNano(),
+		Actor: events.Actor{ID: m.facts.Network, Attributes: map[string]string{
+			"container": m.ID, "name": m.facts.Network, "type": "bridge",
+		}},
+	}}
+}
+
+// execRecorder returns what writes down one command of exec: that it runs or
+// could not be started, and then with what code it ended.
+func (m *monitor) execRecorder(args []string) func(end error) {
+	command, id, running := strings.Join(args, " "), newID(), false
+	about := func(action string, more ...string) events.Event {
+		return containerEvent(m.Container, action, append(more, "execID", id)...)
+	}
+	return func(end error) {
+		var list []events.Event
+		if !running {
+			list = append(list, about("exec_create: "+command))
+		}
+		if end == nil {
+			list, running = append(list, about("exec_start: "+command)), true
+		} else {
+			list = append(list, about("exec_die", "exitCode", strconv.Itoa(replyOf(end).Code)))
+		}
+		events.In(m.store.Data).Write(list...)
+	}
+}
