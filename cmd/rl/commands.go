@@ -15,6 +15,7 @@ var commands = concat(
 	logsCommands,
 	imageCommands,
 	systemCommands,
+	eventCommands,
 	checkCommands,
 	hiddenCommands,
 )

@@ -56,7 +56,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (id st
 	if name != "" {
 		a.names = []string{name}
 	}
-	loaded, err := s.loadAll(ctx, []archived{a}, PullOptions{Platform: o.Platform})
+	loaded, err := s.loadAll(ctx, "import", []archived{a}, PullOptions{Platform: o.Platform})
 	if err != nil {
 		return "", err
 	}

@@ -185,6 +185,7 @@ func (s *Store) Tag(ref, name string) error {
 	if err := s.store.AddNames(f.ID, []string{r.WithDefaultTag().String()}); err != nil {
 		return explain(fmt.Errorf("tag %s: %w", name, err))
 	}
+	s.happened("tag", "sha256:"+f.ID, r.WithDefaultTag().String())
 	s.refresh()
 	return nil
 }

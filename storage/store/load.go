@@ -83,7 +83,7 @@ func (s *Store) LoadLayout(ctx context.Context, dir string, o PullOptions) ([]Lo
 		}
 		images = append(images, archived{ref, annotatedNames(entry.ManifestDescriptor.Annotations)})
 	}
-	return s.loadAll(ctx, images, o)
+	return s.loadAll(ctx, "load", images, o)
 }
 
 func (s *Store) loadDocker(ctx context.Context, file string, o PullOptions) (loaded []Loaded, err error) {
@@ -106,10 +106,11 @@ func (s *Store) loadDocker(ctx context.Context, file string, o PullOptions) (loa
 		}
 		images = append(images, a)
 	}
-	return s.loadAll(ctx, images, o)
+	return s.loadAll(ctx, "load", images, o)
 }
 
-func (s *Store) loadAll(ctx context.Context, images []archived, o PullOptions) ([]Loaded, error) {
+// loadAll stores images, and records each as an event with the given action.
+func (s *Store) loadAll(ctx context.Context, action string, images []archived, o PullOptions) ([]Loaded, error) {
 	if len(images) == 0 {
 		return nil, fmt.Errorf("%w: it holds no image", ErrArchive)
 	}
@@ -120,6 +121,11 @@ func (s *Store) loadAll(ctx context.Context, images []archived, o PullOptions) (
 		if err != nil {
 			return loaded, explain(err)
 		}
+		name := ""
+		if len(l.Names) > 0 {
+			name = l.Names[0]
+		}
+		s.happened(action, "sha256:"+l.ID, name)
 		loaded = append(loaded, l)
 	}
 	return loaded, nil

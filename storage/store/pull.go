@@ -90,6 +90,7 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, er
 		return Pulled{}, err
 	}
 	s.warnClamped(name, img)
+	s.transferred("pull", name)
 	s.tidy()
 	return Pulled{
 		Name: name, ID: img.ID, Digest: img.Digest.String(),

@@ -21,11 +21,12 @@ type Removed struct {
 // id it takes all names of one repository; more than that only with force. An
 // image that containers use keeps its last name; with force it loses the name
 // and stays, without one, until its containers are removed.
-func (s *Store) Remove(ref string, force bool) (Removed, error) {
+func (s *Store) Remove(ref string, force bool) (done Removed, err error) {
 	f, err := s.find(ref)
 	if err != nil {
 		return Removed{}, err
 	}
+	defer func() { s.removed(f.ID, done) }()
 	if f.ReadOnly {
 		return Removed{}, fmt.Errorf("image %s is in an additional store, which is only read", ref)
 	}

@@ -38,11 +38,18 @@ func (s *Store) Save(ctx context.Context, w io.Writer, format string, refs []str
 	defer func() { err = errors.Join(err, tmp.Close()) }()
 	switch format {
 	case FormatDocker:
-		return s.saveDocker(ctx, w, filepath.Join(tmp.Path, "archive.tar"), images)
+		err = s.saveDocker(ctx, w, filepath.Join(tmp.Path, "archive.tar"), images)
 	case FormatOCI:
-		return s.saveOCI(ctx, w, filepath.Join(tmp.Path, "layout"), images)
+		err = s.saveOCI(ctx, w, filepath.Join(tmp.Path, "layout"), images)
+	default:
+		return fmt.Errorf("format %q is not one of %s and %s", format, FormatDocker, FormatOCI)
 	}
-	return fmt.Errorf("format %q is not one of %s and %s", format, FormatDocker, FormatOCI)
+	for _, img := range images {
+		if err == nil {
+			s.happened("save", "sha256:"+img.id, "")
+		}
+	}
+	return err
 }
 
 // A saved image is one, with the names that it has in the archive.
