@@ -90,6 +90,20 @@ func (g *Group) Update(r *specs.LinuxResources) error {
 	return g.limit(r)
 }
 
+// Refused returns the error that Create would for limits that this machine does not enforce for this user,
+// which it has to ask systemd for.
+func Refused(ctx context.Context, r *specs.LinuxResources) error {
+	if err := unsupported(r); err != nil || len(Missing(r, nil)) == 0 {
+		return err
+	}
+	i := Discover(ctx)
+	missing := Missing(r, i.Controllers)
+	if len(missing) == 0 || onlyMemory(missing) {
+		return nil
+	}
+	return &MissingError{Limits: missing, Mode: i.Mode, Root: hostUID() == 0, Cause: i.SystemdError}
+}
+
 // limit writes the limits whose controllers the group has; the rest was refused or is Watch's.
 func (g *Group) limit(r *specs.LinuxResources) error {
 	all, err := settings(r)

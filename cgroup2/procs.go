@@ -39,33 +39,40 @@ func (c container) path(pid int, names ...string) string {
 
 func (c container) namespace(pid int) (string, error) { return os.Readlink(c.path(pid, "ns", "pid")) }
 
-// processes walks down from init, and from the caller's own children that live in the container's
-// pid namespace: those are exec'd commands, whose parent is outside. Nothing else can be in the
-// namespace, because an orphan goes to init. A walk costs what the container is big,
-// not what the machine is big, and cannot be deceived from inside as a mounted /proc can.
+// processes are those of the container that have memory.
 func (c container) processes() []process {
-	seen := map[int]bool{}
 	var found []process
-	var walk func(pid int)
-	walk = func(pid int) {
+	c.walk(func(pid int) {
+		if rss, err := c.resident(pid); err == nil {
+			found = append(found, process{pid, rss})
+		}
+	})
+	return found
+}
+
+// walk visits every process once, parents before their children: down from init, and from the caller's own
+// children that live in the container's pid namespace, which are exec'd commands, whose parent is outside. Nothing
+// else can be in the namespace, because an orphan goes to init. A walk costs what the container is big,
+// not what the machine is big, and cannot be deceived from inside as a mounted /proc can.
+func (c container) walk(visit func(pid int)) {
+	seen := map[int]bool{}
+	var down func(pid int)
+	down = func(pid int) {
 		if seen[pid] {
 			return
 		}
 		seen[pid] = true
-		if rss, err := c.resident(pid); err == nil {
-			found = append(found, process{pid, rss})
-		}
+		visit(pid)
 		for _, child := range c.children(pid) {
-			walk(child)
+			down(child)
 		}
 	}
-	walk(c.init)
+	down(c.init)
 	for _, child := range c.children(os.Getpid()) {
 		if ns, err := c.namespace(child); err == nil && ns == c.ns {
-			walk(child)
+			down(child)
 		}
 	}
-	return found
 }
 
 // children lists the children of every thread of a process; a child belongs to the thread that forked it.

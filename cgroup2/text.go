@@ -65,7 +65,7 @@ func (i Info) groups() Finding {
 	case f.OK:
 		f.Detail += ", scopes from the user's systemd"
 	default:
-		f.Cost = "no limits but --memory, no pause, no statistics"
+		f.Cost = "no limits but --memory; pause stops processes one by one, stats counts what /proc tells"
 		if i.SystemdError != nil && i.Mode == Unified {
 			f.Detail += ", nothing delegated and " + oneLine(strings.ReplaceAll(i.SystemdError.Error(), "\n", "; "))
 		}

@@ -31,10 +31,12 @@ import (
 // Container is what was decided when a container was created. It only changes
 // by `rename` and `update`.
 type Container struct {
-	ID      string // 64 hexadecimal digits
-	Name    string
-	Created time.Time
-	Image   string // as the person named it
+	ID   string // 64 hexadecimal digits
+	Name string
+	// Renaming is the name that rename is giving it, "" at any other time.
+	Renaming string `json:",omitempty"`
+	Created  time.Time
+	Image    string // as the person named it
 	// RootFS is the image below the container: its layers stay where they are
 	// as long as the container claims them.
 	RootFS storage.Image
@@ -70,6 +72,10 @@ type State struct {
 	LogError string
 	// Stopped is whether a person asked for the end.
 	Stopped bool
+
+	// Suspended is whether a person had its processes stopped by signals. It is
+	// paused as long as they are.
+	Suspended bool `json:",omitempty"`
 
 	Cgroup  string // of the processes, "" for none of its own
 	Network *slirp.Attachment

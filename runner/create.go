@@ -18,7 +18,7 @@ import (
 // user namespace. On failure nothing is left on disk.
 func (s Store) create(o CreateOptions) (c Container, lock *os.File, err error) {
 	if o.Name != "" {
-		if err := validName(o.Name); err != nil {
+		if err := ValidName(o.Name); err != nil {
 			return c, nil, err
 		}
 	}

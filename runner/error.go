@@ -17,6 +17,10 @@ var (
 	ErrRunning = errors.New("container is running")
 	// ErrNotRunning is wrapped by what can only be done to a running container.
 	ErrNotRunning = errors.New("container is not running")
+	// ErrPaused is wrapped by what a paused container cannot do.
+	ErrPaused = errors.New("container is paused")
+	// ErrNotPaused is wrapped when what is to be unpaused is not paused.
+	ErrNotPaused = errors.New("container is not paused")
 )
 
 // Exit codes of Docker's command line for a container that did not start.
@@ -39,7 +43,7 @@ func (e *StartError) Unwrap() error { return e.kind }
 
 // sentinels are the errors that a monitor's reply can be told apart by.
 func sentinels() []error {
-	return []error{ErrNotFound, ErrAmbiguous, ErrNameInUse, ErrRunning, ErrNotRunning}
+	return []error{ErrNotFound, ErrAmbiguous, ErrNameInUse, ErrRunning, ErrNotRunning, ErrPaused, ErrNotPaused}
 }
 
 // sentinel returns the error of this package whose text is given, or nil.

@@ -29,26 +29,34 @@ func containerEvent(c Container, action string, more ...string) events.Event {
 	}
 }
 
-func (m *monitor) record(action string, more ...string) { m.store.Record(m.Container, action, more...) }
+func (m *monitor) record(action string, more ...string) {
+	events.In(m.store.Data).Write(m.event(action, more...))
+}
+
+func (m *monitor) event(action string, more ...string) events.Event {
+	m.changing.RLock()
+	defer m.changing.RUnlock()
+	return containerEvent(m.Container, action, more...)
+}
 
 // recordStart writes down that the container runs, and on which network.
 func (m *monitor) recordStart() {
 	list := m.networkEvents("connect")
-	events.In(m.store.Data).Write(append(list, containerEvent(m.Container, "start"))...)
+	events.In(m.store.Data).Write(append(list, m.event("start"))...)
 }
 
 // recordEnd writes down the end of the container. The caller holds mu.
 func (m *monitor) recordEnd(oom bool) {
 	var list []events.Event
 	if oom {
-		list = append(list, containerEvent(m.Container, "oom"))
+		list = append(list, m.event("oom"))
 	}
 	ran := int(m.State.FinishedAt.Sub(m.State.StartedAt).Seconds())
-	list = append(list, containerEvent(m.Container, "die",
+	list = append(list, m.event("die",
 		"exitCode", strconv.Itoa(m.State.ExitCode), "execDuration", strconv.Itoa(ran)))
 	list = append(list, m.networkEvents("disconnect")...)
 	if m.State.Stopped && !m.removing {
-		list = append(list, containerEvent(m.Container, "stop"))
+		list = append(list, m.event("stop"))
 	}
 	events.In(m.store.Data).Write(list...)
 }
@@ -75,7 +83,7 @@ func (m *monitor) networkEvents(action string) []events.Event {
 func (m *monitor) execRecorder(args []string) func(end error) {
 	command, id, running := strings.Join(args, " "), newID(), false
 	about := func(action string, more ...string) events.Event {
-		return containerEvent(m.Container, action, append(more, "execID", id)...)
+		return m.event(action, append(more, "execID", id)...)
 	}
 	return func(end error) {
 		var list []events.Event

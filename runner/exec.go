@@ -71,6 +71,11 @@ type executed struct {
 
 // forkExec starts the process, from the main thread.
 func (m *monitor) forkExec(p *specs.Process, files []*os.File, o ExecOptions) (e executed, err error) {
+	m.pausing.RLock()
+	defer m.pausing.RUnlock()
+	if err := m.checkPaused(); err != nil {
+		return e, failf("%w", err)
+	}
 	b := boot.Exec{Process: p, Flags: joinFlags(m.Spec), KeepGroups: m.facts.KeepGroups}
 	if !o.Privileged {
 		if b.Filter, err = filterOf(m.Spec); err != nil {

@@ -29,6 +29,7 @@ func (s Store) Glance(running bool) ([]View, error) {
 			return View{}, false, err
 		}
 		c, err := glanceAt(files, id)
+		s.settleName(&c)
 		v := look(c, st)
 		return v, !running || v.Status == Running || v.Status == Paused, err
 	})
@@ -44,7 +45,7 @@ func glanceAt(files *reader, id string) (Container, error) {
 		return c, err
 	}
 	err = pick(data, members{
-		"ID": &c.ID, "Name": &c.Name, "Created": &c.Created, "Image": &c.Image,
+		"ID": &c.ID, "Name": &c.Name, "Renaming": &c.Renaming, "Created": &c.Created, "Image": &c.Image,
 		"Ports": &c.Ports, "AutoRemove": &c.AutoRemove,
 		"Options": members{"Network": &c.Options.Network},
 		"Config": members{

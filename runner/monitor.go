@@ -30,18 +30,22 @@ type monitor struct {
 	store Store
 	facts spec.Facts
 
-	lock     *os.File // the container's, until the end of this process
-	socket   *net.UnixListener
-	io       stdio
-	idler    *footprint.Idler    // makes the process small when it has nothing to do
-	size     Size                // of the terminal at the start
-	trees    map[string]*os.File // sources of bind mounts that came with the request
-	group    *cgroup2.Group
-	network  *slirp.Client
-	init     *process.Child
-	notes    []string
-	claimed  bool // the image is known not to go away
-	removing bool // it was told to end by KILL alone, as rm -f does
+	lock      *os.File // the container's, until the end of this process
+	socket    *net.UnixListener
+	io        stdio
+	idler     *footprint.Idler    // makes the process small when it has nothing to do
+	size      Size                // of the terminal at the start
+	trees     map[string]*os.File // sources of bind mounts that came with the request
+	group     *cgroup2.Group
+	network   *slirp.Client
+	init      *process.Child
+	notes     []string
+	claimed   bool               // the image is known not to go away
+	pausing   sync.RWMutex       // held for reading while exec starts a process
+	suspended *cgroup2.Suspended // while paused without a group
+	changing  sync.RWMutex       // Container, once it runs: rename and update change it
+	unwatch   context.CancelFunc // ends the watch over memory, nil without one
+	removing  bool               // it was told to end by KILL alone, as rm -f does
 
 	// forks are started on the main thread: a child of another thread would be
 	// killed when the Go runtime ends that.
@@ -322,6 +326,7 @@ func (m *monitor) watchMemory(ctx context.Context) {
 	if !m.State.MemorySampled {
 		return
 	}
+	ctx, m.unwatch = context.WithCancel(ctx)
 	o := cgroup2.WatchOptions{
 		Init: m.init.PID, Limit: m.State.Limit,
 		Killed: func(cgroup2.Kill) {
@@ -333,7 +338,7 @@ func (m *monitor) watchMemory(ctx context.Context) {
 		},
 	}
 	go func() {
-		if err := cgroup2.Watch(ctx, o); err != nil {
+		if err := cgroup2.Watch(ctx, o); err != nil && ctx.Err() == nil {
 			// A limit that nobody keeps is none.
 			m.mu.Lock()
 			m.State.Error = "the memory limit could not be watched any more: " + err.Error()
@@ -370,7 +375,7 @@ func (m *monitor) stop(s syscall.Signal, timeout time.Duration) {
 	m.mu.Unlock()
 	if timeout > 0 {
 		m.recordKill(s)
-		m.init.Signal(s)
+		m.signal(s)
 		timer := time.NewTimer(timeout)
 		defer timer.Stop()
 		select {

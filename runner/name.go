@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// validName checks a container's name by Docker's rule.
-func validName(name string) error {
+// ValidName checks a container's name by Docker's rule.
+func ValidName(name string) error {
 	for i, c := range []byte(name) {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		if !letter && (i == 0 || c != '_' && c != '.' && c != '-') {
@@ -41,14 +41,23 @@ func (s Store) takeName(name, id string) error {
 		if !errors.Is(err, os.ErrExist) {
 			return err
 		}
-		if owner, err := os.Readlink(path); err == nil && s.exists(filepath.Base(owner)) {
-			return fmt.Errorf("%w: %s is container %.12s; remove it (rl rm %s) or take another name",
-				ErrNameInUse, name, filepath.Base(owner), name)
+		if err := s.nameFree(name); err != nil {
+			return err
 		}
 		if err := s.dropName(name); err != nil {
 			return err
 		}
 	}
+}
+
+// nameFree fails with ErrNameInUse where a container has the name.
+func (s Store) nameFree(name string) error {
+	owner, err := os.Readlink(filepath.Join(s.names(), name))
+	if err == nil && s.exists(filepath.Base(owner)) {
+		return fmt.Errorf("%w: %s is container %.12s; remove it (rl rm %s) or take another name",
+			ErrNameInUse, name, filepath.Base(owner), name)
+	}
+	return nil
 }
 
 // dropName frees a name whose container is gone. Two processes may find the

@@ -21,6 +21,13 @@ const (
 	OpStop   Op = "stop" // answers when the container has ended
 	OpKill   Op = "kill" // send Signal
 	OpWait   Op = "wait" // answers with an exit frame
+
+	OpPause   Op = "pause"
+	OpUnpause Op = "unpause"
+	OpRename  Op = "rename" // to Name
+	OpUpdate  Op = "update" // as Update says
+	OpTop     Op = "top"    // answers with process ids
+	OpStats   Op = "stats"  // answers with a Usage each time it is asked on the same connection
 )
 
 // Request is the first frame on a connection to a monitor.
@@ -32,6 +39,8 @@ type Request struct {
 	Attach Attach         `json:",omitzero"`
 	Exec   *ExecOptions   `json:",omitempty"`
 	Signal int            `json:",omitempty"`
+	Name   string         `json:",omitempty"`
+	Update *UpdateOptions `json:",omitempty"`
 	// Trees are the sources of bind mounts whose detached mounts come with the
 	// request, in that order.
 	Trees []string `json:",omitempty"`
@@ -89,6 +98,10 @@ type Reply struct {
 	Kind string `json:",omitempty"`
 	// Notes are lines for the person.
 	Notes []string `json:",omitempty"`
+	// PIDs answers OpTop.
+	PIDs []int `json:",omitempty"`
+	// Usage answers OpStats.
+	Usage *Usage `json:",omitempty"`
 }
 
 // Exit is how a process ended.

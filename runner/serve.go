@@ -104,7 +104,7 @@ func (m *monitor) serve(w *wire) {
 		m.exec(w, *r.Exec)
 		return
 	case OpKill:
-		err := m.init.Signal(syscall.Signal(r.Signal))
+		err := m.signal(syscall.Signal(r.Signal))
 		if errors.Is(err, os.ErrProcessDone) {
 			err = ErrNotRunning
 		}
@@ -115,6 +115,24 @@ func (m *monitor) serve(w *wire) {
 			<-m.ended // as scripts that go on with `rm` expect
 		}
 		w.sendJSON(frameReply, answer(m.ID, err))
+		return
+	case OpPause:
+		w.sendJSON(frameReply, m.pause())
+		return
+	case OpUnpause:
+		w.sendJSON(frameReply, m.resume())
+		return
+	case OpRename:
+		w.sendJSON(frameReply, m.renameRunning(r.Name))
+		return
+	case OpUpdate:
+		w.sendJSON(frameReply, m.updateRunning(*r.Update))
+		return
+	case OpTop:
+		w.sendJSON(frameReply, m.top())
+		return
+	case OpStats:
+		m.serveStats(w)
 		return
 	case OpStop:
 		signal, timeout := syscall.Signal(r.Signal), m.stopTimeout()

@@ -230,10 +230,7 @@ func (m *monitor) makeGroup(ctx context.Context, undo *cleanup) error {
 	if group != nil {
 		undo.add(func() { group.Remove(context.WithoutCancel(ctx)) })
 	}
-	m.State.Limit = 0
-	if r := m.Spec.Linux.Resources; r != nil && r.Memory != nil && r.Memory.Limit != nil {
-		m.State.Limit = *r.Memory.Limit
-	}
+	m.State.Limit = memoryLimit(m.Spec.Linux.Resources)
 	watched := cgroup2.WatchLimit(group, m.Spec.Linux.Resources)
 	m.State.MemorySampled = watched > 0
 	if watched > 0 {
@@ -332,6 +329,7 @@ func (m *monitor) started(pid int) error {
 	}
 	m.State.Boot, m.State.Init, m.State.Monitor = process.Boot(), first, self
 	m.State.StartedAt, m.State.Error, m.State.OOMKilled, m.State.Stopped = time.Now(), "", false, false
+	m.State.Suspended, m.suspended = false, nil
 	if m.group != nil {
 		m.State.Cgroup = m.group.Path()
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/internal/process"
 )
 
@@ -38,7 +39,7 @@ func look(c Container, s State) View {
 		v.Status = Created
 	case s.FinishedAt.Before(s.StartedAt) && (s.live() || s.ending()):
 		v.Status = Running
-		if s.frozen() {
+		if s.frozen() || s.Suspended && cgroup2.Stopped(s.Init.PID) {
 			v.Status = Paused
 		}
 	case s.FinishedAt.Before(s.StartedAt):

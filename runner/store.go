@@ -53,6 +53,7 @@ func (s Store) Load(id string) (View, error) {
 	if err := s.readJSON(s.file(id, "config.json"), &c); err != nil {
 		return View{}, err
 	}
+	s.settleName(&c)
 	st, err := s.loadState(id)
 	if err != nil {
 		return View{}, err
@@ -118,7 +119,7 @@ func (s Store) ids() ([]string, error) {
 // of one id.
 func (s Store) Find(ref string) (View, error) {
 	ref = strings.TrimPrefix(ref, "/") // as inspect shows names
-	if validName(ref) == nil {
+	if ValidName(ref) == nil {
 		if target, err := os.Readlink(filepath.Join(s.names(), ref)); err == nil {
 			if v, err := s.Load(filepath.Base(target)); err == nil {
 				return v, nil

@@ -154,8 +154,12 @@ func operands(cmd command, n int, exist names) []candidate {
 // nothing for all.
 func statusesFor(name string) []runner.Status {
 	switch name {
-	case "exec", "attach", "stop", "kill":
+	case "exec", "attach", "pause":
+		return []runner.Status{runner.Running}
+	case "stop", "kill", "top", "stats":
 		return []runner.Status{runner.Running, runner.Paused}
+	case "unpause":
+		return []runner.Status{runner.Paused}
 	case "start":
 		return []runner.Status{runner.Created, runner.Exited}
 	}

@@ -11,6 +11,7 @@ const (
 // commands is the command table. Each group's file adds its own rows.
 var commands = concat(
 	containerCommands,
+	controlCommands,
 	lookCommands,
 	logsCommands,
 	imageCommands,

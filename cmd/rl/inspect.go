@@ -35,6 +35,18 @@ var lookCommands = []command{
 		examples: []string{"rl port web", "rl port web 80"},
 		new:      func() any { return new(portCmd) },
 	},
+	{
+		name: "top", aliases: []string{"container top"}, group: groupLook,
+		summary: "Show the processes of a container", usage: "CONTAINER [OPTION OF PS...]",
+		examples: []string{"rl top web", "rl top web -o pid,rss,args"},
+		new:      func() any { return new(topCmd) },
+	},
+	{
+		name: "stats", aliases: []string{"container stats"}, group: groupLook,
+		summary: "Show what running containers use, again and again", usage: "[flags] [CONTAINER...]",
+		examples: []string{"rl stats", "rl stats --no-stream --format '{{.Name}} {{.MemUsage}}'"},
+		new:      func() any { return new(statsCmd) },
+	},
 }
 
 type inspectFlags struct {

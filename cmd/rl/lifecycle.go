@@ -74,6 +74,9 @@ func (a *app) start(r *runner.Runner, v runner.View) error {
 	if v.Status == runner.Running {
 		return nil
 	}
+	if err := checkPaused(v); err != nil {
+		return err
+	}
 	session, err := r.Start(v.ID, runner.Attach{})
 	if errors.Is(err, runner.ErrRunning) {
 		return nil // somebody else was faster
@@ -262,6 +265,9 @@ func (c *attachCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := checkPaused(v); err != nil {
+		return err
+	}
 	tty := v.Spec.Process.Terminal
 	attach := runner.Attach{Stdin: !c.NoStdin && v.OpenStdin, Stdout: true, Stderr: true}
 	if tty {
@@ -327,7 +333,7 @@ func (c *execCmd) Run(a *app) error {
 	if errors.Is(err, runner.ErrDetached) {
 		return nil
 	}
-	if errors.Is(err, runner.ErrNotRunning) {
+	if errors.Is(err, runner.ErrNotRunning) || errors.Is(err, runner.ErrPaused) {
 		return err
 	}
 	if err != nil {

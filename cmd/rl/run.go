@@ -49,24 +49,9 @@ type createFlags struct {
 	Network string   `group:"Network" aliases:"net" placeholder:"MODE" help:"none, host or bridge (the default)."`
 	Publish []string `group:"Network" short:"p" sep:"none" placeholder:"[IP:][HOST:]PORT[/PROTO]" help:"Publish a port of the container."`
 
-	Memory            string   `group:"Limits" short:"m" placeholder:"SIZE" help:"Memory limit, at least 6m."`
-	MemorySwap        string   `group:"Limits" placeholder:"SIZE" help:"Memory and swap together; -1 for no limit."`
-	MemoryReservation string   `group:"Limits" placeholder:"SIZE" help:"Memory that the kernel tries to leave."`
-	CPUs              string   `group:"Limits" name:"cpus" placeholder:"NUMBER" help:"Number of processors, 1.5 for example."`
-	CPUShares         int64    `group:"Limits" name:"cpu-shares" short:"c" placeholder:"WEIGHT" help:"Share of the processors, 1024 being the usual one."`
-	CPUPeriod         int64    `group:"Limits" name:"cpu-period" placeholder:"MICROSECONDS" help:"Length of a scheduling period."`
-	CPUQuota          int64    `group:"Limits" name:"cpu-quota" placeholder:"MICROSECONDS" help:"Processor time in each period."`
-	CPUSetCPUs        string   `group:"Limits" name:"cpuset-cpus" placeholder:"LIST" help:"Processors to run on, 0-3,5 for example."`
-	CPUSetMems        string   `group:"Limits" name:"cpuset-mems" placeholder:"LIST" help:"Memory nodes to use."`
-	PidsLimit         *int64   `group:"Limits" placeholder:"NUMBER" help:"Number of processes and threads; -1 for no limit."`
-	BlkioWeight       uint16   `group:"Limits" placeholder:"WEIGHT" help:"Share of the disks, 10 to 1000."`
-	BlkioWeightDevice []string `group:"Limits" sep:"none" placeholder:"DEVICE:WEIGHT" help:"Share of one disk."`
-	DeviceReadBps     []string `group:"Limits" sep:"none" placeholder:"DEVICE:SIZE" help:"Bytes read from a disk each second."`
-	DeviceWriteBps    []string `group:"Limits" sep:"none" placeholder:"DEVICE:SIZE" help:"Bytes written to a disk each second."`
-	DeviceReadIOps    []string `group:"Limits" name:"device-read-iops" sep:"none" placeholder:"DEVICE:NUMBER" help:"Reads from a disk each second."`
-	DeviceWriteIOps   []string `group:"Limits" name:"device-write-iops" sep:"none" placeholder:"DEVICE:NUMBER" help:"Writes to a disk each second."`
-	Ulimit            []string `group:"Limits" sep:"none" placeholder:"NAME=SOFT[:HARD]" help:"Limit of each process."`
-	OOMScoreAdj       *int     `group:"Limits" name:"oom-score-adj" placeholder:"NUMBER" help:"How readily the kernel kills it for memory, -1000 to 1000."`
+	limitFlags
+	Ulimit      []string `group:"Limits" sep:"none" placeholder:"NAME=SOFT[:HARD]" help:"Limit of each process."`
+	OOMScoreAdj *int     `group:"Limits" name:"oom-score-adj" placeholder:"NUMBER" help:"How readily the kernel kills it for memory, -1000 to 1000."`
 
 	CapAdd      []string `group:"Security" sep:"none" placeholder:"CAPABILITY" help:"Add a capability, or ALL."`
 	CapDrop     []string `group:"Security" sep:"none" placeholder:"CAPABILITY" help:"Drop a capability, or ALL."`
@@ -125,17 +110,6 @@ func (f *createFlags) description() spec.Options {
 		Network: f.Network, PID: f.PID, IPC: f.IPC, UTS: f.UTS, CgroupNS: f.CgroupNS, UserNS: f.UserNS,
 		StopSignal: f.StopSignal, StopTimeout: f.StopTimeout,
 		Labels: f.Label, LabelFiles: f.LabelFile, Annotations: f.Annotation,
-	}
-}
-
-func (f *createFlags) limits() spec.Limits {
-	return spec.Limits{
-		Memory: f.Memory, MemorySwap: f.MemorySwap, MemoryReservation: f.MemoryReservation,
-		CPUs: f.CPUs, CPUShares: f.CPUShares, CPUPeriod: f.CPUPeriod, CPUQuota: f.CPUQuota,
-		CPUSetCPUs: f.CPUSetCPUs, CPUSetMems: f.CPUSetMems, PidsLimit: f.PidsLimit,
-		BlkioWeight: f.BlkioWeight, BlkioWeightDevice: f.BlkioWeightDevice,
-		DeviceReadBps: f.DeviceReadBps, DeviceWriteBps: f.DeviceWriteBps,
-		DeviceReadIOps: f.DeviceReadIOps, DeviceWriteIOps: f.DeviceWriteIOps,
 	}
 }
 

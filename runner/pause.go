@@ -1,0 +1,151 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/cgroup2"
+)
+
+// freezeTime is how long the kernel may take to stop processes: those in a
+// stuck system call hold it up.
+const freezeTime = 10 * time.Second
+
+// Pause stops every process of a running container where it is. The notes are
+// for the person. It fails with ErrPaused when that has been done already.
+func (s Store) Pause(ctx context.Context, id string) (notes []string, err error) {
+	reply, err := s.tell(ctx, Request{Op: OpPause, ID: id})
+	return reply.Notes, err
+}
+
+// Unpause lets the processes of a paused container go on, and fails with
+// ErrNotPaused for another one.
+func (s Store) Unpause(ctx context.Context, id string) error {
+	_, err := s.tell(ctx, Request{Op: OpUnpause, ID: id})
+	return err
+}
+
+// tell sends a request that is answered by a reply alone.
+func (s Store) tell(ctx context.Context, r Request) (Reply, error) {
+	w, err := s.request(ctx, r)
+	if err != nil {
+		return Reply{}, err
+	}
+	defer w.Close()
+	var reply Reply
+	if err := w.receiveJSON(frameReply, &reply); err != nil {
+		return reply, fmt.Errorf("%w: %.12s", ErrNotRunning, r.ID)
+	}
+	return reply, reply.err()
+}
+
+// pause freezes the container's group or, without one, stops its processes.
+func (m *monitor) pause() (reply Reply) {
+	m.pausing.Lock()
+	defer m.pausing.Unlock()
+	if m.paused() {
+		return replyOf(fmt.Errorf("%w already: %s", ErrPaused, m.Name))
+	}
+	if m.group == nil {
+		return m.suspend()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
+	defer cancel()
+	if err := m.group.Freeze(ctx); err != nil {
+		_ = m.group.Thaw(context.Background()) // what could be frozen goes on
+		return m.refusal("pause", err)
+	}
+	m.record("pause")
+	return Reply{ID: m.ID}
+}
+
+// suspend is pause without a group. That it was asked for is written down
+// first: a program may stop itself, and is not paused then.
+func (m *monitor) suspend() Reply {
+	m.setSuspended(true)
+	suspended, err := cgroup2.Suspend(m.init.PID)
+	if err != nil {
+		m.setSuspended(false)
+		return m.refusal("pause", err)
+	}
+	m.suspended = suspended
+	m.record("pause")
+	return Reply{ID: m.ID, Notes: []string{cgroup2.SuspendNotice}}
+}
+
+func (m *monitor) setSuspended(is bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.State.Suspended = is
+	m.save()
+}
+
+// refusal says why something could not be done to the container, which may
+// have ended meanwhile.
+func (m *monitor) refusal(what string, err error) Reply {
+	select {
+	case <-m.ended:
+		err = ErrNotRunning
+	default:
+	}
+	return replyOf(fmt.Errorf("%s %s: %w", what, m.Name, err))
+}
+
+// resume undoes pause.
+func (m *monitor) resume() Reply {
+	m.pausing.Lock()
+	defer m.pausing.Unlock()
+	if !m.paused() {
+		return replyOf(fmt.Errorf("%w: %s", ErrNotPaused, m.Name))
+	}
+	if m.group != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
+		defer cancel()
+		if err := m.group.Thaw(ctx); err != nil && !errors.Is(err, cgroup2.ErrGone) {
+			return m.refusal("unpause", err)
+		}
+	} else {
+		m.suspended.Resume()
+		m.suspended = nil
+		m.setSuspended(false)
+	}
+	m.record("unpause")
+	return Reply{ID: m.ID}
+}
+
+// paused reports whether the container is paused now. The caller holds pausing.
+func (m *monitor) paused() bool {
+	if m.group != nil {
+		frozen, err := m.group.Frozen()
+		return err == nil && frozen
+	}
+	return m.suspended != nil && cgroup2.Stopped(m.init.PID)
+}
+
+// checkPaused refuses what a paused container cannot do. The caller holds pausing.
+func (m *monitor) checkPaused() error {
+	if m.paused() {
+		return fmt.Errorf("%w: let it go on first (rl unpause %s)", ErrPaused, m.Name)
+	}
+	return nil
+}
+
+// signal sends a signal to the first process. One that is to end it makes a
+// paused container go on, as without that it would not be received.
+func (m *monitor) signal(s syscall.Signal) error {
+	err := m.init.Signal(s)
+	if err == nil && (s == unix.SIGKILL || m.Config.StopSignal == "" || int(s) == m.facts.StopSignal) {
+		m.pausing.RLock()
+		paused := m.paused()
+		m.pausing.RUnlock()
+		if paused {
+			m.resume()
+		}
+	}
+	return err
+}
