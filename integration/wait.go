@@ -70,3 +70,19 @@ func poll(fd int, limit time.Duration) (bool, error) {
 		}
 	}
 }
+
+// Until runs a command again and again until it prints want, for what another
+// process does in its own time.
+func (e *Env) Until(t testing.TB, want string, args ...string) {
+	t.Helper()
+	end := time.Now().Add(patience)
+	for {
+		got := e.OK(t, args...)
+		if got == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%v still prints %q, not %q", args, got, want)
+		}
+	}
+}

@@ -310,7 +310,7 @@ func (s Store) Wait(ctx context.Context, id string) (Exit, error) {
 	}
 	// It may have ended just now, and its monitor be about to write that down.
 	v, err := s.Load(id)
-	for err == nil && (v.Status == Running || v.Status == Paused) {
+	for err == nil && v.Active() {
 		if err := s.awaitLost(ctx, v.State); err != nil {
 			return Exit{}, err
 		}

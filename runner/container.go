@@ -81,5 +81,8 @@ type State struct {
 	Network *slirp.Attachment
 	// MemorySampled is whether --memory is enforced by the monitor.
 	MemorySampled bool
-	Restarts      int
+	// Restarts counts how often the restart policy started it again.
+	Restarts int
+	// Restarting is whether the monitor is about to start it again.
+	Restarting bool
 }

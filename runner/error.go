@@ -21,6 +21,9 @@ var (
 	ErrPaused = errors.New("container is paused")
 	// ErrNotPaused is wrapped when what is to be unpaused is not paused.
 	ErrNotPaused = errors.New("container is not paused")
+	// ErrRestarting is returned for what needs a running container, while its
+	// restart policy is about to start it again.
+	ErrRestarting = errors.New("container is restarting: wait until it runs, or stop it")
 )
 
 // Exit codes of Docker's command line for a container that did not start.
@@ -43,7 +46,7 @@ func (e *StartError) Unwrap() error { return e.kind }
 
 // sentinels are the errors that a monitor's reply can be told apart by.
 func sentinels() []error {
-	return []error{ErrNotFound, ErrAmbiguous, ErrNameInUse, ErrRunning, ErrNotRunning, ErrPaused, ErrNotPaused}
+	return []error{ErrNotFound, ErrAmbiguous, ErrNameInUse, ErrRunning, ErrNotRunning, ErrPaused, ErrNotPaused, ErrRestarting}
 }
 
 // sentinel returns the error of this package whose text is given, or nil.

@@ -41,21 +41,26 @@ func (m *monitor) event(action string, more ...string) events.Event {
 
 // recordStart writes down that the container runs, and on which network.
 func (m *monitor) recordStart() {
-	list := m.networkEvents("connect")
+	var list []events.Event
+	if m.State.Restarts == 0 {
+		list = m.networkEvents("connect")
+	}
 	events.In(m.store.Data).Write(append(list, m.event("start"))...)
 }
 
-// recordEnd writes down the end of the container. The caller holds mu.
-func (m *monitor) recordEnd(oom bool) {
+// recordEnd writes down the end of a life of the container.
+func (m *monitor) recordEnd(st State) {
 	var list []events.Event
-	if oom {
+	if st.OOMKilled && !st.MemorySampled { // one that was sampled is recorded already
 		list = append(list, m.event("oom"))
 	}
-	ran := int(m.State.FinishedAt.Sub(m.State.StartedAt).Seconds())
+	ran := int(st.FinishedAt.Sub(st.StartedAt).Seconds())
 	list = append(list, m.event("die",
-		"exitCode", strconv.Itoa(m.State.ExitCode), "execDuration", strconv.Itoa(ran)))
-	list = append(list, m.networkEvents("disconnect")...)
-	if m.State.Stopped && !m.removing {
+		"exitCode", strconv.Itoa(st.ExitCode), "execDuration", strconv.Itoa(ran)))
+	if !st.Restarting {
+		list = append(list, m.networkEvents("disconnect")...)
+	}
+	if st.Stopped && !m.killed {
 		list = append(list, m.event("stop"))
 	}
 	events.In(m.store.Data).Write(list...)

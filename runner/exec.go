@@ -20,12 +20,17 @@ import (
 func (m *monitor) exec(w *wire, o ExecOptions) {
 	files := w.files()
 	defer func() { closeAll(files) }()
-	p, err := m.execProcess(o)
+	l, err := m.present()
 	if err != nil {
 		w.sendJSON(frameReply, replyOf(err))
 		return
 	}
-	e, err := m.forkExec(p, files, o)
+	p, err := m.execProcess(l, o)
+	if err != nil {
+		w.sendJSON(frameReply, replyOf(err))
+		return
+	}
+	e, err := m.forkExec(l, p, files, o)
 	record := m.execRecorder(p.Args)
 	record(err)
 	if err != nil {
@@ -43,7 +48,7 @@ func (m *monitor) exec(w *wire, o ExecOptions) {
 
 // execProcess describes the process. Users are looked up in the container as it
 // is now.
-func (m *monitor) execProcess(o ExecOptions) (*specs.Process, error) {
+func (m *monitor) execProcess(l *life, o ExecOptions) (*specs.Process, error) {
 	host, err := spec.LocalHost()
 	if err != nil {
 		return nil, err
@@ -54,7 +59,7 @@ func (m *monitor) execProcess(o ExecOptions) (*specs.Process, error) {
 			return nil, err
 		}
 	}
-	root := fmt.Sprintf("/proc/%d/root", m.init.PID)
+	root := fmt.Sprintf("/proc/%d/root", l.init.PID)
 	host.Open = func(path string) (io.ReadCloser, error) { return openRegular(root, path) }
 	p, err := spec.Exec(o.ExecOptions, m.Spec, host)
 	if err != nil {
@@ -70,7 +75,7 @@ type executed struct {
 }
 
 // forkExec starts the process, from the main thread.
-func (m *monitor) forkExec(p *specs.Process, files []*os.File, o ExecOptions) (e executed, err error) {
+func (m *monitor) forkExec(l *life, p *specs.Process, files []*os.File, o ExecOptions) (e executed, err error) {
 	m.pausing.RLock()
 	defer m.pausing.RUnlock()
 	if err := m.checkPaused(); err != nil {
@@ -82,7 +87,7 @@ func (m *monitor) forkExec(p *specs.Process, files []*os.File, o ExecOptions) (e
 			return e, failf("seccomp: %w", err)
 		}
 	}
-	if b.Container, err = unix.PidfdOpen(m.init.PID, 0); err != nil {
+	if b.Container, err = unix.PidfdOpen(l.init.PID, 0); err != nil {
 		return e, failf("%w", ErrNotRunning)
 	}
 	defer unix.Close(b.Container)
@@ -95,7 +100,7 @@ func (m *monitor) forkExec(p *specs.Process, files []*os.File, o ExecOptions) (e
 	}
 	done := make(chan error, 1)
 	start := func() {
-		child, err := fork.Start(b.Program(), fork.Options{Cgroup: m.groupFD()})
+		child, err := fork.Start(b.Program(), fork.Options{Cgroup: l.groupFD()})
 		if err == nil {
 			e.process, err = m.awaitExec(child, p.Args[0])
 		}
@@ -104,7 +109,7 @@ func (m *monitor) forkExec(p *specs.Process, files []*os.File, o ExecOptions) (e
 	select {
 	case m.forks <- start:
 		err = <-done
-	case <-m.ended:
+	case <-l.ended:
 		err = failf("%w", ErrNotRunning)
 	}
 	if err == nil && o.TTY {

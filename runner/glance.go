@@ -31,12 +31,12 @@ func (s Store) Glance(running bool) ([]View, error) {
 		c, err := glanceAt(files, id)
 		s.settleName(&c)
 		v := look(c, st)
-		return v, !running || v.Status == Running || v.Status == Paused, err
+		return v, !running || v.Active(), err
 	})
 }
 
 // mayRun tells without asking the kernel that most containers do not run.
-func mayRun(s State) bool { return s.Init.PID != 0 }
+func mayRun(s State) bool { return s.Init.PID != 0 || s.Restarting }
 
 func glanceAt(files *reader, id string) (Container, error) {
 	var c Container

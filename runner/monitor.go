@@ -32,29 +32,28 @@ type monitor struct {
 
 	lock      *os.File // the container's, until the end of this process
 	socket    *net.UnixListener
-	io        stdio
+	*life                         // the present one; guarded by mu for who is not on the main thread
 	idler     *footprint.Idler    // makes the process small when it has nothing to do
 	size      Size                // of the terminal at the start
 	trees     map[string]*os.File // sources of bind mounts that came with the request
-	group     *cgroup2.Group
 	network   *slirp.Client
-	init      *process.Child
+	netns     *os.File // the network namespace, kept for the next life
 	notes     []string
 	claimed   bool               // the image is known not to go away
 	pausing   sync.RWMutex       // held for reading while exec starts a process
 	suspended *cgroup2.Suspended // while paused without a group
 	changing  sync.RWMutex       // Container, once it runs: rename and update change it
 	unwatch   context.CancelFunc // ends the watch over memory, nil without one
-	removing  bool               // it was told to end by KILL alone, as rm -f does
+	killed    bool               // it was told to end by a signal alone, as rm -f and kill do
+	backoff   backoff
+	halt      chan struct{} // closed when no further life is wanted
 
 	// forks are started on the main thread: a child of another thread would be
 	// killed when the Go runtime ends that.
 	forks   chan func()
 	serving sync.WaitGroup // commands that are being answered
-	mu      sync.Mutex     // State
-	ended   chan struct{}  // closed when the end is written down
-	exit    Exit           // valid then
-	told    chan struct{}  // closed when those attached know of the end, too
+	mu      sync.Mutex     // State and life
+	over    chan struct{}  // closed when the last end is written down
 }
 
 // Monitor is the program of a monitor. Its first request, over conn, says
@@ -71,8 +70,8 @@ func Monitor(conn *os.File, places dirs.Dirs) error {
 	// Caught and not ignored: what a program ignores, its children do too.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE)
 	m := &monitor{
-		store: Store{places},
-		idler: footprint.NewIdler(settled), forks: make(chan func()), ended: make(chan struct{}), told: make(chan struct{}), io: stdio{begin: make(chan struct{})},
+		store: Store{places}, life: newLife(), idler: footprint.NewIdler(settled),
+		forks: make(chan func()), halt: make(chan struct{}), over: make(chan struct{}),
 	}
 	for {
 		var request Request
@@ -145,6 +144,7 @@ func (m *monitor) take(r Request) (err error) {
 		return err
 	}
 	m.Container, m.State = view.Container, view.State
+	m.State.Restarts, m.State.Restarting = 0, false
 	if view.State.live() {
 		m.lock.Close()
 		return ErrRunning
@@ -152,36 +152,46 @@ func (m *monitor) take(r Request) (err error) {
 	return nil
 }
 
-// run starts the container and serves it until it has ended.
+// run starts the container and serves it until it has ended for good.
 func (m *monitor) run(w *wire, client *attached) error {
 	ctx := context.Background()
 	if err := m.listen(); err != nil {
 		return err
 	}
-	defer m.hangUp()
 	if err := m.start(ctx); err != nil {
+		m.hangUp()
 		return err
 	}
 	m.recordStart()
 	w.sendJSON(frameReply, Reply{ID: m.ID, Notes: m.notes})
 	close(m.io.begin)
 	m.letGo()
-	go m.wait(ctx)
 	go m.accept()
 	go m.obey()
-	if client.Any() {
-		m.serving.Go(func() { m.follow(client) })
+	if first := m.life; client.Any() {
+		m.serving.Go(func() { m.follow(first, client) })
 	} else {
 		w.Close()
 	}
-	m.watchMemory(ctx)
+	for again := true; again; {
+		m.watchMemory(ctx)
+		again = m.serveLife(ctx) && m.restart(ctx)
+	}
+	m.serving.Wait()
+	return nil
+}
+
+// serveLife serves one life of the container to its end, forking what exec wants,
+// and reports whether another is to follow.
+func (m *monitor) serveLife(ctx context.Context) (again bool) {
+	done := make(chan bool, 1)
+	go func() { done <- m.wait(ctx) }()
 	for {
 		select {
 		case fork := <-m.forks:
 			fork()
-		case <-m.ended:
-			m.serving.Wait()
-			return nil
+		case again := <-done:
+			return again
 		}
 	}
 }
@@ -216,10 +226,12 @@ func (m *monitor) letGo() {
 	}
 }
 
-// wait waits for the end of the container and writes it down.
-func (m *monitor) wait(ctx context.Context) {
+// wait waits for the end of the present life and writes it down. again is
+// whether the container is to be started once more.
+func (m *monitor) wait(ctx context.Context) (again bool) {
 	status, err := m.init.Wait()
 	drained := m.settle()
+	policy := m.policy()
 	m.mu.Lock()
 	m.State.FinishedAt, m.State.Init = time.Now(), process.ID{}
 	m.State.ExitCode = CodeFailed
@@ -232,23 +244,46 @@ func (m *monitor) wait(ctx context.Context) {
 			m.State.OOMKilled = true
 		}
 	}
-	m.recordEnd(m.State.OOMKilled && !m.State.MemorySampled)
+	again = m.wantsRestart(policy)
+	m.State.Restarting = again
 	m.exit = Exit{Code: m.State.ExitCode, OOMKilled: m.State.OOMKilled, Limit: m.State.Limit}
+	ended := m.State
 	m.mu.Unlock()
-	m.tearDown(ctx)
+	m.recordEnd(ended)
+	m.removeGroup(ctx)
+	if again {
+		m.pass(drained)
+		return true
+	}
+	m.end()
+	m.tell(drained)
+	close(m.ended)
+	close(m.over)
+	return false
+}
+
+// end writes down that the container has ended for good.
+func (m *monitor) end() {
+	if m.network != nil {
+		m.network.Close()
+	}
 	if err := m.conclude(); err != nil {
 		m.exit.Error = err.Error()
 	}
 	m.lock.Close() // who hears of the end may start or remove it at once
-	m.serving.Go(func() {
-		<-drained
-		m.io.sendExit(m.exit)
-		close(m.told)
-	})
-	close(m.ended)
 	if m.AutoRemove {
 		m.serving.Go(m.purge)
 	}
+}
+
+// tell lets those attached to the present life know of its end, after its last output.
+func (m *monitor) tell(drained <-chan struct{}) {
+	l := m.life
+	m.serving.Go(func() {
+		<-drained
+		l.io.sendExit(l.exit)
+		close(l.told)
+	})
 }
 
 // purge deletes a container's files, for which nobody needs to wait: not before
@@ -270,12 +305,13 @@ const outputTime = 2 * time.Second
 // With a pid namespace of its own nothing of the container outlives its first
 // process; without, the others are killed.
 func (m *monitor) settle() (drained chan struct{}) {
+	io := &m.io
 	if !pidNamespace(m.Spec) && m.group != nil {
 		m.group.Kill()
 	}
 	drained = make(chan struct{})
 	go func() {
-		m.io.drain()
+		io.drain()
 		close(drained)
 	}()
 	select {
@@ -285,10 +321,7 @@ func (m *monitor) settle() (drained chan struct{}) {
 	return drained
 }
 
-func (m *monitor) tearDown(ctx context.Context) {
-	if m.network != nil {
-		m.network.Close()
-	}
+func (m *monitor) removeGroup(ctx context.Context) {
 	if m.group != nil {
 		m.group.Remove(ctx)
 		m.group.Close()
@@ -300,7 +333,7 @@ func (m *monitor) conclude() error {
 	m.hangUp()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.State.Cgroup, m.State.Network = "", nil
+	m.State.Cgroup, m.State.Network, m.State.Restarting = "", nil, false
 	if m.AutoRemove {
 		if err := m.store.hide(m.Container); err != nil {
 			return err
@@ -337,13 +370,14 @@ func (m *monitor) watchMemory(ctx context.Context) {
 			m.save()
 		},
 	}
+	init := m.init
 	go func() {
 		if err := cgroup2.Watch(ctx, o); err != nil && ctx.Err() == nil {
 			// A limit that nobody keeps is none.
 			m.mu.Lock()
 			m.State.Error = "the memory limit could not be watched any more: " + err.Error()
 			m.mu.Unlock()
-			m.init.Signal(unix.SIGKILL)
+			init.Signal(unix.SIGKILL)
 		}
 	}()
 }
@@ -356,7 +390,7 @@ func (m *monitor) obey() {
 	select {
 	case <-signals:
 		m.stop(unix.Signal(m.facts.StopSignal), m.stopTimeout())
-	case <-m.ended:
+	case <-m.over:
 	}
 }
 
@@ -368,25 +402,21 @@ func (m *monitor) stopTimeout() time.Duration {
 }
 
 // stop asks the container to end, kills it after timeout, and returns when the
-// end is written down.
+// end is written down. It is not started again.
 func (m *monitor) stop(s syscall.Signal, timeout time.Duration) {
-	m.mu.Lock()
-	m.State.Stopped, m.removing = true, s == unix.SIGKILL
-	m.mu.Unlock()
+	l := m.unwanted(s == unix.SIGKILL)
 	if timeout > 0 {
-		m.recordKill(s)
-		m.signal(s)
+		m.signal(l, s)
 		timer := time.NewTimer(timeout)
 		defer timer.Stop()
 		select {
-		case <-m.ended:
+		case <-m.over:
 			return
 		case <-timer.C:
 		}
 	}
-	m.recordKill(unix.SIGKILL)
-	m.init.Signal(unix.SIGKILL)
-	<-m.ended
+	m.signal(l, unix.SIGKILL)
+	<-m.over
 }
 
 // exitCode is a shell's: 128 and the signal's number for a killed process.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 
@@ -135,11 +136,22 @@ func (m *monitor) checkPaused() error {
 	return nil
 }
 
-// signal sends a signal to the first process. One that is to end it makes a
-// paused container go on, as without that it would not be received.
-func (m *monitor) signal(s syscall.Signal) error {
-	err := m.init.Signal(s)
-	if err == nil && (s == unix.SIGKILL || m.Config.StopSignal == "" || int(s) == m.facts.StopSignal) {
+// signal sends a signal to the first process of a life, and os.ErrProcessDone
+// if that has ended. One that is to end it makes a paused container go on, as
+// without that it would not be received.
+func (m *monitor) signal(l *life, s syscall.Signal) error {
+	m.mu.Lock()
+	init := l.init
+	m.mu.Unlock()
+	if init == nil {
+		return os.ErrProcessDone
+	}
+	err := init.Signal(s)
+	if err != nil {
+		return err
+	}
+	m.recordKill(s)
+	if s == unix.SIGKILL || m.Config.StopSignal == "" || int(s) == m.facts.StopSignal {
 		m.pausing.RLock()
 		paused := m.paused()
 		m.pausing.RUnlock()
@@ -147,5 +159,5 @@ func (m *monitor) signal(s syscall.Signal) error {
 			m.resume()
 		}
 	}
-	return err
+	return nil
 }

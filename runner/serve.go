@@ -51,7 +51,8 @@ func (m *monitor) listen() error {
 	return nil
 }
 
-// hangUp closes the socket and takes it away.
+// hangUp closes the socket and takes it away. It is called with the container's
+// lock: without, the socket may be that of the next monitor.
 func (m *monitor) hangUp() {
 	os.Remove(filepath.Join(m.store.sockets(), m.ID[:32]))
 	m.socket.Close()
@@ -90,31 +91,13 @@ func (m *monitor) serve(w *wire) {
 	w.conn.SetReadDeadline(time.Time{})
 	switch r.Op {
 	case OpAttach:
-		client := &attached{wire: w, Attach: r.Attach}
-		w.sendJSON(frameReply, Reply{ID: m.ID})
-		m.io.attach(client)
-		m.follow(client)
-		select {
-		case <-m.told: // perhaps before this one was attached
-			w.sendJSON(frameExit, m.exit)
-		default:
-		}
+		m.attach(w, r.Attach)
 		return
 	case OpExec:
 		m.exec(w, *r.Exec)
 		return
 	case OpKill:
-		err := m.signal(syscall.Signal(r.Signal))
-		if errors.Is(err, os.ErrProcessDone) {
-			err = ErrNotRunning
-		}
-		if err == nil {
-			m.recordKill(syscall.Signal(r.Signal))
-		}
-		if err == nil && r.Signal == int(unix.SIGKILL) {
-			<-m.ended // as scripts that go on with `rm` expect
-		}
-		w.sendJSON(frameReply, answer(m.ID, err))
+		w.sendJSON(frameReply, answer(m.ID, m.kill(syscall.Signal(r.Signal))))
 		return
 	case OpPause:
 		w.sendJSON(frameReply, m.pause())
@@ -145,7 +128,7 @@ func (m *monitor) serve(w *wire) {
 		m.stop(signal, timeout)
 	case OpWait:
 		select {
-		case <-m.ended:
+		case <-m.over:
 		case <-w.gone():
 			return
 		}
@@ -156,6 +139,46 @@ func (m *monitor) serve(w *wire) {
 	w.sendJSON(frameExit, m.exit)
 }
 
+// attach connects a command with the present life of the container.
+func (m *monitor) attach(w *wire, a Attach) {
+	l, err := m.present()
+	if err != nil {
+		w.sendJSON(frameReply, replyOf(err))
+		return
+	}
+	client := &attached{wire: w, Attach: a}
+	w.sendJSON(frameReply, Reply{ID: m.ID})
+	l.io.attach(client)
+	m.follow(l, client)
+	select {
+	case <-l.told: // perhaps before this one was attached
+		w.sendJSON(frameExit, l.exit)
+	default:
+	}
+}
+
+// kill sends a signal that a person asked for. One that is meant to end the
+// container keeps it from being started again.
+func (m *monitor) kill(s syscall.Signal) error {
+	deadly := s == unix.SIGKILL || s == syscall.Signal(m.facts.StopSignal)
+	l, err := m.present()
+	if deadly {
+		l, err = m.unwanted(true), nil
+	}
+	if err == nil {
+		err = m.signal(l, s)
+	}
+	if errors.Is(err, os.ErrProcessDone) {
+		if err = ErrNotRunning; deadly {
+			err = nil // between two lives, of which there is none to come now
+		}
+	}
+	if s == unix.SIGKILL {
+		<-m.over // as scripts that go on with `rm` expect
+	}
+	return err
+}
+
 func answer(id string, err error) Reply {
 	if err != nil {
 		return replyOf(err)
@@ -164,33 +187,33 @@ func answer(id string, err error) Reply {
 }
 
 // follow carries out what an attached command sends until it goes away.
-func (m *monitor) follow(c *attached) {
-	defer m.io.detach(c)
+func (m *monitor) follow(l *life, c *attached) {
+	defer l.io.detach(c)
 	go func() {
-		<-m.told
+		<-l.told
 		c.wire.conn.CloseRead()
 	}()
 	for {
 		kind, payload, err := c.wire.receive()
 		if err != nil {
 			if c.Stdin && c.StdinOnce {
-				m.io.closeStdin()
+				l.io.closeStdin()
 			}
 			return
 		}
 		switch kind {
 		case frameStdin:
 			if c.Stdin {
-				m.io.write(payload)
+				l.io.write(payload)
 			}
 		case frameStdinEnd:
 			if c.Stdin && c.StdinOnce {
-				m.io.closeStdin()
+				l.io.closeStdin()
 			}
 		case frameResize:
 			var size Size
 			if json.Unmarshal(payload, &size) == nil {
-				m.io.resizeTo(size)
+				l.io.resizeTo(size)
 			}
 		}
 	}

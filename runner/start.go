@@ -128,6 +128,9 @@ func (m *monitor) launch(undo *cleanup) (*launch, error) {
 	if err := m.join(l, undo); err != nil {
 		return nil, failf("%w", err)
 	}
+	if m.netns != nil {
+		l.Joins = append(l.Joins, int(m.netns.Fd()))
+	}
 	if l.ready, l.Ready, err = l.gate(undo); err != nil {
 		return nil, err
 	}
@@ -201,8 +204,10 @@ func (m *monitor) arrange(ctx context.Context, pid int, l *launch) error {
 	if err := l.serveFUSE(); err != nil {
 		return failf("%w", err)
 	}
-	if err := m.connect(ctx, pid); err != nil {
-		return err
+	if m.network == nil {
+		if err := m.connect(ctx, pid); err != nil {
+			return err
+		}
 	}
 	if l.console != nil {
 		master, err := receiveTerminal(l.console)
@@ -239,11 +244,11 @@ func (m *monitor) makeGroup(ctx context.Context, undo *cleanup) error {
 	return nil
 }
 
-func (m *monitor) groupFD() int {
-	if m.group == nil {
+func (l *life) groupFD() int {
+	if l.group == nil {
 		return 0
 	}
-	return m.group.FD()
+	return l.group.FD()
 }
 
 // connect gives the container its network and the files about it.
@@ -327,13 +332,20 @@ func (m *monitor) started(pid int) error {
 	if err != nil {
 		return err
 	}
+	m.keepNetwork(pid)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.State.StartedAt, m.State.Error, m.State.OOMKilled, m.State.Restarting = time.Now(), "", false, false
+	m.State.Stopped = m.halted()
 	m.State.Boot, m.State.Init, m.State.Monitor = process.Boot(), first, self
-	m.State.StartedAt, m.State.Error, m.State.OOMKilled, m.State.Stopped = time.Now(), "", false, false
 	m.State.Suspended, m.suspended = false, nil
 	if m.group != nil {
 		m.State.Cgroup = m.group.Path()
 	}
 	m.init = &process.Child{PID: pid}
+	if m.State.Stopped { // asked for while it was being started again
+		m.init.Signal(unix.SIGKILL)
+	}
 	return m.save()
 }
 

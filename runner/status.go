@@ -17,6 +17,8 @@ const (
 	Running Status = "running"
 	Paused  Status = "paused"
 	Exited  Status = "exited"
+	// Restarting is between two lives of a container with a restart policy.
+	Restarting Status = "restarting"
 )
 
 // LostExitCode is reported for a container whose monitor was killed before it
@@ -37,6 +39,8 @@ func look(c Container, s State) View {
 	switch {
 	case s.StartedAt.IsZero() && s.Error == "":
 		v.Status = Created
+	case s.Restarting && s.ending():
+		v.Status = Restarting
 	case s.FinishedAt.Before(s.StartedAt) && (s.live() || s.ending()):
 		v.Status = Running
 		if s.frozen() || s.Suspended && cgroup2.Stopped(s.Init.PID) {
@@ -48,6 +52,12 @@ func look(c Container, s State) View {
 		v.State.Init, v.State.Monitor = process.ID{}, process.ID{}
 	}
 	return v
+}
+
+// Active reports whether the container has a monitor that keeps it: it runs, is
+// paused, or is about to be started again.
+func (v View) Active() bool {
+	return v.Status == Running || v.Status == Paused || v.Status == Restarting
 }
 
 // live reports whether the container's first process exists.

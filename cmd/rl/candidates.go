@@ -156,7 +156,9 @@ func statusesFor(name string) []runner.Status {
 	switch name {
 	case "exec", "attach", "pause":
 		return []runner.Status{runner.Running}
-	case "stop", "kill", "top", "stats":
+	case "stop", "kill":
+		return []runner.Status{runner.Running, runner.Paused, runner.Restarting}
+	case "top", "stats":
 		return []runner.Status{runner.Running, runner.Paused}
 	case "unpause":
 		return []runner.Status{runner.Paused}

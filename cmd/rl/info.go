@@ -122,7 +122,7 @@ func (r *infoReport) count(views []runner.View) {
 	r.Containers = len(views)
 	for _, v := range views {
 		switch v.Status {
-		case runner.Running:
+		case runner.Running, runner.Restarting:
 			r.ContainersRunning++
 		case runner.Paused:
 			r.ContainersPaused++

@@ -333,7 +333,7 @@ func (c *execCmd) Run(a *app) error {
 	if errors.Is(err, runner.ErrDetached) {
 		return nil
 	}
-	if errors.Is(err, runner.ErrNotRunning) || errors.Is(err, runner.ErrPaused) {
+	if errors.Is(err, runner.ErrNotRunning) || errors.Is(err, runner.ErrPaused) || errors.Is(err, runner.ErrRestarting) {
 		return err
 	}
 	if err != nil {

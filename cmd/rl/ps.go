@@ -70,7 +70,7 @@ func (c *psCmd) list(store runner.Store) ([]runner.View, error) {
 		views, err = store.Glance(running)
 	}
 	views = slices.DeleteFunc(views, func(v runner.View) bool {
-		return running && v.Status != runner.Running && v.Status != runner.Paused || !filter.Match(v)
+		return running && !v.Active() || !filter.Match(v)
 	})
 	if limit > 0 && len(views) > limit {
 		views = views[:limit]

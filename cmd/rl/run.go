@@ -22,6 +22,7 @@ type createFlags struct {
 	Interactive bool   `group:"Container" short:"i" help:"Keep stdin open."`
 	TTY         bool   `group:"Container" name:"tty" short:"t" help:"Give the command a terminal."`
 	RM          bool   `group:"Container" name:"rm" help:"Remove the container when it ends."`
+	Restart     string `group:"Container" placeholder:"POLICY" help:"Start it again when it ends: no, on-failure[:N], always or unless-stopped."`
 	Init        bool   `group:"Container" help:"Run the command below a small init that reaps and forwards signals."`
 	CIDFile     string `group:"Container" name:"cidfile" placeholder:"FILE" help:"Write the container's id to a new file."`
 	StopSignal  string `group:"Container" placeholder:"SIGNAL" help:"Signal that asks the command to end."`
@@ -82,6 +83,11 @@ func (f *createFlags) options() (runner.CreateOptions, error) {
 	o = runner.CreateOptions{
 		Name: f.Name, Image: f.Args[0], AutoRemove: f.RM, OpenStdin: f.Interactive, Options: f.description(),
 	}
+	if policy, err := spec.ParseRestart(f.Restart); err != nil {
+		return o, usagef("%w", err)
+	} else if f.RM && !policy.None() {
+		return o, usagef("--rm removes the container when it ends and --restart starts it again: give one of them")
+	}
 	for _, p := range f.Publish {
 		ports, err := slirp.ParsePorts(p)
 		if err != nil {
@@ -108,7 +114,7 @@ func (f *createFlags) description() spec.Options {
 		CapAdd: f.CapAdd, CapDrop: f.CapDrop, SecurityOpt: f.SecurityOpt, Ulimits: f.Ulimit, Sysctls: f.Sysctl,
 		OOMScoreAdj: f.OOMScoreAdj, Limits: f.limits(),
 		Network: f.Network, PID: f.PID, IPC: f.IPC, UTS: f.UTS, CgroupNS: f.CgroupNS, UserNS: f.UserNS,
-		StopSignal: f.StopSignal, StopTimeout: f.StopTimeout,
+		StopSignal: f.StopSignal, StopTimeout: f.StopTimeout, Restart: f.Restart,
 		Labels: f.Label, LabelFiles: f.LabelFile, Annotations: f.Annotation,
 	}
 }

@@ -113,6 +113,7 @@ func newState(v runner.View) State {
 		Status:     string(v.Status),
 		Running:    runs(v),
 		Paused:     v.Status == runner.Paused,
+		Restarting: v.Status == runner.Restarting,
 		OOMKilled:  v.OOMKilled,
 		Error:      v.State.Error,
 		StartedAt:  rfc3339(v.StartedAt),
@@ -121,7 +122,8 @@ func newState(v runner.View) State {
 	}
 	if s.Running {
 		s.Pid, s.CgroupPath = v.Init.PID, v.Cgroup
-	} else {
+	}
+	if !s.Running || s.Restarting {
 		s.ExitCode = v.ExitCode
 		if !ended(v) {
 			s.FinishedAt = "0001-01-01T00:00:00Z"

@@ -15,7 +15,7 @@ import (
 )
 
 // runs reports whether the container has processes, frozen ones too.
-func runs(v runner.View) bool { return v.Status == runner.Running || v.Status == runner.Paused }
+func runs(v runner.View) bool { return v.Active() }
 
 // rfc3339 writes a time as Docker does; the zero time is that of year 1.
 func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -19,6 +19,8 @@ func Status(v runner.View, now time.Time) string {
 		return "Up " + units.HumanDuration(now.Sub(v.StartedAt))
 	case runner.Paused:
 		return "Up " + units.HumanDuration(now.Sub(v.StartedAt)) + " (Paused)"
+	case runner.Restarting:
+		return fmt.Sprintf("Restarting (%d) %s", v.ExitCode, ago(v.FinishedAt, now))
 	}
 	text := fmt.Sprintf("Exited (%d)", v.ExitCode)
 	if ended(v) {

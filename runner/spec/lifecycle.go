@@ -31,6 +31,9 @@ func (p RestartPolicy) String() string {
 	return p.Name
 }
 
+// None reports whether the container stays down when its command has ended.
+func (p RestartPolicy) None() bool { return p.Name == "" || p.Name == "no" }
+
 // ParseRestart reads --restart: no, always, unless-stopped, on-failure[:N]. "" is no.
 func ParseRestart(s string) (RestartPolicy, error) {
 	name, count, hasCount := strings.Cut(s, ":")
