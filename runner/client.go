@@ -51,13 +51,16 @@ func (s *Session) Close() error { return s.wire.Close() }
 // Create makes a container and, with start, starts it. The session is that of
 // its monitor.
 func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error) {
+	if err := r.Inherit(&o.Options); err != nil {
+		return nil, failf("%w", err)
+	}
 	if r.UID == 0 {
 		readNamed(&o)
 	}
 	request := Request{Op: OpCreate, Create: &o, Start: start, Attach: a}
 	if r.UID == 0 && start {
 		var err error
-		if request.Trees, err = sourcesOf(o, int(r.namespace.UIDs[0].Host), int(r.namespace.GIDs[0].Host)); err != nil {
+		if request.Trees, err = r.sourcesOf(o, int(r.namespace.UIDs[0].Host), int(r.namespace.GIDs[0].Host)); err != nil {
 			return nil, failf("%w", err)
 		}
 	}

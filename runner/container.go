@@ -51,6 +51,8 @@ type Container struct {
 	AutoRemove bool         // --rm
 	Ports      []slirp.PortMapping
 	Log        logs.Options
+	// Volumes are the names of the volumes it mounts, which must not go away.
+	Volumes []string `json:",omitempty"`
 }
 
 // State is what has happened to a container.

@@ -35,20 +35,29 @@ func (s Store) create(o CreateOptions) (c Container, lock *os.File, err error) {
 	if lock, err = s.newFolder(c.ID); err != nil {
 		return c, nil, err
 	}
-	err = s.fill(c, img)
-	if err == nil {
-		// The description makes it a container; a folder without one is found
-		// by nobody, and swept away.
-		err = s.save(c.ID, "config.json", c)
-	}
-	if err == nil {
-		err = s.nameContainer(&c, o.Name)
-	}
-	if err != nil {
+	if err = s.finish(&c, o.Name, img); err != nil {
 		err = errors.Join(err, s.discard(c))
+		s.removeAnonymous(c)
 		lock.Close()
 	}
 	return c, lock, err
+}
+
+// finish makes a container of a folder that is locked. The description comes
+// last: without one a folder is found by nobody, and swept away with its name.
+func (s Store) finish(c *Container, name string, img *storage.Image) error {
+	if err := s.nameContainer(c, name); err != nil {
+		return err
+	}
+	if err := s.fill(*c, img); err != nil {
+		return err
+	}
+	leases, err := s.leaseVolumes(*c)
+	defer leases.close()
+	if err != nil {
+		return err
+	}
+	return s.save(c.ID, "config.json", c)
 }
 
 // newFolder makes a container's folder and takes its lock. A sweep may come
@@ -85,6 +94,7 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 		return c, err
 	}
 	host.Dir = o.Dir
+	host.Volume = s.planVolume
 	host.ReadFile = func(path string) ([]byte, error) {
 		if text, ok := o.Files[path]; ok {
 			return text, nil
@@ -94,7 +104,12 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 	if c.Spec, err = spec.Build(o.Options, img.Config, host); err != nil {
 		return c, err
 	}
-	if err := checkNetwork(c.Spec); err != nil {
+	facts, err := spec.FactsOf(c.Spec)
+	if err != nil {
+		return c, err
+	}
+	c.Volumes = volumeNames(facts)
+	if err := checkNetwork(facts); err != nil {
 		return c, err
 	}
 	c.Spec.Root.Path = s.file(c.ID, "root")
@@ -105,11 +120,7 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 }
 
 // checkNetwork refuses a network that does not exist.
-func checkNetwork(s *specs.Spec) error {
-	facts, err := spec.FactsOf(s)
-	if err != nil {
-		return err
-	}
+func checkNetwork(facts spec.Facts) error {
 	switch {
 	case facts.Network == "none", facts.Network == "host", facts.Network == "bridge", facts.Join[specs.NetworkNamespace] != "":
 		return nil
@@ -193,10 +204,7 @@ func (s Store) nameContainer(c *Container, name string) error {
 		if name == "" && errors.Is(err, ErrNameInUse) {
 			continue
 		}
-		if err != nil {
-			return err
-		}
-		return s.save(c.ID, "config.json", c)
+		return err
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rl-project/rl/internal/events"
+	"github.com/rl-project/rl/storage/volume"
 )
 
 // Record adds what happened to a container to the record of events. more are
@@ -43,7 +44,7 @@ func (m *monitor) event(action string, more ...string) events.Event {
 func (m *monitor) recordStart() {
 	var list []events.Event
 	if m.State.Restarts == 0 {
-		list = m.networkEvents("connect")
+		list = append(m.networkEvents("connect"), m.volumeEvents("mount")...)
 	}
 	events.In(m.store.Data).Write(append(list, m.event("start"))...)
 }
@@ -58,7 +59,7 @@ func (m *monitor) recordEnd(st State) {
 	list = append(list, m.event("die",
 		"exitCode", strconv.Itoa(st.ExitCode), "execDuration", strconv.Itoa(ran)))
 	if !st.Restarting {
-		list = append(list, m.networkEvents("disconnect")...)
+		list = append(append(list, m.networkEvents("disconnect")...), m.volumeEvents("unmount")...)
 	}
 	if st.Stopped && !m.killed {
 		list = append(list, m.event("stop"))
@@ -81,6 +82,23 @@ func (m *monitor) networkEvents(action string) []events.Event {
 			"container": m.ID, "name": m.facts.Network, "type": "bridge",
 		}},
 	}}
+}
+
+// volumeEvents are about the volumes that the container mounts.
+func (m *monitor) volumeEvents(action string) []events.Event {
+	var list []events.Event
+	for _, v := range m.facts.Volumes {
+		attributes := map[string]string{"container": m.ID, "driver": volume.Driver}
+		if action == "mount" {
+			attributes["destination"], attributes["propagation"] = v.Target, v.Propagation
+			attributes["read/write"] = strconv.FormatBool(!v.ReadOnly)
+		}
+		list = append(list, events.Event{
+			Type: events.Volume, Action: action, TimeNano: time.Now().UnixNano(),
+			Actor: events.Actor{ID: v.Source, Attributes: attributes},
+		})
+	}
+	return list
 }
 
 // execRecorder returns what writes down one command of exec: that it runs or

@@ -201,6 +201,7 @@ func (m *monitor) serveLife(ctx context.Context) (again bool) {
 func (m *monitor) abandon(err error) {
 	if m.AutoRemove {
 		m.store.discard(m.Container)
+		m.store.removeAnonymous(m.Container)
 		m.record("destroy")
 		return
 	}
@@ -294,6 +295,7 @@ func (m *monitor) purge() {
 	case <-time.After(outputTime):
 	}
 	m.store.purge(m.Container)
+	m.store.removeAnonymous(m.Container)
 }
 
 // outputTime is how long the end of a container waits for its last output to be

@@ -53,7 +53,7 @@ func (s Store) takeName(name, id string) error {
 // nameFree fails with ErrNameInUse where a container has the name.
 func (s Store) nameFree(name string) error {
 	owner, err := os.Readlink(filepath.Join(s.names(), name))
-	if err == nil && s.exists(filepath.Base(owner)) {
+	if err == nil && s.taken(filepath.Base(owner)) {
 		return fmt.Errorf("%w: %s is container %.12s; remove it (rl rm %s) or take another name",
 			ErrNameInUse, name, filepath.Base(owner), name)
 	}
@@ -72,7 +72,7 @@ func (s Store) dropName(name string) error {
 		}
 		return err
 	}
-	if owner, err := os.Readlink(aside); err == nil && s.exists(filepath.Base(owner)) {
+	if owner, err := os.Readlink(aside); err == nil && s.taken(filepath.Base(owner)) {
 		if err := os.Link(aside, path); err != nil {
 			return err
 		}
@@ -81,6 +81,13 @@ func (s Store) dropName(name string) error {
 		return err
 	}
 	return nil
+}
+
+// taken reports whether id is a container, or is being made. A folder that
+// neither has a description nor is locked is what killing rl has left.
+func (s Store) taken(id string) bool {
+	_, err := os.Stat(s.file(id, "config.json"))
+	return err == nil || s.locked(id)
 }
 
 func (s Store) exists(id string) bool {

@@ -14,10 +14,17 @@ import (
 	"github.com/rl-project/rl/runner/logs"
 )
 
+// RemoveOptions say how a container is removed.
+type RemoveOptions struct {
+	Force   bool // kill it first if it runs
+	Volumes bool // remove its anonymous volumes, too
+}
+
 // Remove removes a container. The caller is in the user namespace. A running
-// one fails with ErrRunning, unless force is set: then it is killed first.
+// one fails with ErrRunning, unless o.Force is set: then it is killed first.
 // Where the disk is full it works all the same: nothing is written.
-func (s Store) Remove(ctx context.Context, id string, force bool) error {
+func (s Store) Remove(ctx context.Context, id string, o RemoveOptions) error {
+	force := o.Force
 	lock, err := s.lock(id)
 	for force && errors.Is(err, ErrRunning) {
 		// A monitor that has only begun to start it cannot be asked yet.
@@ -51,6 +58,9 @@ func (s Store) Remove(ctx context.Context, id string, force bool) error {
 	}
 	if err := s.discard(v.Container); err != nil {
 		return err
+	}
+	if o.Volumes {
+		s.removeAnonymous(v.Container)
 	}
 	s.Record(v.Container, "destroy")
 	return nil

@@ -112,6 +112,9 @@ func (l *launch) closeChildEnds() {
 func (m *monitor) launch(undo *cleanup) (*launch, error) {
 	l := &launch{Init: boot.Init{Spec: m.Spec, Root: m.Spec.Root.Path, KeepGroups: m.facts.KeepGroups}}
 	undo.add(l.closeChildEnds)
+	if err := m.openSubpaths(); err != nil {
+		return nil, failf("%w", err)
+	}
 	l.Trees = map[string]int{}
 	for source, tree := range m.trees {
 		l.Trees[source] = int(tree.Fd())

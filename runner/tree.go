@@ -35,13 +35,18 @@ func openTrees(sources []string) ([]*os.File, error) {
 
 // sourcesOf lists the sources of the bind mounts in o, and makes those missing
 // that -v makes, for the container's root with the given ids.
-func sourcesOf(o CreateOptions, uid, gid int) ([]string, error) {
+func (s Store) sourcesOf(o CreateOptions, uid, gid int) ([]string, error) {
 	mounts, err := spec.ParseMounts(o.Options, o.Dir)
 	if err != nil {
 		return nil, err
 	}
 	var sources []string
 	for _, m := range mounts {
+		if m.Kind == spec.KindVolume {
+			if v, err := s.volumes().Get(m.Source); err == nil && v.Device() != "" {
+				sources = append(sources, v.Device())
+			}
+		}
 		if m.Kind != spec.KindBind {
 			continue
 		}

@@ -41,17 +41,33 @@ func (img *Image) Overlay(upper, work string, volatile bool) (Overlay, error) {
 	return o, nil
 }
 
-func overlayOptions(layers []string, upper, work string, volatile bool, layer *strings.Replacer) string {
-	lower := make([]string, len(layers))
-	for i, l := range layers {
-		lower[i] = layer.Replace(l)
+// Lower returns the mount of an image as it is, for reading.
+func (img *Image) Lower() (Overlay, error) {
+	if img.Store.Program != "" {
+		return Overlay{Program: img.Store.Program, Options: lowerOption(img.Layers, escapeProgram)}, nil
 	}
-	options := "lowerdir=" + strings.Join(lower, ":") +
+	o := Overlay{Folder: img.Store.Home, Options: lowerOption(img.Links, escapeLayer) + ",userxattr"}
+	if len(o.Options) > optionLimit {
+		return Overlay{}, ErrTooManyLayers
+	}
+	return o, nil
+}
+
+func overlayOptions(layers []string, upper, work string, volatile bool, layer *strings.Replacer) string {
+	options := lowerOption(layers, layer) +
 		",upperdir=" + escapeFolder.Replace(upper) + ",workdir=" + escapeFolder.Replace(work)
 	if volatile {
 		options += ",volatile"
 	}
 	return options
+}
+
+func lowerOption(layers []string, layer *strings.Replacer) string {
+	lower := make([]string, len(layers))
+	for i, l := range layers {
+		lower[i] = layer.Replace(l)
+	}
+	return "lowerdir=" + strings.Join(lower, ":")
 }
 
 // The kernel splits options at commas and lowerdir at colons. fuse-overlayfs does

@@ -19,6 +19,7 @@ var anyFile = candidate{text: "/"}
 type names interface {
 	containerNames(statuses ...runner.Status) []candidate
 	imageNames() []candidate
+	volumeNames() []candidate
 }
 
 // candidates returns what may follow the words in done, or complete the
@@ -142,6 +143,8 @@ func operands(cmd command, n int, exist names) []candidate {
 		return []candidate{{text: "bash"}, {text: "zsh"}, {text: "fish"}}
 	case kind == "CONTAINER":
 		return exist.containerNames(statusesFor(cmd.name)...)
+	case kind == "VOLUME":
+		return exist.volumeNames()
 	case kind == "IMAGE", cmd.name == "pull", cmd.name == "images":
 		return exist.imageNames()
 	case cmd.name == "inspect":

@@ -36,7 +36,8 @@ func (stock) containerNames(statuses ...runner.Status) []candidate {
 	return list
 }
 
-func (stock) imageNames() []candidate { return []candidate{{text: "alpine"}} }
+func (stock) volumeNames() []candidate { return []candidate{{text: "data"}} }
+func (stock) imageNames() []candidate  { return []candidate{{text: "alpine"}} }
 
 func TestCandidates(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{

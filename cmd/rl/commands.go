@@ -2,10 +2,11 @@ package main
 
 // Headings of `rl --help`, in the order they are printed.
 const (
-	groupRun    = "Run containers"
-	groupLook   = "Look at containers"
-	groupImages = "Images"
-	groupSystem = "System"
+	groupRun     = "Run containers"
+	groupLook    = "Look at containers"
+	groupImages  = "Images"
+	groupVolumes = "Volumes"
+	groupSystem  = "System"
 )
 
 // commands is the command table. Each group's file adds its own rows.
@@ -15,6 +16,8 @@ var commands = concat(
 	lookCommands,
 	logsCommands,
 	imageCommands,
+	volumeCommands,
+	pruneCommands,
 	systemCommands,
 	eventCommands,
 	checkCommands,

@@ -11,13 +11,13 @@ import (
 // laterCommands are Docker's commands that rl does not have yet: who types one
 // has made no mistake and must not be sent to a command that is spelled alike.
 var laterCommands = strings.Fields(`build buildx builder commit compose cp diff export history login logout
-	network prune push search system volume`)
+	network prune push search system`)
 
 // laterFlags are those of Docker's run and create.
 var laterFlags = strings.Fields(`--add-host --cgroup-parent --dns --dns-option --dns-search --expose --gpus
 	--health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout
 	--ip --ip6 --link --mac-address --network-alias --no-healthcheck --platform --publish-all -P --quiet -q
-	--storage-opt --volumes-from`)
+	--storage-opt`)
 
 // laterCommand says so of a command line that names one of laterCommands.
 func laterCommand(args []string) error {

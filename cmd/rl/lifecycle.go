@@ -216,6 +216,7 @@ func (c *waitCmd) Run(a *app) error {
 
 type rmCmd struct {
 	Force      bool     `short:"f" help:"Kill running containers first."`
+	Volumes    bool     `short:"v" help:"Remove their anonymous volumes, too."`
 	Containers []string `arg:"" name:"container"`
 }
 
@@ -236,7 +237,7 @@ func (c *rmCmd) Run(a *app) error {
 		})
 	}
 	failed := a.each(refs, func(ctx context.Context, s runner.Store, v runner.View) error {
-		err := s.Remove(ctx, v.ID, c.Force)
+		err := s.Remove(ctx, v.ID, runner.RemoveOptions{Force: c.Force, Volumes: c.Volumes})
 		if errors.Is(err, runner.ErrRunning) {
 			return fmt.Errorf("%w: stop %s first, or use rl rm -f", err, v.Name)
 		}

@@ -40,12 +40,13 @@ type createFlags struct {
 	LabelFile  []string `group:"Command" sep:"none" placeholder:"FILE" help:"Read labels from a file."`
 	Annotation []string `group:"Command" sep:"none" placeholder:"KEY=VALUE" help:"Add an annotation to the runtime description."`
 
-	Volume   []string `group:"Files" short:"v" sep:"none" placeholder:"SOURCE:TARGET[:OPTIONS]" help:"Mount a folder or file of yours."`
-	Mount    []string `group:"Files" sep:"none" placeholder:"type=TYPE,..." help:"Mount, with all options by name."`
-	Tmpfs    []string `group:"Files" sep:"none" placeholder:"FOLDER[:OPTIONS]" help:"Mount a folder in memory."`
-	ReadOnly bool     `group:"Files" help:"Make the root file system read-only."`
-	Device   []string `group:"Files" sep:"none" placeholder:"HOST[:TARGET]" help:"Add a device of the host."`
-	ShmSize  string   `group:"Files" placeholder:"SIZE" help:"Size of /dev/shm, 64m if not given."`
+	Volume      []string `group:"Files" short:"v" sep:"none" placeholder:"SOURCE:TARGET[:OPTIONS]" help:"Mount a folder or file of yours, or a volume by its name."`
+	Mount       []string `group:"Files" sep:"none" placeholder:"type=TYPE,..." help:"Mount, with all options by name."`
+	VolumesFrom []string `group:"Files" sep:"none" placeholder:"CONTAINER[:ro]" help:"Mount what another container has mounted."`
+	Tmpfs       []string `group:"Files" sep:"none" placeholder:"FOLDER[:OPTIONS]" help:"Mount a folder in memory."`
+	ReadOnly    bool     `group:"Files" help:"Make the root file system read-only."`
+	Device      []string `group:"Files" sep:"none" placeholder:"HOST[:TARGET]" help:"Add a device of the host."`
+	ShmSize     string   `group:"Files" placeholder:"SIZE" help:"Size of /dev/shm, 64m if not given."`
 
 	Network string   `group:"Network" aliases:"net" placeholder:"MODE" help:"none, host or bridge (the default)."`
 	Publish []string `group:"Network" short:"p" sep:"none" placeholder:"[IP:][HOST:]PORT[/PROTO]" help:"Publish a port of the container."`
@@ -110,7 +111,7 @@ func (f *createFlags) description() spec.Options {
 		Args: f.Args[1:], Entrypoint: f.Entrypoint, Workdir: f.Workdir, User: f.User, GroupAdd: f.GroupAdd,
 		Env: f.Env, EnvFiles: f.EnvFile, Hostname: f.Hostname, Domainname: f.Domainname,
 		TTY: f.TTY, Init: f.Init, ReadOnly: f.ReadOnly, Privileged: f.Privileged,
-		Volumes: f.Volume, Mounts: f.Mount, Tmpfs: f.Tmpfs, Devices: f.Device, ShmSize: f.ShmSize,
+		Volumes: f.Volume, VolumesFrom: f.VolumesFrom, Mounts: f.Mount, Tmpfs: f.Tmpfs, Devices: f.Device, ShmSize: f.ShmSize,
 		CapAdd: f.CapAdd, CapDrop: f.CapDrop, SecurityOpt: f.SecurityOpt, Ulimits: f.Ulimit, Sysctls: f.Sysctl,
 		OOMScoreAdj: f.OOMScoreAdj, Limits: f.limits(),
 		Network: f.Network, PID: f.PID, IPC: f.IPC, UTS: f.UTS, CgroupNS: f.CgroupNS, UserNS: f.UserNS,

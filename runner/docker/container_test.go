@@ -36,6 +36,7 @@ HostConfig.Mounts HostConfig.NanoCpus HostConfig.NetworkMode HostConfig.OomScore
 HostConfig.PidsLimit HostConfig.PortBindings HostConfig.Privileged HostConfig.ReadonlyPaths HostConfig.ReadonlyRootfs
 HostConfig.RestartPolicy.MaximumRetryCount HostConfig.RestartPolicy.Name HostConfig.Runtime HostConfig.SecurityOpt
 HostConfig.ShmSize HostConfig.Sysctls HostConfig.Tmpfs HostConfig.UTSMode HostConfig.Ulimits HostConfig.UsernsMode
+HostConfig.VolumesFrom
 HostnamePath HostsPath Id Image LogPath Mounts Name NetworkSettings.Gateway NetworkSettings.IPAddress
 NetworkSettings.IPPrefixLen NetworkSettings.MacAddress NetworkSettings.Networks NetworkSettings.Ports
 NetworkSettings.SandboxKey Path Platform ResolvConfPath RestartCount State.CgroupPath State.Error State.ExitCode
@@ -53,7 +54,7 @@ var empty = map[string]string{
 		HostConfig.IOMaximumBandwidth HostConfig.IOMaximumIOps HostConfig.Isolation HostConfig.MemorySwappiness
 		HostConfig.OomKillDisable HostConfig.VolumeDriver AppArmorProfile MountLabel ProcessLabel`,
 	"there is no flag for it": `HostConfig.Dns HostConfig.DnsOptions HostConfig.DnsSearch HostConfig.DeviceRequests
-		HostConfig.ExtraHosts HostConfig.Links HostConfig.PublishAllPorts HostConfig.VolumesFrom`,
+		HostConfig.ExtraHosts HostConfig.Links HostConfig.PublishAllPorts`,
 	"the default network is IPv4 and has no name for it": `NetworkSettings.Bridge NetworkSettings.GlobalIPv6Address
 		NetworkSettings.GlobalIPv6PrefixLen NetworkSettings.HairpinMode NetworkSettings.IPv6Gateway
 		NetworkSettings.LinkLocalIPv6Address NetworkSettings.LinkLocalIPv6PrefixLen
@@ -69,7 +70,8 @@ func views(t *testing.T) []runner.View {
 		Args: []string{"a", "b"}, Entrypoint: &entry, Workdir: "/w", User: "7:8", GroupAdd: []string{"9"},
 		Env: []string{"X=y"}, Hostname: "h", Domainname: "d", TTY: true, Init: true, ReadOnly: true,
 		Volumes: []string{"/src:/dst:ro"}, Mounts: []string{"type=bind,source=" + source + ",target=/d2"}, Tmpfs: []string{"/t:size=1m"},
-		Devices: nil, ShmSize: "1m", CapAdd: []string{"net_admin"}, CapDrop: []string{"ALL"},
+		VolumesFrom: []string{"data:ro"},
+		Devices:     nil, ShmSize: "1m", CapAdd: []string{"net_admin"}, CapDrop: []string{"ALL"},
 		SecurityOpt: []string{"no-new-privileges"}, Ulimits: []string{"nofile=10:20"}, Sysctls: []string{"net.core.somaxconn=9"},
 		OOMScoreAdj: &score, CgroupParent: "/p", UserNS: "keep-id", StopSignal: "INT", StopTimeout: &seconds,
 		Restart: "on-failure:3", Labels: []string{"k=v"}, Annotations: []string{"n=o"},

@@ -40,7 +40,7 @@ func view(t testing.TB, o spec.Options) runner.View {
 	ids := []specs.LinuxIDMapping{{Size: 65536}}
 	s, err := spec.Build(o, image(), spec.Host{
 		LookupEnv: os.LookupEnv, Dir: "/home/ann", Hostname: "machine", CPUs: 4, UIDs: ids, GIDs: ids, LastCap: 40,
-		Volume: func(m spec.Mount) (string, error) { return "/data/volumes/" + m.Target, nil },
+		Volume: func(m *spec.Mount) (string, error) { return "/data/volumes/" + m.Target, nil },
 	})
 	if err != nil {
 		t.Fatal(err)

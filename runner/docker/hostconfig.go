@@ -78,7 +78,7 @@ func newHostConfig(v runner.View) HostConfig {
 		CgroupnsMode: or(o.CgroupNS, "private"), DNS: []string{}, DNSOptions: []string{}, DNSSearch: []string{},
 		GroupAdd: o.GroupAdd, IpcMode: or(o.IPC, "private"), PidMode: o.PID, UTSMode: o.UTS, UsernsMode: o.UserNS,
 		Privileged: facts.Privileged, ReadonlyRootfs: o.ReadOnly, SecurityOpt: o.SecurityOpt, Tmpfs: tmpfs(o.Tmpfs),
-		ShmSize: shm, Sysctls: keyValues(o.Sysctls), Runtime: "rl", Resources: newResources(v), Mounts: mountPoints(v),
+		ShmSize: shm, Sysctls: keyValues(o.Sysctls), Runtime: "rl", Resources: newResources(v), Mounts: mountPoints(v), VolumesFrom: o.VolumesFrom,
 		MaskedPaths: v.Spec.Linux.MaskedPaths, ReadonlyPaths: v.Spec.Linux.ReadonlyPaths,
 	}
 	if o.OOMScoreAdj != nil {

@@ -47,7 +47,7 @@ func Mounts(v runner.View) []Mount {
 // relative ones are relative to a folder that nobody remembers. The runtime-spec
 // value has the sources as they came to be.
 func asked(v runner.View) []spec.Mount {
-	var list []spec.Mount
+	list := slices.Clone(v.Options.Inherited)
 	for _, word := range v.Options.Volumes {
 		m, _ := spec.ParseVolume(word, "/")
 		list = append(list, m)

@@ -47,9 +47,9 @@ type Host struct {
 	// Open opens a file of the image by its absolute path (/etc/passwd and /etc/group are asked for). It must
 	// not follow links out of the image. nil, or an error that is os.ErrNotExist, means there is none.
 	Open func(path string) (io.ReadCloser, error)
-	// Volume gives the directory of a volume, making the volume when it is missing; an empty Mount.Source is a
-	// request for an anonymous one. nil refuses volumes, and the VOLUMEs of the image stay plain directories.
-	Volume func(Mount) (string, error)
+	// Volume gives the directory of a volume, which need not exist yet; it gives an anonymous one its name. nil
+	// refuses volumes, and the VOLUMEs of the image stay plain directories.
+	Volume func(*Mount) (string, error)
 	// Files are made by rl for this container and bound over their destinations (/etc/hosts,
 	// /etc/resolv.conf, /etc/hostname) unless the user mounts something there: destination to file.
 	Files map[string]string

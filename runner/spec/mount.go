@@ -37,8 +37,11 @@ type Mount struct {
 	NoCopy bool `json:"noCopy,omitempty"`
 	// Subpath is the directory inside the volume that is mounted.
 	Subpath string `json:"subpath,omitempty"`
-	// Labels are given to a volume that is made.
-	Labels map[string]string `json:"labels,omitempty"`
+	// Labels and DriverOptions are given to a volume that is made.
+	Labels        map[string]string `json:"labels,omitempty"`
+	DriverOptions map[string]string `json:"driverOptions,omitempty"`
+	// Anonymous is whether nobody gave the volume its name: it may go with the container.
+	Anonymous bool `json:"anonymous,omitempty"`
 	// Options are those of a tmpfs, complete, in the kernel's words.
 	Options []string `json:"options,omitempty"`
 }
@@ -58,7 +61,7 @@ func (b *builder) parseMounts() error {
 }
 
 // ParseMounts reads -v, --mount and --tmpfs of opts. Relative paths are relative to dir. Two mounts on one
-// path are an error.
+// path are an error, but that one of opts.Inherited gives way.
 func ParseMounts(opts Options, dir string) ([]Mount, error) {
 	var list []Mount
 	for _, set := range []struct {
@@ -77,6 +80,11 @@ func ParseMounts(opts Options, dir string) ([]Mount, error) {
 			if slices.ContainsFunc(list, func(x Mount) bool { return x.Target == m.Target }) {
 				return nil, fmt.Errorf("duplicate mount point: %s", m.Target)
 			}
+			list = append(list, m)
+		}
+	}
+	for _, m := range opts.Inherited {
+		if !slices.ContainsFunc(list, func(x Mount) bool { return x.Target == m.Target }) {
 			list = append(list, m)
 		}
 	}

@@ -254,7 +254,7 @@ func TestVolumes(t *testing.T) {
 	checkError(t, "volumes without a store", err, "volumes are not available")
 
 	var asked []string
-	host.Volume = func(m Mount) (string, error) {
+	host.Volume = func(m *Mount) (string, error) {
 		asked = append(asked, m.Source+":"+m.Target)
 		return fmt.Sprintf("/volumes/%d", len(asked)), nil
 	}

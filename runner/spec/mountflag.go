@@ -93,6 +93,8 @@ func (f *mountFlag) setValue(key, value string) (err error) {
 			f.Labels = map[string]string{}
 		}
 		err = ParseLabels(f.Labels, "volume-label", []string{value})
+	case "volume-opt":
+		err = f.setDriverOption(value)
 	case "volume-driver":
 		if value != "local" {
 			err = fmt.Errorf("volume-driver %q: %w: only local volumes exist", value, ErrNeedsRoot)
@@ -137,6 +139,18 @@ func (f *mountFlag) setSubpath(value string) error {
 		return fmt.Errorf("volume-subpath %q leads out of the volume", value)
 	}
 	f.Subpath = filepath.Clean(value)
+	return nil
+}
+
+func (f *mountFlag) setDriverOption(value string) error {
+	key, value, found := strings.Cut(value, "=")
+	if !found || key == "" {
+		return fmt.Errorf("volume-opt %q is not like KEY=VALUE", key)
+	}
+	if f.DriverOptions == nil {
+		f.DriverOptions = map[string]string{}
+	}
+	f.DriverOptions[key] = value
 	return nil
 }
 

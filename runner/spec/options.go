@@ -42,6 +42,10 @@ type Options struct {
 	Volumes []string
 	// Mounts (--mount) are comma-separated key=value lists.
 	Mounts []string
+	// VolumesFrom (--volumes-from) are CONTAINER[:ro|rw]; Inherited is what that comes to: the mounts of those
+	// containers, where the other options mount nothing.
+	VolumesFrom []string
+	Inherited   []Mount `json:",omitempty"`
 	// Tmpfs (--tmpfs) are PATH[:options].
 	Tmpfs []string
 	// Devices (--device) are HOST[:CONTAINER][:rwm].

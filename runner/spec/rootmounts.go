@@ -183,7 +183,7 @@ func (b *builder) volumeMount(m Mount) (specs.Mount, error) {
 		return specs.Mount{}, fmt.Errorf("volume %q for %s: volumes are not available; mount a directory (/path or ./path)",
 			m.Source, m.Target)
 	}
-	dir, err := b.host.Volume(m)
+	dir, err := b.host.Volume(&m)
 	if err != nil {
 		return specs.Mount{}, fmt.Errorf("volume %q for %s: %w", m.Source, m.Target, err)
 	}

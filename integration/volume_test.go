@@ -1,0 +1,264 @@
+package integration
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// volumes are the names of the volumes with a label of the test's own.
+func (e *Env) volumes(t *testing.T, label string) string {
+	t.Helper()
+	return strings.Join(strings.Fields(e.OK(t, "volume", "ls", "-q", "--filter", "label=test="+label)), " ")
+}
+
+func TestVolumeLife(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.Want(t, name, "volume", "create", "--label", "test="+name, name)
+		e.Want(t, name, "volume", "create", name) // once more is no error
+		e.Want(t, name, "volume", "ls", "-q", "--filter", "label=test="+name)
+		var list []struct {
+			CreatedAt, Driver, Mountpoint, Name, Scope string
+			Labels, Options                            map[string]string
+		}
+		if err := json.Unmarshal([]byte(e.OK(t, "volume", "inspect", name)), &list); err != nil || len(list) != 1 {
+			t.Fatalf("inspect: %v, %v", list, err)
+		}
+		v := list[0]
+		if v.Name != name || v.Driver != "local" || v.Scope != "local" || v.Labels["test"] != name || v.Options != nil || v.CreatedAt == "" ||
+			!strings.HasSuffix(v.Mountpoint, "/volumes/"+name+"/_data") {
+			t.Errorf("inspect shows %+v", v)
+		}
+		e.OK(t, "run", "--rm", "-v", name+":/data", Image, "sh", "-c", "echo kept >/data/file")
+		e.Want(t, "kept", "run", "--rm", "-v", name+":/other", Image, "cat", "/other/file")
+		e.Want(t, name, "volume", "rm", name)
+		e.Want(t, "", "volume", "ls", "-q", "--filter", "label=test="+name)
+		e.Run(t, "volume", "inspect", name).Exits(t, 1).Says(t, "no such volume", name)
+	})
+}
+
+func TestVolumeIsFilledFromTheImage(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name, plain := e.Name(t), e.Name(t)
+		e.OK(t, "run", "--rm", "-v", name+":/etc", Image, "true")
+		want := e.OK(t, "run", "--rm", Image, "sh", "-c", "stat -c '%n %u:%g %a %F' /etc/passwd /etc/group /tmp")
+		got := e.OK(t, "run", "--rm", "-v", name+":/mnt", Image, "sh", "-c", "stat -c '/etc/passwd %u:%g %a %F' /mnt/passwd; stat -c '/etc/group %u:%g %a %F' /mnt/group; stat -c '%n %u:%g %a %F' /tmp")
+		if got != want {
+			t.Errorf("in the volume\n%s\nin the image\n%s", got, want)
+		}
+		// The folder itself is as in the image, too.
+		e.OK(t, "run", "--rm", "-v", plain+":/tmp", Image, "true")
+		e.Want(t, "1777", "run", "--rm", "-v", plain+":/mnt", Image, "stat", "-c", "%a", "/mnt")
+		e.OK(t, "volume", "rm", name, plain)
+	})
+}
+
+func TestVolumeIsFilledOfSeveralLayers(t *testing.T) {
+	e := AsUser(t)
+	image, c, name := "volume-layers:1", e.Name(t), e.Name(t)
+	e.OK(t, "run", "--name", c, Image, "sh", "-c", "mkdir /data; echo a >/data/a; ln -s a /data/link; chown 5:6 /data/a; chmod 4750 /data/a")
+	r := e.Run(t, "commit", c, image)
+	if r.Code != 0 { // made in another way where there is no commit
+		t.Skip("rl commit is missing")
+	}
+	e.OK(t, "rm", c)
+	e.Want(t, "5:6 4750", "run", "--rm", "-v", name+":/data", image, "stat", "-c", "%u:%g %a", "/data/a")
+	e.Want(t, "a", "run", "--rm", "-v", name+":/data", Image, "readlink", "/data/link")
+	e.OK(t, "volume", "rm", name)
+	e.OK(t, "rmi", image)
+}
+
+func TestVolumeNoCopyReadOnlyAndSubpath(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.Want(t, "", "run", "--rm", "-v", name+":/etc/apk:nocopy", Image, "ls", "/etc/apk")
+		e.Run(t, "run", "--rm", "-v", name+":/data:ro", Image, "touch", "/data/x").Exits(t, 1).Says(t, "Read-only")
+		e.OK(t, "run", "--rm", "-v", name+":/data", Image, "sh", "-c", "mkdir -p /data/in/side; echo f >/data/in/side/file; ln -s /etc /data/out")
+		e.Want(t, "file", "run", "--rm", "--mount", "type=volume,src="+name+",dst=/s,volume-subpath=in/side", Image, "ls", "/s")
+		r := e.Run(t, "run", "--rm", "--mount", "type=volume,src="+name+",dst=/s,volume-subpath=out", Image, "ls", "/s").Exits(t, 125)
+		if r.Out != "" {
+			t.Errorf("a link in the volume leads out of it: %s", r)
+		}
+		e.Run(t, "run", "--rm", "--mount", "type=volume,readonly,src="+name+",dst=/s", Image, "touch", "/s/x").Exits(t, 1)
+		e.OK(t, "volume", "rm", name)
+	})
+}
+
+func TestVolumeOfAFolder(t *testing.T) {
+	e := AsUser(t)
+	name, dir := e.Name(t), e.Folder(t)
+	e.OK(t, "volume", "create", "-o", "type=none", "-o", "o=bind", "-o", "device="+dir, name)
+	e.OK(t, "run", "--rm", "-v", name+":/data", Image, "touch", "/data/made")
+	if _, err := os.Stat(filepath.Join(dir, "made")); err != nil {
+		t.Error(err)
+	}
+	e.OK(t, "volume", "rm", name)
+	if _, err := os.Stat(filepath.Join(dir, "made")); err != nil {
+		t.Errorf("the folder went with the volume: %v", err)
+	}
+}
+
+func TestAnonymousVolumes(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		c, other := e.Name(t), e.Name(t)
+		anonymous := func() string {
+			return e.OK(t, "inspect", "-f", `{{range .Mounts}}{{if eq .Destination "/data"}}{{.Type}} {{.Driver}} {{.Name}}{{end}}{{end}}`, c)
+		}
+		e.OK(t, "run", "--name", c, "-v", "/data", Image, "touch", "/data/x")
+		kind, name, _ := strings.Cut(anonymous(), "local ")
+		if kind != "volume " || len(name) != 64 {
+			t.Fatalf("mounted is %q %q", kind, name)
+		}
+		e.OK(t, "start", c) // it stays with the container
+		// Another container has it, so it stays when the first one goes.
+		e.Want(t, "x", "run", "--name", other, "--volumes-from", c, Image, "ls", "/data")
+		e.OK(t, "rm", "-v", c)
+		e.Want(t, name, "volume", "ls", "-q", "--filter", "name="+name)
+		e.OK(t, "rm", "-v", other)
+		e.Want(t, "", "volume", "ls", "-q", "--filter", "name="+name)
+		// Without -v it stays, with --rm it goes.
+		e.OK(t, "run", "--name", c, "-v", "/data", Image, "true")
+		_, name, _ = strings.Cut(anonymous(), "local ")
+		e.OK(t, "rm", c)
+		e.Want(t, name, "volume", "ls", "-q", "--filter", "name="+name)
+		e.OK(t, "volume", "rm", name)
+		e.OK(t, "run", "-d", "--rm", "--name", c, "-v", "/data", Image, "sleep", "1000")
+		_, name, _ = strings.Cut(anonymous(), "local ")
+		e.OK(t, "rm", "-f", "-v", c)
+		for e.OK(t, "volume", "ls", "-q", "--filter", "name="+name) != "" {
+		}
+	})
+}
+
+func TestVolumesFrom(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		c, name, dir := e.Name(t), e.Name(t), e.Folder(t)
+		e.OK(t, "create", "--name", c, "-v", name+":/named", "-v", dir+":/bound", "--tmpfs", "/scratch", Image, "true")
+		e.OK(t, "run", "--rm", "--volumes-from", c, Image, "touch", "/named/a", "/bound/b")
+		e.Want(t, "a", "run", "--rm", "--volumes-from", c+":ro", Image, "ls", "/named")
+		e.Run(t, "run", "--rm", "--volumes-from", c+":ro", Image, "touch", "/named/c").Exits(t, 1).Says(t, "Read-only")
+		e.Run(t, "run", "--rm", "--volumes-from", c+":ro", Image, "touch", "/bound/c").Exits(t, 1).Says(t, "Read-only")
+		// The container's own flags win.
+		e.Want(t, "", "run", "--rm", "--volumes-from", c, "--tmpfs", "/named", Image, "ls", "/named")
+		borrower := e.Name(t)
+		e.OK(t, "create", "--name", borrower, "--volumes-from", c, Image, "true")
+		got := strings.Fields(e.OK(t, "inspect", "-f", `{{range .Mounts}}{{.Type}}:{{.Destination}} {{end}}`, borrower))
+		slices.Sort(got)
+		if want := "bind:/bound volume:/named"; strings.Join(got, " ") != want {
+			t.Errorf("inspect shows %v, not %s", got, want)
+		}
+		e.OK(t, "rm", c, borrower)
+		e.OK(t, "volume", "rm", name)
+	})
+}
+
+func TestVolumeInUseStays(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		c, name := e.Name(t), e.Name(t)
+		e.OK(t, "create", "--name", c, "-v", name+":/data", Image, "true")
+		id := e.OK(t, "inspect", "-f", "{{.Id}}", c)
+		for _, args := range [][]string{{"volume", "rm", name}, {"volume", "rm", "-f", name}} {
+			e.Run(t, args...).Exits(t, 1).Says(t, name, "in use", id)
+		}
+		e.OK(t, "volume", "prune", "-af", "--filter", "label=none-has-this")
+		e.Want(t, name, "volume", "ls", "-q", "--filter", "name="+name, "--filter", "dangling=false")
+		e.OK(t, "rm", c)
+		e.Want(t, name, "volume", "ls", "-q", "--filter", "name="+name, "--filter", "dangling=true")
+		e.Want(t, name, "volume", "rm", name)
+		e.Want(t, name, "volume", "rm", "-f", name) // gone is what was asked for
+		e.Run(t, "volume", "rm", name).Exits(t, 1).Says(t, "no such volume")
+	})
+}
+
+func TestVolumeLsFormats(t *testing.T) {
+	e := AsUser(t)
+	a, b := e.Name(t), e.Name(t)
+	e.OK(t, "volume", "create", "--label", "test="+a, "--label", "x=1", a)
+	e.OK(t, "volume", "create", "--label", "test="+a, b)
+	if got := strings.Fields(e.OK(t, "volume", "ls", "--filter", "label=test="+a)); strings.Join(got[:3], " ") != "DRIVER VOLUME NAME" || got[3] != "local" {
+		t.Errorf("the table begins with %v", got[:4])
+	}
+	e.Want(t, a, "volume", "ls", "--filter", "label=x=1", "--filter", "label=test", "--format", "{{.Name}}")
+	e.Want(t, "1 local test="+a+",x=1", "volume", "ls", "--filter", "name="+a, "--format", `{{.Label "x"}} {{.Scope}} {{.Labels}}`)
+	if got := e.OK(t, "volume", "ls", "--filter", "name="+a, "--format", "json"); !strings.Contains(got, `"Name":"`+a+`"`) {
+		t.Errorf("as JSON: %s", got)
+	}
+	e.Run(t, "volume", "ls", "--format", "{{.Colour}}").Exits(t, 1).Says(t, "Colour")
+	e.OK(t, "volume", "rm", a, b)
+}
+
+func TestVolumeBadInput(t *testing.T) {
+	e := AsUser(t)
+	tests := []struct {
+		args  string
+		code  int
+		words []string
+	}{
+		{"volume create /not/a/name", 125, []string{"/not/a/name", "letters"}},
+		{"volume create x", 125, []string{"2 to 255"}},
+		{"volume create --driver nfs data", 125, []string{"nfs", "local"}},
+		{"volume create --label =x data", 125, []string{"=x"}},
+		{"volume create --opt size data", 125, []string{"size"}},
+		{"volume create --opt colour=red data", 125, []string{"colour"}},
+		{"volume create --opt type=tmpfs --opt device=tmpfs data", 125, []string{"tmpfs", "--tmpfs"}},
+		{"volume create --opt type=nfs --opt device=:/x data", 125, []string{"nfs", "root"}},
+		{"volume create --opt type=none --opt o=bind --opt device=/no/such data", 125, []string{"/no/such"}},
+		{"volume ls --filter colour=red", 125, []string{"colour", "dangling"}},
+		{"volume ls --filter dangling=perhaps", 125, []string{"perhaps"}},
+		{"volume inspect no-such-one", 1, []string{"no-such-one"}},
+		{"volume inspect ../../etc", 1, []string{"../../etc"}},
+		{"volume rm no-such-one", 1, []string{"no-such-one"}},
+		{"volume rm ../volumes", 1, []string{"../volumes"}},
+		{"volume rm", 125, []string{"VOLUME"}},
+		{"volume prune --filter until=1h", 125, []string{"until", "label"}},
+		{"run --rm -v x:/data IMAGE true", 125, []string{"x"}},
+		{"run --rm -v data:/x:sideways IMAGE true", 125, []string{"sideways"}},
+		{"run --rm --mount type=volume,src=data,dst=/x,volume-subpath=../up IMAGE true", 125, []string{"../up"}},
+		{"run --rm --mount type=volume,src=data,dst=/x,volume-driver=nfs IMAGE true", 125, []string{"nfs"}},
+		{"run --rm --mount type=volume,src=data,dst=/x,volume-opt=type=nfs IMAGE true", 125, []string{"nfs"}},
+		{"run --rm --mount type=bind,src=/tmp,dst=/x,volume-label=a IMAGE true", 125, []string{"volume-label"}},
+		{"run --rm --volumes-from no-such-one IMAGE true", 125, []string{"no-such-one"}},
+		{"run --rm --volumes-from no-such-one:rx IMAGE true", 125, []string{"no-such-one:rx"}},
+	}
+	before := e.OK(t, "volume", "ls", "-q", "--filter", "name=data")
+	for _, tt := range tests {
+		r := e.Run(t, strings.Fields(strings.ReplaceAll(tt.args, "IMAGE", Image))...).Exits(t, tt.code).Says(t, tt.words...)
+		if n := lines(r.Err); n == 0 || n > 2 {
+			t.Errorf("want one clear line: %s", r)
+		}
+	}
+	if now := e.OK(t, "volume", "ls", "-q", "--filter", "name=data"); now != before {
+		t.Errorf("wrong commands made volumes: %s", now)
+	}
+}
+
+// A volume that is removed again and again while containers are started with it:
+// each of them has it whole.
+func TestVolumeRmAgainstRun(t *testing.T) {
+	e := AsUser(t)
+	name := e.Name(t)
+	e.OK(t, "volume", "create", name)
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				e.Cmd("volume", "rm", name).Do()
+			}
+		}
+	})
+	for range 15 {
+		e.OK(t, "run", "--rm", "--network", "none", "-v", name+":/etc/apk", Image, "test", "-e", "/etc/apk/world")
+	}
+	close(done)
+	all.Wait()
+	e.Run(t, "volume", "rm", "-f", name)
+}
