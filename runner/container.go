@@ -83,6 +83,8 @@ type State struct {
 	Network *slirp.Attachment
 	// MemorySampled is whether --memory is enforced by the monitor.
 	MemorySampled bool
+	// Health is what the health check said when it last changed its mind.
+	Health Healthiness `json:",omitempty"`
 	// Restarts counts how often the restart policy started it again.
 	Restarts int
 	// Restarting is whether the monitor is about to start it again.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/cgroup2"
@@ -24,6 +25,9 @@ type life struct {
 	ended chan struct{} // closed when the end is written down
 	exit  Exit          // valid then
 	told  chan struct{} // closed when those attached know of the end, too
+
+	check   *specs.Process // of the health check, once it has been needed
+	renewed bool           // another is to follow, whatever the policy says; guarded by the monitor's mu
 }
 
 func newLife() *life {
@@ -180,7 +184,7 @@ func (m *monitor) policy() spec.RestartPolicy {
 // wantsRestart decides by the policy whether the life that has just ended is
 // followed by another. The caller holds mu.
 func (m *monitor) wantsRestart(p spec.RestartPolicy) bool {
-	if m.halted() || !again(p, m.State) {
+	if m.halted() || !again(p, m.State) && !m.renewed {
 		return false
 	}
 	m.backoff.next(m.State.FinishedAt.Sub(m.State.StartedAt))

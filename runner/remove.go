@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -212,7 +213,8 @@ func (s Store) Sweep(ctx context.Context) error {
 	for _, e := range sockets {
 		// That of a stopped container is replaced at its next start, which may
 		// be now.
-		if matches, _ := filepath.Glob(s.Folder(e.Name()) + "*"); len(matches) == 0 {
+		beginning, _, _ := strings.Cut(e.Name(), ".")
+		if matches, _ := filepath.Glob(s.Folder(beginning) + "*"); len(matches) == 0 {
 			os.Remove(filepath.Join(s.sockets(), e.Name()))
 		}
 	}

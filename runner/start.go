@@ -340,6 +340,9 @@ func (m *monitor) started(pid int) error {
 	defer m.mu.Unlock()
 	m.State.StartedAt, m.State.Error, m.State.OOMKilled, m.State.Restarting = time.Now(), "", false, false
 	m.State.Stopped = m.halted()
+	if m.State.Health = ""; m.facts.Health != nil {
+		m.State.Health = Starting
+	}
 	m.State.Boot, m.State.Init, m.State.Monitor = process.Boot(), first, self
 	m.State.Suspended, m.suspended = false, nil
 	if m.group != nil {

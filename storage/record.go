@@ -16,7 +16,7 @@ import (
 )
 
 // recordFormat changes whenever records of older programs must not be read.
-const recordFormat = 1
+const recordFormat = 2
 
 // maxRecordName keeps record names, with ".json" and the suffix of temporary
 // files, within the 255 bytes of a file name.

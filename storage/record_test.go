@@ -70,9 +70,9 @@ func TestRecordsGoOutOfDate(t *testing.T) {
 		"file appeared":    func(t *testing.T, _, list string) { writeFile(t, list+".missing", "") },
 		"other store":      func(t *testing.T, _, _ string) { t.Setenv("CONTAINERS_STORAGE_CONF", "/other") },
 		"other data home":  func(t *testing.T, _, _ string) { t.Setenv("XDG_DATA_HOME", "/other") },
-		"record broken":    func(t *testing.T, data, _ string) { writeFile(t, recordPath(data, someID), `{"Format":1,`) },
-		"record emptied":   func(t *testing.T, data, _ string) { writeFile(t, recordPath(data, someID), `{"Format":1}`) },
-		"record of future": func(t *testing.T, data, _ string) { writeFile(t, recordPath(data, someID), `{"Format":2,"Image":{}}`) },
+		"record broken":    func(t *testing.T, data, _ string) { writeFile(t, recordPath(data, someID), `{"Format":2,`) },
+		"record emptied":   func(t *testing.T, data, _ string) { writeFile(t, recordPath(data, someID), `{"Format":2}`) },
+		"record of future": func(t *testing.T, data, _ string) { writeFile(t, recordPath(data, someID), `{"Format":3,"Image":{}}`) },
 		"records removed": func(t *testing.T, data, _ string) {
 			if err := RemoveRecords(data); err != nil {
 				t.Error(err)
@@ -113,7 +113,7 @@ func FuzzRecord(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(good)
-	f.Add([]byte(`{"Format":1,"Facts":[{"Path":"/"}],"Image":{"ID":"x"}}`))
+	f.Add([]byte(`{"Format":2,"Facts":[{"Path":"/"}],"Image":{"ID":"x"}}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		path := filepath.Join(t.TempDir(), "record.json")
 		if err := os.WriteFile(path, content, 0o600); err != nil {

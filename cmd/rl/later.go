@@ -15,8 +15,7 @@ var laterCommands = strings.Fields(`build buildx builder commit compose cp diff 
 
 // laterFlags are those of Docker's run and create.
 var laterFlags = strings.Fields(`--add-host --cgroup-parent --dns --dns-option --dns-search --expose --gpus
-	--health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout
-	--ip --ip6 --link --mac-address --network-alias --no-healthcheck --platform --publish-all -P --quiet -q
+	--ip --ip6 --link --mac-address --network-alias --platform --publish-all -P --quiet -q
 	--storage-opt`)
 
 // laterCommand says so of a command line that names one of laterCommands.

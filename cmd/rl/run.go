@@ -28,6 +28,15 @@ type createFlags struct {
 	StopSignal  string `group:"Container" placeholder:"SIGNAL" help:"Signal that asks the command to end."`
 	StopTimeout *int   `group:"Container" placeholder:"SECONDS" help:"Seconds before stop kills the command."`
 
+	HealthCmd           string `group:"Health" placeholder:"COMMAND" help:"Command, run by a shell, that fails when the container does not do its work."`
+	HealthInterval      string `group:"Health" placeholder:"DURATION" help:"Time between two checks, 30s if not given."`
+	HealthTimeout       string `group:"Health" placeholder:"DURATION" help:"How long one check may take, 30s if not given."`
+	HealthRetries       int    `group:"Health" placeholder:"NUMBER" help:"Failures in a row that make it unhealthy, 3 if not given."`
+	HealthStartPeriod   string `group:"Health" placeholder:"DURATION" help:"Time after the start in which failures do not count."`
+	HealthStartInterval string `group:"Health" placeholder:"DURATION" help:"Time between two checks in that time, 5s if not given."`
+	HealthOnFailure     string `group:"Health" placeholder:"ACTION" help:"What to do when it is unhealthy: none, kill, restart or stop."`
+	NoHealthcheck       bool   `group:"Health" help:"Switch the image's health check off."`
+
 	Entrypoint *string  `group:"Command" placeholder:"COMMAND" help:"Replace the image's entrypoint."`
 	Env        []string `group:"Command" short:"e" sep:"none" placeholder:"NAME[=VALUE]" help:"Set an environment variable, or pass one on."`
 	EnvFile    []string `group:"Command" sep:"none" placeholder:"FILE" help:"Read environment variables from a file."`
@@ -115,8 +124,16 @@ func (f *createFlags) description() spec.Options {
 		CapAdd: f.CapAdd, CapDrop: f.CapDrop, SecurityOpt: f.SecurityOpt, Ulimits: f.Ulimit, Sysctls: f.Sysctl,
 		OOMScoreAdj: f.OOMScoreAdj, Limits: f.limits(),
 		Network: f.Network, PID: f.PID, IPC: f.IPC, UTS: f.UTS, CgroupNS: f.CgroupNS, UserNS: f.UserNS,
-		StopSignal: f.StopSignal, StopTimeout: f.StopTimeout, Restart: f.Restart,
+		Health: f.health(), StopSignal: f.StopSignal, StopTimeout: f.StopTimeout, Restart: f.Restart,
 		Labels: f.Label, LabelFiles: f.LabelFile, Annotations: f.Annotation,
+	}
+}
+
+func (f *createFlags) health() spec.HealthOptions {
+	return spec.HealthOptions{
+		Cmd: f.HealthCmd, Interval: f.HealthInterval, Timeout: f.HealthTimeout, Retries: f.HealthRetries,
+		StartPeriod: f.HealthStartPeriod, StartInterval: f.HealthStartInterval,
+		None: f.NoHealthcheck, OnFailure: f.HealthOnFailure,
 	}
 }
 

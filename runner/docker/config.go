@@ -6,6 +6,7 @@ import (
 
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/spec"
+	"github.com/rl-project/rl/storage"
 )
 
 // Config is the container independent of the machine: the image's
@@ -29,8 +30,10 @@ type Config struct {
 	Entrypoint   []string
 	OnBuild      []string
 	Labels       map[string]string
-	StopSignal   string `json:",omitempty"`
-	StopTimeout  *int   `json:",omitempty"`
+	StopSignal   string               `json:",omitempty"`
+	StopTimeout  *int                 `json:",omitempty"`
+	Healthcheck  *storage.Healthcheck `json:",omitempty"`
+	Shell        []string             `json:",omitempty"`
 }
 
 func newConfig(v runner.View) Config {
@@ -50,6 +53,10 @@ func newConfig(v runner.View) Config {
 		Labels:       orEmpty(v.Config.Labels),
 		StopSignal:   v.Options.StopSignal,
 		StopTimeout:  v.Options.StopTimeout,
+		Shell:        v.Config.Shell,
+	}
+	if facts, err := spec.FactsOf(v.Spec); err == nil && facts.Health != nil {
+		c.Healthcheck = &facts.Health.Check
 	}
 	for port := range v.Config.ExposedPorts {
 		c.ExposedPorts[withProtocol(port)] = struct{}{}

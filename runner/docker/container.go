@@ -62,14 +62,31 @@ type State struct {
 	LogError         string `json:",omitempty"` // why output was not kept
 }
 
-// Health is for templates that ask whether there is one. There is none yet.
+// Health is what the health check has found.
 type Health struct {
 	Status        string
 	FailingStreak int
-	Log           []struct {
-		Start, End, Output string
-		ExitCode           int
+	Log           []Probe
+}
+
+// Probe is one run of the health check.
+type Probe struct {
+	Start, End string
+	ExitCode   int
+	Output     string
+}
+
+// newHealth is nil for a container without a health check.
+func newHealth(store runner.Store, v runner.View) *Health {
+	if v.Health == "" {
+		return nil
 	}
+	known := store.Health(v.ID)
+	h := &Health{Status: string(v.Health), FailingStreak: known.FailingStreak, Log: []Probe{}}
+	for _, p := range known.Log {
+		h.Log = append(h.Log, Probe{Start: rfc3339(p.Start), End: rfc3339(p.End), ExitCode: p.ExitCode, Output: p.Output})
+	}
+	return h
 }
 
 // GraphDriver says where a container's files are.
@@ -99,6 +116,7 @@ func NewContainer(store runner.Store, v runner.View) Container {
 		NetworkSettings: networkSettings(v),
 		Args:            []string{},
 	}
+	c.State.Health = newHealth(store, v)
 	if args := v.Spec.Process.Args; len(args) > 0 {
 		c.Path, c.Args = args[0], args[1:]
 	}

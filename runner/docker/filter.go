@@ -206,11 +206,10 @@ func portTest(value string) (func(port uint16, protocol string) bool, error) {
 	}, nil
 }
 
-// filterHealth: no container has a health check.
 func filterHealth(_ runner.Store, value string) (test, error) {
 	known := []string{"none", "starting", "healthy", "unhealthy"}
 	if !slices.Contains(known, value) {
 		return nil, fmt.Errorf("a health is one of %s", strings.Join(known, ", "))
 	}
-	return func(runner.View) bool { return value == "none" }, nil
+	return func(v runner.View) bool { return string(v.Health) == value || v.Health == "" && value == "none" }, nil
 }

@@ -16,7 +16,7 @@ func Status(v runner.View, now time.Time) string {
 	case runner.Created:
 		return "Created"
 	case runner.Running:
-		return "Up " + units.HumanDuration(now.Sub(v.StartedAt))
+		return "Up " + units.HumanDuration(now.Sub(v.StartedAt)) + health(v.Health)
 	case runner.Paused:
 		return "Up " + units.HumanDuration(now.Sub(v.StartedAt)) + " (Paused)"
 	case runner.Restarting:
@@ -30,6 +30,17 @@ func Status(v runner.View, now time.Time) string {
 		text += ", " + cgroup2.OOMText(v.Limit)
 	}
 	return text
+}
+
+// health is what `ps` says of a running container's health.
+func health(h runner.Healthiness) string {
+	switch h {
+	case "":
+		return ""
+	case runner.Starting:
+		return " (health: starting)"
+	}
+	return " (" + string(h) + ")"
 }
 
 // ended reports whether it is known when the container ended. It is not for

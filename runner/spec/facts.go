@@ -56,6 +56,8 @@ type Facts struct {
 	StopTimeout int `json:"stopTimeout"`
 	// Restart is what happens when the command has ended.
 	Restart RestartPolicy `json:"restart"`
+	// Health is the health check, nil for none.
+	Health *Health `json:"health,omitempty"`
 	// Labels are the image's, overlaid with --label-file and --label.
 	Labels map[string]string `json:"labels,omitempty"`
 	// Notes are lines for the person who asked, about options that are accepted and do nothing here.

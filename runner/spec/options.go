@@ -77,6 +77,8 @@ type Options struct {
 	StopSignal string
 	// StopTimeout (--stop-timeout) in seconds, nil for 10, -1 to wait for ever.
 	StopTimeout *int
+	// Health are the flags about health checks.
+	Health HealthOptions
 	// Restart (--restart): no, always, unless-stopped, on-failure[:N].
 	Restart string
 

@@ -61,6 +61,7 @@ func Build(opts Options, img storage.Config, host Host) (*specs.Spec, error) {
 		b.setSysctls,
 		b.setResources,
 		b.setLifecycle,
+		b.setHealth,
 		b.setLabels,
 	}
 	for _, step := range steps {

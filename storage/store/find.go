@@ -97,6 +97,16 @@ type dockerConfig struct {
 	Shell       []string     `json:",omitempty"`
 }
 
+// plain is the configuration as containers are made from it.
+func (c dockerConfig) plain() storage.Config {
+	i := c.ImageConfig
+	return storage.Config{
+		User: i.User, ExposedPorts: i.ExposedPorts, Env: i.Env, Entrypoint: i.Entrypoint, Cmd: i.Cmd, Volumes: i.Volumes,
+		WorkingDir: i.WorkingDir, Labels: i.Labels, StopSignal: i.StopSignal, ArgsEscaped: i.ArgsEscaped,
+		Healthcheck: (*storage.Healthcheck)(c.Healthcheck), Shell: c.Shell,
+	}
+}
+
 // healthcheck has durations in nanoseconds.
 type healthcheck struct {
 	Test          []string      `json:",omitempty"`
@@ -174,7 +184,7 @@ func (s *Store) describe(img *cstorage.Image) (*storage.Image, error) {
 	}
 	out := &storage.Image{
 		ID: img.ID, Digest: img.Digest.String(), Names: img.Names,
-		Platform: storage.Platform(c.Platform), Config: storage.Config(c.Config.ImageConfig),
+		Platform: storage.Platform(c.Platform), Config: c.Config.plain(),
 		Size: layerSize(layers), Store: s.location(),
 		RootMode: 0o755,
 	}
