@@ -209,6 +209,7 @@ func (s Store) Sweep(ctx context.Context) error {
 	for _, e := range leftovers {
 		failed = append(failed, os.RemoveAll(filepath.Join(s.trash(), e.Name())))
 	}
+	failed = append(failed, s.sweepNames())
 	sockets, _ := os.ReadDir(s.sockets())
 	for _, e := range sockets {
 		// That of a stopped container is replaced at its next start, which may
@@ -219,6 +220,22 @@ func (s Store) Sweep(ctx context.Context) error {
 		}
 	}
 	return errors.Join(append(failed, cgroup2.Sweep(ctx, s.running))...)
+}
+
+// sweepNames frees the names of containers that are gone.
+func (s Store) sweepNames() error {
+	names, err := os.ReadDir(s.names())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	failed := []error{err}
+	for _, e := range names {
+		owner, err := os.Readlink(filepath.Join(s.names(), e.Name()))
+		if err == nil && !s.taken(filepath.Base(owner)) {
+			failed = append(failed, s.dropName(e.Name()))
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // running reports whether a container, named by the beginning of its id, has a

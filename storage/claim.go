@@ -158,6 +158,12 @@ func IsDead(metadata string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
+// IsOurs reports whether metadata is that of a claim of rl's.
+func IsOurs(metadata string) bool {
+	var m ClaimMetadata
+	return json.Unmarshal([]byte(metadata), &m) == nil && m.Owner == Owner
+}
+
 // parseEntries splits a list. Entries of others are kept as they are, whatever
 // fields they have.
 func parseEntries(list []byte) ([]json.RawMessage, error) {

@@ -18,6 +18,7 @@ var commands = concat(
 	imageCommands,
 	volumeCommands,
 	pruneCommands,
+	dfCommands,
 	systemCommands,
 	eventCommands,
 	checkCommands,

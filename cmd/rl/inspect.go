@@ -7,6 +7,7 @@ import (
 	"github.com/rl-project/rl/internal/format"
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/docker"
+	"github.com/rl-project/rl/storage/volume"
 )
 
 // lookCommands show what there is.
@@ -19,7 +20,7 @@ var lookCommands = []command{
 	},
 	{
 		name: "inspect", group: groupLook,
-		summary: "Show everything about containers and images", usage: "[flags] NAME [NAME...]",
+		summary: "Show everything about containers, images and volumes", usage: "[flags] NAME [NAME...]",
 		examples: []string{"rl inspect web", "rl inspect -f '{{.NetworkSettings.IPAddress}}' web"},
 		new:      func() any { return new(inspectCmd) },
 	},
@@ -57,7 +58,7 @@ type inspectFlags struct {
 
 type inspectCmd struct {
 	inspectFlags
-	Type string `placeholder:"TYPE" help:"Only objects of this type: container or image."`
+	Type string `placeholder:"TYPE" help:"Only objects of this type: container, image or volume."`
 }
 
 type containerInspectCmd struct{ inspectFlags }
@@ -71,9 +72,9 @@ var errNoImage = errors.New("no such image")
 
 func (c *inspectCmd) Run(a *app) error {
 	switch c.Type {
-	case "", "container", "image":
+	case "", "container", "image", "volume":
 	default:
-		return usagef("--type %q: choose container or image", c.Type)
+		return usagef("--type %q: choose container, image or volume", c.Type)
 	}
 	store, err := a.store()
 	if err != nil {
@@ -94,7 +95,7 @@ func (c *inspectCmd) where(store runner.Store) where {
 	if c.Size {
 		at = inside
 	}
-	if c.Type == "container" {
+	if c.Type == "container" || c.Type == "volume" {
 		return at
 	}
 	for _, name := range c.Names {
@@ -125,9 +126,13 @@ func (c *inspectCmd) show(a *app, store runner.Store) error {
 	return failed
 }
 
-// find returns what inspect shows of the container, or else the image, that is
-// called name.
+// find returns what inspect shows of the container, or else the image, or else
+// the volume, that is called name.
 func (c *inspectCmd) find(a *app, store runner.Store, name string) (any, error) {
+	volumes := volume.Store{Data: store.Data}
+	if c.Type == "volume" {
+		return inspectVolume(volumes, name)
+	}
 	if c.Type != "image" {
 		v, err := store.Find(name)
 		if err == nil {
@@ -139,6 +144,9 @@ func (c *inspectCmd) find(a *app, store runner.Store, name string) (any, error) 
 	}
 	image, err := a.inspectImage(name)
 	if errors.Is(err, errNoImage) && c.Type == "" {
+		if v, err := inspectVolume(volumes, name); err == nil {
+			return v, nil
+		}
 		return nil, fmt.Errorf("no such object: %s", name)
 	}
 	return image, err

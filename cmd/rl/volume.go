@@ -153,7 +153,7 @@ var volumeHeader = volumeRow{
 // Label returns the value of one label; in the header, its name.
 func (r volumeRow) Label(name string) string {
 	if r.Name == volumeHeader.Name {
-		return name
+		return strings.ToUpper(name)
 	}
 	return r.labels[name]
 }
