@@ -75,6 +75,9 @@ func (e *MissingError) Error() string {
 
 // remedy is what an administrator would do.
 func (e *MissingError) remedy() string {
+	if e.Mode != Unified && e.Root {
+		return fmt.Sprintf("this machine has %s; boot it with systemd.unified_cgroup_hierarchy=1", e.Mode)
+	}
 	if e.Mode != Unified {
 		return fmt.Sprintf("this machine has %s; boot it with systemd.unified_cgroup_hierarchy=1, "+
 			"then an administrator delegates with %s containing %q", e.Mode, DropIn, oneLine(DropInText))

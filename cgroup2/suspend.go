@@ -16,7 +16,7 @@ type Suspended struct {
 }
 
 // SuspendNotice is the one line for the person when there is no group to freeze.
-const SuspendNotice = "no control group is delegated to this user: its processes are stopped one by one (SIGSTOP), " +
+const SuspendNotice = "there is no control group to freeze: its processes are stopped one by one (SIGSTOP), " +
 	"which their parents can see ('rl check' tells how to get the freezer)"
 
 // Suspend is Freeze for a container without a group: it stops every process below init, and those that

@@ -9,7 +9,7 @@ import (
 
 // WatchNotice is the one line for stderr when Watch enforces --memory.
 func WatchNotice(limit int64) string {
-	return fmt.Sprintf("no memory controller is delegated to this user: rl itself watches the limit of %s "+
+	return fmt.Sprintf("there is no memory controller to use: rl itself watches the limit of %s "+
 		"and kills above it ('rl check' tells how to get the kernel's)", size(limit))
 }
 

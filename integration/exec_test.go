@@ -3,6 +3,7 @@ package integration
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestExec(t *testing.T) {
@@ -117,5 +118,22 @@ func TestExecEndsWithContainer(t *testing.T) {
 		p.Expect(t, "running")
 		e.OK(t, "rm", "-f", name)
 		p.Wait(t).Exits(t, 137)
+	})
+}
+
+// What a command leaves in the background holds its output open, but not us:
+// as with Docker we end some time after the command, with all it has said.
+func TestExecLeavesBackground(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.ready(t, name)
+		r := e.Cmd("exec", name, "sh", "-c", "sleep 1000 & head -c 200000 /dev/zero; exit 4").Within(20*time.Second).Run(t).Exits(t, 4)
+		if len(r.Out) != 200000 {
+			t.Errorf("%d bytes came of 200000", len(r.Out))
+		}
+		tm := e.Cmd("exec", "-it", name, "sh", "-c", "trap '' HUP; sleep 1001 & echo said").Within(20 * time.Second).Terminal(t)
+		tm.Expect(t, "said")
+		tm.Wait(t).OK(t)
+		e.OK(t, "exec", name, "pkill", "sleep")
 	})
 }

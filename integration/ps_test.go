@@ -194,3 +194,36 @@ func TestPort(t *testing.T) {
 		e.Run(t, "port", "no-such-one").Exits(t, 1).Says(t, "no-such-one")
 	})
 }
+
+// As with Docker, a container that has never run is "created", also when it
+// was tried in vain.
+func TestPsFailedStart(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.Run(t, "run", "--name", name, Image, "no-such-command").Exits(t, 127)
+		e.Want(t, "Created", "ps", "-a", "--filter", "name=^"+name+"$", "--format", "{{.Status}}")
+		if got := e.OK(t, "inspect", "-f", "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}", name); !strings.HasPrefix(got, "created 127 exec: ") {
+			t.Error(got)
+		}
+		e.Run(t, "start", name).Exits(t, 1).Says(t, "no-such-command")
+		e.OK(t, "rm", name)
+	})
+}
+
+// A container whose image has lost its name is shown with the image's id.
+func TestPsImageThatLostItsName(t *testing.T) {
+	e := Fresh(t, Ordinary)
+	if err := e.Preload(); err != nil {
+		t.Fatal(err)
+	}
+	e.OK(t, "tag", Image, "other:1")
+	name := e.Name(t)
+	e.OK(t, "create", "--name", name, "other:1", "true")
+	e.Want(t, "other:1", "ps", "-a", "--format", "{{.Image}}")
+	id := e.OK(t, "image", "inspect", "-f", "{{.Id}}", "other:1")
+	e.OK(t, "rmi", "other:1")
+	e.Want(t, strings.TrimPrefix(id, "sha256:")[:12], "ps", "-a", "--format", "{{.Image}}")
+	e.Want(t, id, "ps", "-a", "--no-trunc", "--format", "{{.Image}}")
+	e.OK(t, "tag", Image, "other:1")
+	e.Want(t, "other:1", "ps", "-a", "--format", "{{.Image}}")
+}

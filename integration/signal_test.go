@@ -1,8 +1,10 @@
 package integration
 
 import (
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 const reporter = "for s in HUP INT TERM USR1 USR2; do trap \"echo got $s\" $s; done; trap 'exit 7' QUIT; echo ready; while :; do sleep 1000 & wait $!; done"
@@ -91,5 +93,25 @@ func TestRunKilled(t *testing.T) {
 		e.Want(t, "true", "inspect", "-f", "{{.State.Running}}", name)
 		e.OK(t, "stop", name)
 		e.Want(t, "5", "wait", name)
+	})
+}
+
+// Whenever Ctrl-C comes, the container does not go on with nobody attached: it
+// is not there yet, or it gets the signal.
+func TestInterruptedWhileStarting(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		for delay := range 12 {
+			name := e.Name(t)
+			p := e.Cmd("run", "--init", "--name", name, Image, "sleep", "1000").Start(t)
+			time.Sleep(time.Duration(2*delay) * time.Millisecond) // any moment of the start
+			p.Signal(t, syscall.SIGINT)
+			if r := e.Run(t, "wait", name); r.Code == 0 && strings.TrimSpace(r.Out) != "130" {
+				t.Errorf("after %d ms it ended with %s", 2*delay, r.Out)
+			}
+			// The Go runtime exits with 2 where the signal comes before it is ready.
+			if r := p.Wait(t); r.Code != 130 && r.Code != 2 || r.Err != "" {
+				t.Error(r)
+			}
+		}
 	})
 }

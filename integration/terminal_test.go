@@ -243,3 +243,31 @@ func TestAttachPipes(t *testing.T) {
 		e.Run(t, "attach", name).Exits(t, 1)
 	})
 }
+
+// A signal that ends the command leaves the terminal as it was. The container
+// goes on, as when its terminal is closed.
+func TestTerminalRestoredWhenKilled(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		running := e.Name(t)
+		e.ready(t, running)
+		for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGINT} {
+			name := e.Name(t)
+			for _, args := range [][]string{
+				{"run", "-it", "--name", name, Image, "sh"}, {"attach", name}, {"exec", "-it", running, "sh"},
+			} {
+				tm := e.Cmd(args...).Terminal(t)
+				tm.Type(t, "\necho re''ady\n") // a shell that is attached to says nothing before
+				tm.Expect(t, "ready")
+				if m := tm.Mode(t); m.Lflag&unix.ECHO != 0 {
+					t.Errorf("%v: the terminal is not raw: %+v", args, m)
+				}
+				tm.Signal(t, signal)
+				tm.Wait(t).Exits(t, 128+int(signal))
+				if m := tm.Mode(t); m.Lflag&(unix.ICANON|unix.ECHO|unix.ISIG) != unix.ICANON|unix.ECHO|unix.ISIG {
+					t.Errorf("%v: %v leaves the terminal raw: %+v", args, signal, m)
+				}
+			}
+			e.Want(t, "true", "inspect", "-f", "{{.State.Running}}", name)
+		}
+	})
+}

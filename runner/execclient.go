@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -73,11 +74,41 @@ func (s Store) execPiped(ctx context.Context, request Request, st Streams) (int,
 		go func() { io.Copy(in, st.In); in.Close() }()
 	}
 	var copies sync.WaitGroup
-	copies.Go(func() { io.Copy(st.Out, out); out.Close() })
-	copies.Go(func() { io.Copy(st.Err, errs); errs.Close() })
+	copies.Go(func() { copyOutput(st.Out, out); out.Close() })
+	copies.Go(func() { copyOutput(st.Err, errs); errs.Close() })
 	exit, err := w.awaitExit(ctx)
+	leaveSoon(out, errs)
 	copies.Wait()
 	return exit.Code, err
+}
+
+// leaveSoon ends the copying of output some time after the process has ended:
+// what it left running in the background may hold its output open for ever. The
+// time is Docker's.
+func leaveSoon(output ...*os.File) {
+	for _, f := range output {
+		f.SetReadDeadline(time.Now().Add(outputTime))
+	}
+}
+
+// copyOutput copies until the end, or until the deadline: then what is there
+// already, which may be the process's own last words, is copied as well.
+func copyOutput(to io.Writer, from *os.File) {
+	if _, err := io.Copy(to, from); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	if waiting := readable(from); waiting > 0 {
+		from.SetReadDeadline(time.Time{})
+		io.CopyN(to, from, int64(waiting))
+	}
+}
+
+// readable is how many bytes can be read at once.
+func readable(f *os.File) (n int) {
+	if raw, err := f.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	}
+	return n
 }
 
 // execInput returns the process's stdin, and the end to write to if there is
@@ -121,8 +152,9 @@ func (s Store) execTerminal(ctx context.Context, request Request, st Streams) (i
 		}()
 	}
 	finished := make(chan struct{})
-	go func() { io.Copy(st.Out, master); close(finished) }()
+	go func() { copyOutput(st.Out, master); close(finished) }()
 	exit, err := w.awaitExit(ctx)
+	leaveSoon(master)
 	select {
 	case <-detached:
 		return 0, ErrDetached

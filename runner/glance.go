@@ -9,7 +9,7 @@ import (
 // Glance is List for lists: the containers, or only those that run, without
 // the parts of their descriptions that take long to read and that only
 // starting and inspecting need. Set are ID, Name, Created, Image, Ports,
-// AutoRemove, the network asked for in Options, the state, and of Config the
+// AutoRemove, the image's id and store, the network asked for in Options, the state, and of Config the
 // command, labels and exposed ports.
 //
 // Measured with 200 containers: a third of the processor time of List, most of
@@ -46,7 +46,8 @@ func glanceAt(files *reader, id string) (Container, error) {
 	}
 	err = pick(data, members{
 		"ID": &c.ID, "Name": &c.Name, "Renaming": &c.Renaming, "Created": &c.Created, "Image": &c.Image,
-		"Ports": &c.Ports, "AutoRemove": &c.AutoRemove,
+		"RootFS": members{"ID": &c.RootFS.ID, "Store": &c.RootFS.Store},
+		"Ports":  &c.Ports, "AutoRemove": &c.AutoRemove,
 		"Options": members{"Network": &c.Options.Network},
 		"Config": members{
 			"Entrypoint": &c.Config.Entrypoint, "Cmd": &c.Config.Cmd, "Labels": &c.Config.Labels,

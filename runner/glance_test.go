@@ -62,7 +62,8 @@ func TestGlanceSeesWhatListSees(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range list {
-		list[i].Spec, list[i].RootFS, list[i].Options = nil, storage.Image{}, spec.Options{Network: list[i].Options.Network}
+		root := storage.Image{ID: list[i].RootFS.ID, Store: list[i].RootFS.Store}
+		list[i].Spec, list[i].RootFS, list[i].Options = nil, root, spec.Options{Network: list[i].Options.Network}
 	}
 	glance, err := s.Glance(false)
 	if err != nil || !reflect.DeepEqual(glance, list) {

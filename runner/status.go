@@ -37,7 +37,7 @@ type View struct {
 func look(c Container, s State) View {
 	v := View{Container: c, State: s, Status: Exited}
 	switch {
-	case s.StartedAt.IsZero() && s.Error == "":
+	case s.StartedAt.IsZero(): // also where a start has failed, as with Docker
 		v.Status = Created
 	case s.Restarting && s.ending():
 		v.Status = Restarting

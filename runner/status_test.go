@@ -22,7 +22,7 @@ func TestStatusIsComputed(t *testing.T) {
 		code  int
 	}{
 		{"never started", State{}, Created, 0},
-		{"could not be started", State{Error: "no such command", ExitCode: 127}, Exited, 127},
+		{"could not be started", State{Error: "no such command", ExitCode: 127}, Created, 127},
 		{"running", State{Boot: boot, Init: self, Monitor: self, StartedAt: began}, Running, 0},
 		{"running without its monitor", State{Boot: boot, Init: self, Monitor: gone, StartedAt: began}, Running, 0},
 		{"ended", State{Boot: boot, Monitor: gone, StartedAt: began, FinishedAt: began.Add(1), ExitCode: 3}, Exited, 3},

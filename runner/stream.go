@@ -28,6 +28,28 @@ type Streams struct {
 	DetachKeys []byte
 	// Signals forwards the signals that this process receives.
 	Signals bool
+	// Early are signals that came before there was a container to take them; it
+	// gets them first. nil for none.
+	Early *Signals
+}
+
+// Signals collects the signals that come while a container is being started:
+// it cannot hear yet, and if they ended this process, it would go on with nobody
+// attending to it.
+type Signals struct{ caught chan os.Signal }
+
+// CatchSignals begins to collect.
+func CatchSignals() *Signals {
+	s := &Signals{make(chan os.Signal, 16)}
+	signal.Notify(s.caught, forwarded...)
+	return s
+}
+
+// Stop ends the collection.
+func (s *Signals) Stop() {
+	if s != nil {
+		signal.Stop(s.caught)
+	}
 }
 
 // Stream passes data between the command and the container until the container
@@ -121,7 +143,27 @@ func (st Streams) raw() (restore func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("terminal: %w", err)
 	}
-	return func() { term.Restore(fd, old) }, nil
+	cooked := func() { term.Restore(fd, old) }
+	stop := st.restoreFirst(cooked)
+	return func() { stop(); cooked() }, nil
+}
+
+// restoreFirst gives the terminal back before a signal ends this process. Where
+// signals are passed on to the container, none does.
+func (st Streams) restoreFirst(restore func()) (stop func()) {
+	if st.Signals {
+		return func() {}
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
+	go func() {
+		if s, ok := <-signals; ok {
+			restore()
+			signal.Reset(s)
+			unix.Kill(os.Getpid(), s.(syscall.Signal))
+		}
+	}()
+	return func() { signal.Stop(signals); close(signals) }
 }
 
 // forwarded are the signals that mean something to a program. Those of job
@@ -142,7 +184,9 @@ func (s *Session) forwardSignals(st Streams) (stop func()) {
 	if st.Signals {
 		signal.Notify(signals, forwarded...)
 	}
+	st.Early.Stop()
 	go func() {
+		s.sendEarly(st.Early)
 		for received := range signals {
 			switch received {
 			case unix.SIGWINCH:
@@ -157,6 +201,20 @@ func (s *Session) forwardSignals(st Streams) (stop func()) {
 		}
 	}()
 	return func() { signal.Stop(signals); close(signals) }
+}
+
+// sendEarly passes on the signals that came before the container ran.
+func (s *Session) sendEarly(early *Signals) {
+	for early != nil {
+		select {
+		case received := <-early.caught:
+			if received != unix.SIGWINCH {
+				s.store.Kill(context.Background(), s.ID, received.(syscall.Signal))
+			}
+		default:
+			return
+		}
+	}
 }
 
 // TerminalSize returns the size of a terminal, zero where f is none.

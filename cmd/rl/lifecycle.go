@@ -47,6 +47,8 @@ func (c *startCmd) Run(a *app) error {
 	if v.Spec.Process.Terminal {
 		attach.Size = runner.TerminalSize(a.stdout)
 	}
+	early := runner.CatchSignals()
+	defer early.Stop()
 	var session *runner.Session
 	if v.Status == runner.Running {
 		session, err = r.Attach(context.Background(), v.ID, attach)
@@ -58,7 +60,7 @@ func (c *startCmd) Run(a *app) error {
 	}
 	defer session.Close()
 	a.printNotes(session.Notes)
-	return a.stream(session, streamOptions{attach: attach, tty: v.Spec.Process.Terminal, keys: keys, signals: !v.Spec.Process.Terminal})
+	return a.stream(session, streamOptions{attach: attach, tty: v.Spec.Process.Terminal, keys: keys, signals: !v.Spec.Process.Terminal, early: early})
 }
 
 func (c *startCmd) startAll(a *app) error {

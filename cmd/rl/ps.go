@@ -8,6 +8,7 @@ import (
 	"github.com/rl-project/rl/internal/format"
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/docker"
+	"github.com/rl-project/rl/storage"
 )
 
 type psCmd struct {
@@ -90,7 +91,7 @@ func psNeedsWhole(format string) bool {
 }
 
 func (c *psCmd) print(a *app, store runner.Store, views []runner.View) error {
-	o := docker.RowOptions{Now: time.Now(), Whole: c.NoTrunc}
+	o := docker.RowOptions{Now: time.Now(), Whole: c.NoTrunc, Names: new(storage.Names)}
 	if c.Size {
 		o.Size = func(v runner.View) (int64, error) { return store.Written(v.ID) }
 	}

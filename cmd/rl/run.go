@@ -168,6 +168,11 @@ func (c *runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	var early *runner.Signals
+	if attach.Any() {
+		early = runner.CatchSignals()
+		defer early.Stop()
+	}
 	session, err := c.create(r, o, true, attach)
 	if err != nil {
 		return startError(err)
@@ -178,7 +183,7 @@ func (c *runCmd) Run(a *app) error {
 		a.printf("%s\n", session.ID)
 		return nil
 	}
-	return a.stream(session, streamOptions{attach: attach, tty: c.TTY, keys: keys, signals: c.SigProxy && !c.TTY})
+	return a.stream(session, streamOptions{attach: attach, tty: c.TTY, keys: keys, signals: c.SigProxy && !c.TTY, early: early})
 }
 
 // create makes the container with the session that belongs to it.
@@ -255,11 +260,12 @@ type streamOptions struct {
 	tty     bool
 	keys    []byte
 	signals bool
+	early   *runner.Signals // nil where nothing was started
 }
 
 // stream connects this process with the container until one of them leaves.
 func (a *app) stream(session *runner.Session, o streamOptions) error {
-	st := runner.Streams{Out: a.stdout, Err: a.stderr, TTY: o.tty, DetachKeys: o.keys, Signals: o.signals}
+	st := runner.Streams{Out: a.stdout, Err: a.stderr, TTY: o.tty, DetachKeys: o.keys, Signals: o.signals, Early: o.early}
 	if o.attach.Stdin {
 		st.In = a.stdin
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/storage"
 )
 
 // Row is a line of `ps`: what its templates can name.
@@ -57,6 +58,9 @@ func (r Row) Label(name string) string {
 type RowOptions struct {
 	Now   time.Time
 	Whole bool // nothing is shortened
+	// Names tells which images have lost the name that a container was made by:
+	// it shows the image's id then. nil keeps every name.
+	Names *storage.Names
 	// Size returns the bytes that a container has written; nil leaves sizes out.
 	Size func(runner.View) (int64, error)
 }
@@ -81,8 +85,11 @@ func NewRow(v runner.View, o RowOptions) (Row, error) {
 		labels:     v.Config.Labels,
 	}
 	r.Mounts, r.LocalVolumes = mountColumns(v, o.Whole)
+	if o.Names != nil && o.Names.Lost(v.RootFS.Store, v.RootFS.ID, v.Image) {
+		r.Image = "sha256:" + v.RootFS.ID
+	}
 	if !o.Whole {
-		r.ID, r.Image, r.Command = shortID(v.ID), shortImage(v.Image), ellipsis(r.Command, 20)
+		r.ID, r.Image, r.Command = shortID(v.ID), shortImage(r.Image), ellipsis(r.Command, 20)
 	}
 	r.Command = strconv.Quote(r.Command)
 	if o.Size == nil {
