@@ -19,6 +19,7 @@ var commands = concat(
 	volumeCommands,
 	pruneCommands,
 	dfCommands,
+	resetCommands,
 	systemCommands,
 	eventCommands,
 	checkCommands,

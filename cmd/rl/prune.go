@@ -27,7 +27,7 @@ var pruneCommands = []command{
 
 // confirm asks whether to go on, after a warning. Anything but a yes is a no.
 func (a *app) confirm(warning string) bool {
-	a.printf("WARNING! %s\nAre you sure you want to continue? [y/N] ", strings.TrimSpace(warning))
+	a.printf("WARNING! %s\nAre you sure you want to continue? [y/N] ", warning)
 	answer, _ := bufio.NewReader(a.stdin).ReadString('\n')
 	return strings.EqualFold(strings.TrimSpace(answer), "y") || strings.EqualFold(strings.TrimSpace(answer), "yes")
 }
