@@ -112,7 +112,7 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 	if err := checkNetwork(facts); err != nil {
 		return c, err
 	}
-	c.Spec.Root.Path = s.file(c.ID, "root")
+	c.Spec.Root.Path = s.root()
 	c.Config = effective(img.Config, o.Options, c.Spec)
 	// A filter that cannot be compiled is to be refused now.
 	_, err = filterOf(c.Spec)
@@ -172,7 +172,7 @@ func effective(img storage.Config, o spec.Options, s *specs.Spec) storage.Config
 // fill makes what a container's folder holds beside its description, and
 // claims the image so that nobody removes it.
 func (s Store) fill(c Container, img *storage.Image) error {
-	for _, name := range []string{"upper", "work", "root"} {
+	for _, name := range []string{"upper", "work"} {
 		if err := os.Mkdir(s.file(c.ID, name), 0o700); err != nil {
 			return err
 		}

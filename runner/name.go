@@ -32,7 +32,8 @@ func newID() string {
 }
 
 // takeName gives name to a container whose folder exists. A name whose
-// container is gone, because rl was killed while it removed it, is free.
+// container is gone or was never finished, because rl was killed while it
+// removed or made it, is free.
 func (s Store) takeName(name, id string) error {
 	path := filepath.Join(s.names(), name)
 	target := filepath.Join("..", "containers", id)

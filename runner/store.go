@@ -21,7 +21,7 @@ import (
 //	containers/ID/state.json    a State
 //	containers/ID/lock          locked by the process that changes the container: its monitor while it runs
 //	containers/ID/upper, work   what the container wrote (overlayfs)
-//	containers/ID/root          mount point, always empty from outside
+//	root                        mount point of every container, always empty from outside
 //	names/NAME                  symbolic link to ../containers/ID
 //	trash/ID                    containers on their way out
 //
@@ -32,6 +32,7 @@ type Store struct{ dirs.Dirs }
 
 func (s Store) containers() string          { return filepath.Join(s.Data, "containers") }
 func (s Store) names() string               { return filepath.Join(s.Data, "names") }
+func (s Store) root() string                { return filepath.Join(s.Data, "root") }
 func (s Store) trash() string               { return filepath.Join(s.Data, "trash") }
 func (s Store) Folder(id string) string     { return filepath.Join(s.containers(), id) }
 func (s Store) file(id, name string) string { return filepath.Join(s.containers(), id, name) }
@@ -150,7 +151,7 @@ func (s Store) Find(ref string) (View, error) {
 
 // prepare makes the folders that containers are put into.
 func (s Store) prepare() error {
-	for _, dir := range []string{s.containers(), s.names(), s.trash(), s.sockets(), s.network()} {
+	for _, dir := range []string{s.containers(), s.names(), s.trash(), s.root(), s.sockets(), s.network()} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}

@@ -135,6 +135,9 @@ var errHelp = errors.New("help was asked for")
 
 // parse fills flags from args by their kong tags.
 func parse(a *app, cmd command, flags any, args []string) error {
+	if quickParse(cmd, flags, args) {
+		return nil
+	}
 	parser, err := newParser(cmd, flags)
 	if err != nil {
 		return fmt.Errorf("internal: flags of %s: %w", cmd.name, err)

@@ -2,6 +2,7 @@ package fork
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -52,6 +53,9 @@ const (
 	kindFail
 	kindClose
 )
+
+// Grow makes room for n steps, which spares the copies of a growing list.
+func (p *Program) Grow(n int) { p.steps = slices.Grow(p.steps, n) }
 
 // NewSlot reserves a place for a result, most often a descriptor.
 func (p *Program) NewSlot() Slot {

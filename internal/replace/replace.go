@@ -53,11 +53,13 @@ func file(path, temporary string, data []byte, mode os.FileMode, durably bool) e
 // write makes a new file: an old one is removed instead of truncated, which
 // would make ext4 write it out as well.
 func write(path string, data []byte, mode os.FileMode, durably bool) error {
-	err := os.Remove(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if errors.Is(err, os.ErrExist) {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		f, err = os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	}
 	if err != nil {
 		return err
 	}

@@ -88,8 +88,12 @@ type builder struct {
 	exe           fork.Slot
 }
 
+// usual is how many steps it takes to start a container of an ordinary image.
+const usual = 320
+
 func newBuilder() *builder {
 	b := &builder{Program: new(fork.Program)}
+	b.Grow(usual)
 	for _, slot := range []*fork.Slot{&b.root, &b.target, &b.mount, &b.fs, &b.master, &b.slave, &b.exe} {
 		*slot = b.NewSlot()
 	}
