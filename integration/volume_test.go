@@ -1,13 +1,18 @@
 package integration
 
 import (
+	"archive/tar"
+	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // volumes are the names of the volumes with a label of the test's own.
@@ -58,19 +63,79 @@ func TestVolumeIsFilledFromTheImage(t *testing.T) {
 	})
 }
 
-func TestVolumeIsFilledOfSeveralLayers(t *testing.T) {
-	e := AsUser(t)
-	image, c, name := "volume-layers:1", e.Name(t), e.Name(t)
-	e.OK(t, "run", "--name", c, Image, "sh", "-c", "mkdir /data; echo a >/data/a; ln -s a /data/link; chown 5:6 /data/a; chmod 4750 /data/a")
-	r := e.Run(t, "commit", c, image)
-	if r.Code != 0 { // made in another way where there is no commit
-		t.Skip("rl commit is missing")
+// layered loads an image of two layers with a VOLUME /data: the upper one
+// deletes a file of the lower one and adds one.
+func (e *Env) layered(t *testing.T) (id string) {
+	t.Helper()
+	rootfs, err := BusyboxRootfs()
+	if err != nil {
+		t.Fatal(err)
 	}
-	e.OK(t, "rm", c)
-	e.Want(t, "5:6 4750", "run", "--rm", "-v", name+":/data", image, "stat", "-c", "%u:%g %a", "/data/a")
-	e.Want(t, "a", "run", "--rm", "-v", name+":/data", Image, "readlink", "/data/link")
-	e.OK(t, "volume", "rm", name)
-	e.OK(t, "rmi", image)
+	tarOf := func(entries ...tar.Header) []byte {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, h := range entries {
+			if err := writeEntry(w, h, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	l := newLayout(t)
+	layers := []blobOf{
+		l.blob("layer.v1.tar", rootfs),
+		l.blob("layer.v1.tar", tarOf(
+			tar.Header{Name: "data/", Typeflag: tar.TypeDir, Mode: 0o1777},
+			tar.Header{Name: "data/gone", Mode: 0o644}, tar.Header{Name: "data/kept", Mode: 0o640, Uid: 7, Gid: 8})),
+		l.blob("layer.v1.tar", tarOf(
+			tar.Header{Name: "data/", Typeflag: tar.TypeDir, Mode: 0o1777}, tar.Header{Name: "data/.wh.gone", Mode: 0o644}, tar.Header{Name: "data/set", Mode: 0o4755, Uid: 5, Gid: 6},
+			tar.Header{Name: "data/link", Typeflag: tar.TypeSymlink, Linkname: "kept"})),
+	}
+	var ids []string
+	for _, layer := range layers {
+		ids = append(ids, layer.Digest)
+	}
+	config := l.json("config.v1+json", map[string]any{
+		"architecture": runtime.GOARCH, "os": "linux",
+		"config": map[string]any{"Cmd": []string{"/bin/sh"}, "Volumes": map[string]any{"/data": struct{}{}}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": ids},
+	})
+	manifest := l.json("manifest.v1+json", map[string]any{
+		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": layers,
+	})
+	l.index(manifest)
+	for _, path := range []string{filepath.Dir(l.dir), l.dir} {
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.OK(t, "load", "-i", l.dir)
+	return strings.TrimPrefix(config.Digest, "sha256:")
+}
+
+// The VOLUME of an image is an anonymous volume with what all of its layers
+// together have there, owners, modes and links included.
+func TestVolumeIsFilledOfSeveralLayers(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		image, c := e.layered(t), e.Name(t)
+		for _, flags := range [][]string{nil, {"-v", c + ":/data"}, {"--userns", "keep-id", "-v", c + "k:/data"}} {
+			args := append([]string{"run", "--name", c}, flags...)
+			got := e.OK(t, append(args, image, "sh", "-c", "cd /data; stat -c '%n %u:%g %a' . *; readlink link")...)
+			if want := ". 0:0 1777\nkept 7:8 640\nlink 0:0 777\nset 5:6 4755\nkept"; got != want {
+				t.Errorf("%v: the volume has\n%s\nnot\n%s", flags, got, want)
+			}
+			mounted := e.OK(t, "inspect", "-f", "{{range .Mounts}}{{.Type}} {{.Destination}} {{.Name}}{{end}}", c)
+			if !strings.HasPrefix(mounted, "volume /data ") {
+				t.Errorf("%v: mounted is %q", flags, mounted)
+			}
+			e.OK(t, "rm", "-v", c)
+		}
+		e.OK(t, "volume", "rm", c, c+"k")
+		e.OK(t, "rmi", image)
+	})
 }
 
 func TestVolumeNoCopyReadOnlyAndSubpath(t *testing.T) {
@@ -261,4 +326,59 @@ func TestVolumeRmAgainstRun(t *testing.T) {
 	close(done)
 	all.Wait()
 	e.Run(t, "volume", "rm", "-f", name)
+}
+
+// removeAll removes the containers there are, which may go by themselves, and
+// waits for those that are still being made.
+func (e *Env) removeAll(t *testing.T) {
+	t.Helper()
+	for {
+		if listed := strings.Fields(e.OK(t, "ps", "-aq")); len(listed) > 0 {
+			e.OK(t, append([]string{"rm", "-f"}, listed...)...)
+			continue
+		}
+		monitors := slices.DeleteFunc(e.Processes(), func(p Process) bool { return !p.monitor() })
+		if len(monitors) == 0 {
+			return
+		}
+		WaitGone(t, monitors[0].PID)
+	}
+}
+
+// Killed at any moment while a volume is made, filled or removed, what is there
+// afterwards is a whole volume or none, and nothing else stays on disk.
+func TestVolumeCrash(t *testing.T) {
+	e := Fresh(t, Ordinary)
+	if err := e.Preload(); err != nil {
+		t.Fatal(err)
+	}
+	const list = "cd /usr && find . | sort | md5sum; stat -c '%a %u' /usr"
+	whole := e.OK(t, "run", "--rm", "--network", "none", Image, "sh", "-c", list)
+	e.OK(t, "volume", "rm", e.OK(t, "volume", "create"))
+	e.settle(t)
+	before := e.disk(t)
+	c := &crash{Env: e, random: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))}
+	for range 25 {
+		doing := e.Cmd("run", "--rm", "--network", "none", "-v", "victim:/usr", "-v", "/anonymous", Image, "true").Start(t)
+		if c.random.IntN(3) == 0 {
+			doing.Wait(t)
+			doing = e.Cmd("volume", "rm", "-f", "victim").Start(t)
+		}
+		c.strike(t)
+		doing.Wait(t)
+		e.removeAll(t)
+		if got := e.OK(t, "run", "--rm", "--network", "none", "-v", "victim:/usr", Image, "sh", "-c", list); got != whole {
+			t.Errorf("the volume has\n%s\nthe image\n%s", got, whole)
+		}
+		if c.random.IntN(2) == 0 {
+			e.OK(t, "volume", "rm", "victim")
+		}
+	}
+	t.Logf("killed %d processes", c.killed)
+	e.OK(t, "volume", "prune", "-af")
+	e.OK(t, "container", "prune", "-f")
+	e.settle(t)
+	if now := e.disk(t); !slices.Equal(before, now) {
+		t.Errorf("on disk: %v", difference(before, now))
+	}
 }
