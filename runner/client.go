@@ -57,7 +57,7 @@ func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error)
 	if r.UID == 0 {
 		readNamed(&o)
 	}
-	request := Request{Op: OpCreate, Create: &o, Start: start, Attach: a}
+	request := Request{Op: OpCreate, Create: &o, Start: start, Attach: a, Supervised: o.Supervised}
 	if r.UID == 0 && start {
 		var err error
 		if request.Trees, err = r.sourcesOf(o, int(r.namespace.UIDs[0].Host), int(r.namespace.GIDs[0].Host)); err != nil {
@@ -68,8 +68,8 @@ func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error)
 }
 
 // Start starts a container that is not running.
-func (r *Runner) Start(id string, a Attach) (*Session, error) {
-	request := Request{Op: OpStart, ID: id, Start: true, Attach: a}
+func (r *Runner) Start(id string, a Attach, supervised bool) (*Session, error) {
+	request := Request{Op: OpStart, ID: id, Start: true, Attach: a, Supervised: supervised}
 	if r.UID == 0 {
 		v, err := r.Load(id)
 		if err != nil {
@@ -284,9 +284,10 @@ func (s Store) killLost(id string, signal syscall.Signal, notRunning error) erro
 }
 
 // Stop sends signal (0: the container's own), kills after timeout (nil: the
-// container's own) and returns when the container has ended.
+// container's own) and returns when the container has ended. What ExecStop of a
+// unit runs, which has SERVICE_RESULT (systemd.exec(5)), is no person's wish.
 func (s Store) Stop(ctx context.Context, id string, signal syscall.Signal, timeout *time.Duration) error {
-	w, err := s.request(ctx, Request{Op: OpStop, ID: id, Signal: int(signal), Timeout: timeout})
+	w, err := s.request(ctx, Request{Op: OpStop, ID: id, Signal: int(signal), Timeout: timeout, ByUnit: os.Getenv("SERVICE_RESULT") != ""})
 	if errors.Is(err, ErrNotRunning) {
 		if v, loadErr := s.Load(id); loadErr == nil && v.State.live() {
 			return killAndWait(ctx, v.Init)

@@ -61,7 +61,7 @@ func (m *monitor) recordEnd(st State) {
 	if !st.Restarting {
 		list = append(append(list, m.networkEvents("disconnect")...), m.volumeEvents("unmount")...)
 	}
-	if st.Stopped && !m.killed {
+	if (st.Stopped || m.byUnit) && !m.killed {
 		list = append(list, m.event("stop"))
 	}
 	events.In(m.store.Data).Write(list...)

@@ -126,6 +126,9 @@ func (m *monitor) noteHealth(l *life, h *Health, p Probe, started time.Time) {
 	if !changed {
 		return
 	}
+	if h.Status == Healthy {
+		l.markHealthy()
+	}
 	m.mu.Lock()
 	m.State.Health = h.Status
 	m.save()
@@ -133,6 +136,40 @@ func (m *monitor) noteHealth(l *life, h *Health, p Probe, started time.Time) {
 	m.record("health_status: " + string(h.Status))
 	if h.Status == Unhealthy {
 		m.failHealth(l)
+	}
+}
+
+// markHealthy lets those go on who wait for the first time.
+func (l *life) markHealthy() {
+	select {
+	case <-l.healthy:
+	default:
+		close(l.healthy)
+	}
+}
+
+// AwaitHealthy returns when a running container is healthy. It fails with
+// ErrNotRunning when that ends before, and for one without a health check.
+func (s Store) AwaitHealthy(ctx context.Context, id string) error {
+	_, err := s.tell(ctx, Request{Op: OpHealthy, ID: id})
+	return err
+}
+
+func (m *monitor) awaitHealthy(w *wire) error {
+	l, err := m.present()
+	if err != nil {
+		return err
+	}
+	if m.facts.Health == nil {
+		return errors.New("there is no health check to wait for: give --health-cmd")
+	}
+	select {
+	case <-l.healthy:
+		return nil
+	case <-l.ended:
+		return ErrNotRunning
+	case <-w.gone():
+		return nil
 	}
 }
 

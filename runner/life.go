@@ -26,12 +26,13 @@ type life struct {
 	exit  Exit          // valid then
 	told  chan struct{} // closed when those attached know of the end, too
 
+	healthy chan struct{}  // closed when it is healthy for the first time
 	check   *specs.Process // of the health check, once it has been needed
 	renewed bool           // another is to follow, whatever the policy says; guarded by the monitor's mu
 }
 
 func newLife() *life {
-	return &life{io: stdio{begin: make(chan struct{})}, ended: make(chan struct{}), told: make(chan struct{})}
+	return &life{io: stdio{begin: make(chan struct{})}, ended: make(chan struct{}), told: make(chan struct{}), healthy: make(chan struct{})}
 }
 
 // over reports whether the life has ended.
@@ -61,7 +62,7 @@ func (m *monitor) present() (*life, error) {
 func (m *monitor) unwanted(killed bool) *life {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.State.Stopped, m.killed = true, killed
+	m.State.Stopped, m.killed = !m.byUnit, killed
 	m.haltLocked()
 	return m.life
 }
@@ -184,7 +185,7 @@ func (m *monitor) policy() spec.RestartPolicy {
 // wantsRestart decides by the policy whether the life that has just ended is
 // followed by another. The caller holds mu.
 func (m *monitor) wantsRestart(p spec.RestartPolicy) bool {
-	if m.halted() || !again(p, m.State) && !m.renewed {
+	if m.halted() || m.supervised && !m.renewed || !again(p, m.State) && !m.renewed {
 		return false
 	}
 	m.backoff.next(m.State.FinishedAt.Sub(m.State.StartedAt))

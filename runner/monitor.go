@@ -30,23 +30,25 @@ type monitor struct {
 	store Store
 	facts spec.Facts
 
-	lock      *os.File // the container's, until the end of this process
-	socket    *net.UnixListener
-	*life                         // the present one; guarded by mu for who is not on the main thread
-	idler     *footprint.Idler    // makes the process small when it has nothing to do
-	size      Size                // of the terminal at the start
-	trees     map[string]*os.File // sources of bind mounts that came with the request
-	network   *slirp.Client
-	netns     *os.File // the network namespace, kept for the next life
-	notes     []string
-	claimed   bool               // the image is known not to go away
-	pausing   sync.RWMutex       // held for reading while exec starts a process
-	suspended *cgroup2.Suspended // while paused without a group
-	changing  sync.RWMutex       // Container, once it runs: rename and update change it
-	unwatch   context.CancelFunc // ends the watch over memory, nil without one
-	killed    bool               // it was told to end by a signal alone, as rm -f and kill do
-	backoff   backoff
-	halt      chan struct{} // closed when no further life is wanted
+	lock       *os.File // the container's, until the end of this process
+	socket     *net.UnixListener
+	*life                          // the present one; guarded by mu for who is not on the main thread
+	idler      *footprint.Idler    // makes the process small when it has nothing to do
+	size       Size                // of the terminal at the start
+	trees      map[string]*os.File // sources of bind mounts that came with the request
+	network    *slirp.Client
+	netns      *os.File // the network namespace, kept for the next life
+	notes      []string
+	claimed    bool               // the image is known not to go away
+	pausing    sync.RWMutex       // held for reading while exec starts a process
+	suspended  *cgroup2.Suspended // while paused without a group
+	changing   sync.RWMutex       // Container, once it runs: rename and update change it
+	unwatch    context.CancelFunc // ends the watch over memory, nil without one
+	supervised bool               // somebody else starts it again
+	byUnit     bool               // it is being stopped by systemd, not by a person
+	killed     bool               // it was told to end by a signal alone, as rm -f and kill do
+	backoff    backoff
+	halt       chan struct{} // closed when no further life is wanted
 
 	// forks are started on the main thread: a child of another thread would be
 	// killed when the Go runtime ends that.
@@ -109,7 +111,7 @@ func (m *monitor) begin(w *wire, r Request) (again bool, err error) {
 		m.lock.Close()
 		return false, w.sendJSON(frameReply, Reply{ID: m.ID, Notes: m.notes})
 	}
-	m.size = r.Attach.Size
+	m.size, m.supervised = r.Attach.Size, r.Supervised
 	client := &attached{wire: w, Attach: r.Attach}
 	if r.Attach.Any() {
 		// Before the start, so that nothing is missed.
@@ -248,7 +250,7 @@ func (m *monitor) wait(ctx context.Context) (again bool) {
 	}
 	again = m.wantsRestart(policy)
 	m.State.Restarting = again
-	m.exit = Exit{Code: m.State.ExitCode, OOMKilled: m.State.OOMKilled, Limit: m.State.Limit}
+	m.exit = Exit{Code: m.State.ExitCode, OOMKilled: m.State.OOMKilled, Limit: m.State.Limit, Stopped: m.State.Stopped}
 	ended := m.State
 	m.mu.Unlock()
 	m.recordEnd(ended)

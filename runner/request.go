@@ -21,6 +21,8 @@ const (
 	OpStop   Op = "stop" // answers when the container has ended
 	OpKill   Op = "kill" // send Signal
 	OpWait   Op = "wait" // answers with an exit frame
+	// OpHealthy answers when the container is healthy for the first time.
+	OpHealthy Op = "healthy"
 
 	OpPause   Op = "pause"
 	OpUnpause Op = "unpause"
@@ -37,6 +39,12 @@ type Request struct {
 	Create *CreateOptions `json:",omitempty"`
 	Start  bool           `json:",omitempty"`
 	Attach Attach         `json:",omitzero"`
+	// Supervised is whether somebody else starts the container again: its policy
+	// is not the monitor's to carry out.
+	Supervised bool `json:",omitempty"`
+	// ByUnit is whether a unit of systemd's wants the stop, at a shutdown for
+	// example, and not a person.
+	ByUnit bool           `json:",omitempty"`
 	Exec   *ExecOptions   `json:",omitempty"`
 	Signal int            `json:",omitempty"`
 	Name   string         `json:",omitempty"`
@@ -62,6 +70,8 @@ type CreateOptions struct {
 	Files map[string][]byte `json:",omitempty"`
 	// Dir is the folder that relative paths start from.
 	Dir string
+	// Supervised is as in Request.
+	Supervised bool `json:"-"`
 }
 
 // Attach says which of a container's streams a command wants.
@@ -109,6 +119,7 @@ type Exit struct {
 	Code      int
 	OOMKilled bool   `json:",omitempty"`
 	Limit     int64  `json:",omitempty"`
+	Stopped   bool   `json:",omitempty"` // by a person, not by a unit
 	Error     string `json:",omitempty"`
 }
 

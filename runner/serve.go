@@ -93,6 +93,9 @@ func (m *monitor) serve(w *wire) {
 	case OpAttach:
 		m.attach(w, r.Attach)
 		return
+	case OpHealthy:
+		w.sendJSON(frameReply, answer(m.ID, m.awaitHealthy(w)))
+		return
 	case OpExec:
 		m.exec(w, *r.Exec)
 		return
@@ -125,6 +128,9 @@ func (m *monitor) serve(w *wire) {
 		if r.Timeout != nil {
 			timeout = *r.Timeout
 		}
+		m.mu.Lock()
+		m.byUnit = r.ByUnit
+		m.mu.Unlock()
 		m.stop(signal, timeout)
 	case OpWait:
 		select {

@@ -339,7 +339,7 @@ func (m *monitor) started(pid int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.State.StartedAt, m.State.Error, m.State.OOMKilled, m.State.Restarting = time.Now(), "", false, false
-	m.State.Stopped = m.halted()
+	m.State.Stopped = m.halted() && !m.byUnit
 	if m.State.Health = ""; m.facts.Health != nil {
 		m.State.Health = Starting
 	}
@@ -349,7 +349,7 @@ func (m *monitor) started(pid int) error {
 		m.State.Cgroup = m.group.Path()
 	}
 	m.init = &process.Child{PID: pid}
-	if m.State.Stopped { // asked for while it was being started again
+	if m.halted() { // asked for while it was being started again
 		m.init.Signal(unix.SIGKILL)
 	}
 	return m.save()

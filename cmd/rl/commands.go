@@ -2,11 +2,12 @@ package main
 
 // Headings of `rl --help`, in the order they are printed.
 const (
-	groupRun     = "Run containers"
-	groupLook    = "Look at containers"
-	groupImages  = "Images"
-	groupVolumes = "Volumes"
-	groupSystem  = "System"
+	groupRun      = "Run containers"
+	groupLook     = "Look at containers"
+	groupImages   = "Images"
+	groupVolumes  = "Volumes"
+	groupSystem   = "System"
+	groupServices = "Services"
 )
 
 // commands is the command table. Each group's file adds its own rows.
@@ -23,6 +24,7 @@ var commands = concat(
 	systemCommands,
 	eventCommands,
 	checkCommands,
+	systemdCommands,
 	hiddenCommands,
 )
 

@@ -53,14 +53,17 @@ func (c *startCmd) Run(a *app) error {
 	if v.Status == runner.Running {
 		session, err = r.Attach(context.Background(), v.ID, attach)
 	} else {
-		session, err = r.Start(v.ID, attach)
+		session, err = r.Start(v.ID, attach, supervised())
 	}
 	if err != nil {
 		return startError(err)
 	}
 	defer session.Close()
 	a.printNotes(session.Notes)
-	return a.stream(session, streamOptions{attach: attach, tty: v.Spec.Process.Terminal, keys: keys, signals: !v.Spec.Process.Terminal, early: early})
+	return a.stream(session, streamOptions{
+		attach: attach, tty: v.Spec.Process.Terminal, keys: keys, signals: !v.Spec.Process.Terminal, early: early,
+		begun: true, notify: v.Options.SDNotify,
+	})
 }
 
 func (c *startCmd) startAll(a *app) error {
@@ -79,7 +82,7 @@ func (a *app) start(r *runner.Runner, v runner.View) error {
 	if err := checkPaused(v); err != nil {
 		return err
 	}
-	session, err := r.Start(v.ID, runner.Attach{})
+	session, err := r.Start(v.ID, runner.Attach{}, false)
 	if errors.Is(err, runner.ErrRunning) {
 		return nil // somebody else was faster
 	}

@@ -17,16 +17,18 @@ import (
 // createFlags are common to run and create. Values are passed on as typed:
 // runner/spec parses them and says what is wrong with them.
 type createFlags struct {
-	Name        string `group:"Container" placeholder:"NAME" help:"Name of the container, made up if not given."`
-	Pull        string `group:"Container" default:"missing" enum:"missing,always,never" help:"Download the image: always, missing or never."`
-	Interactive bool   `group:"Container" short:"i" help:"Keep stdin open."`
-	TTY         bool   `group:"Container" name:"tty" short:"t" help:"Give the command a terminal."`
-	RM          bool   `group:"Container" name:"rm" help:"Remove the container when it ends."`
-	Restart     string `group:"Container" placeholder:"POLICY" help:"Start it again when it ends: no, on-failure[:N], always or unless-stopped."`
-	Init        bool   `group:"Container" help:"Run the command below a small init that reaps and forwards signals."`
-	CIDFile     string `group:"Container" name:"cidfile" placeholder:"FILE" help:"Write the container's id to a new file."`
-	StopSignal  string `group:"Container" placeholder:"SIGNAL" help:"Signal that asks the command to end."`
-	StopTimeout *int   `group:"Container" placeholder:"SECONDS" help:"Seconds before stop kills the command."`
+	Name        string        `group:"Container" placeholder:"NAME" help:"Name of the container, made up if not given."`
+	Pull        string        `group:"Container" default:"missing" enum:"missing,always,never" help:"Download the image: always, missing or never."`
+	Interactive bool          `group:"Container" short:"i" help:"Keep stdin open."`
+	TTY         bool          `group:"Container" name:"tty" short:"t" help:"Give the command a terminal."`
+	RM          bool          `group:"Container" name:"rm" help:"Remove the container when it ends."`
+	Restart     string        `group:"Container" placeholder:"POLICY" help:"Start it again when it ends: no, on-failure[:N], always or unless-stopped."`
+	Systemd     optionalValue `group:"Container" placeholder:"true|always|false" help:"Prepare it for an init system: true (the default) where the command is one."`
+	SDNotify    string        `group:"Container" name:"sdnotify" placeholder:"WHO" help:"Who tells systemd that it is ready: rl (the default), healthy, container or ignore."`
+	Init        bool          `group:"Container" help:"Run the command below a small init that reaps and forwards signals."`
+	CIDFile     string        `group:"Container" name:"cidfile" placeholder:"FILE" help:"Write the container's id to a new file."`
+	StopSignal  string        `group:"Container" placeholder:"SIGNAL" help:"Signal that asks the command to end."`
+	StopTimeout *int          `group:"Container" placeholder:"SECONDS" help:"Seconds before stop kills the command."`
 
 	HealthCmd           string `group:"Health" placeholder:"COMMAND" help:"Command, run by a shell, that fails when the container does not do its work."`
 	HealthInterval      string `group:"Health" placeholder:"DURATION" help:"Time between two checks, 30s if not given."`
@@ -105,6 +107,9 @@ func (f *createFlags) options() (runner.CreateOptions, error) {
 		}
 		o.Ports = append(o.Ports, ports...)
 	}
+	if err := notifyOptions(&o.Options, f.SDNotify); err != nil {
+		return o, err
+	}
 	var err error
 	if o.Dir, err = os.Getwd(); err != nil {
 		return o, usagef("the current folder is gone: %w; change to another", err)
@@ -124,7 +129,7 @@ func (f *createFlags) description() spec.Options {
 		CapAdd: f.CapAdd, CapDrop: f.CapDrop, SecurityOpt: f.SecurityOpt, Ulimits: f.Ulimit, Sysctls: f.Sysctl,
 		OOMScoreAdj: f.OOMScoreAdj, Limits: f.limits(),
 		Network: f.Network, PID: f.PID, IPC: f.IPC, UTS: f.UTS, CgroupNS: f.CgroupNS, UserNS: f.UserNS,
-		Health: f.health(), StopSignal: f.StopSignal, StopTimeout: f.StopTimeout, Restart: f.Restart,
+		Health: f.health(), Systemd: string(f.Systemd), StopSignal: f.StopSignal, StopTimeout: f.StopTimeout, Restart: f.Restart,
 		Labels: f.Label, LabelFiles: f.LabelFile, Annotations: f.Annotation,
 	}
 }
@@ -173,6 +178,7 @@ func (c *runCmd) Run(a *app) error {
 		early = runner.CatchSignals()
 		defer early.Stop()
 	}
+	o.Supervised = supervised() && attach.Any()
 	session, err := c.create(r, o, true, attach)
 	if err != nil {
 		return startError(err)
@@ -180,10 +186,13 @@ func (c *runCmd) Run(a *app) error {
 	defer session.Close()
 	a.printNotes(session.Notes)
 	if !attach.Any() {
+		a.noteLogout(c.Restart, session.ID)
 		a.printf("%s\n", session.ID)
 		return nil
 	}
-	return a.stream(session, streamOptions{attach: attach, tty: c.TTY, keys: keys, signals: c.SigProxy && !c.TTY, early: early})
+	return a.stream(session, streamOptions{
+		attach: attach, tty: c.TTY, keys: keys, signals: c.SigProxy && !c.TTY, early: early, begun: true, notify: c.SDNotify,
+	})
 }
 
 // create makes the container with the session that belongs to it.
@@ -261,6 +270,10 @@ type streamOptions struct {
 	keys    []byte
 	signals bool
 	early   *runner.Signals // nil where nothing was started
+	// begun is whether this process started the container, so that systemd is to
+	// be told when it is ready, as notify (--sdnotify) says.
+	begun  bool
+	notify string
 }
 
 // stream connects this process with the container until one of them leaves.
@@ -274,6 +287,13 @@ func (a *app) stream(session *runner.Session, o streamOptions) error {
 		var stop func()
 		left, stop = leaveWhenIgnored(session)
 		defer stop()
+	}
+	if o.begun && supervised() {
+		go func() {
+			if err := a.ready(session, o.notify); err != nil {
+				a.warnf("%v", err)
+			}
+		}()
 	}
 	exit, err := session.Stream(st)
 	if errors.Is(err, runner.ErrDetached) {
@@ -295,6 +315,9 @@ func (a *app) ended(exit runner.Exit) error {
 	}
 	if exit.Error != "" {
 		a.warnf("%s", exit.Error)
+	}
+	if err := stoppedCode(exit); err != nil {
+		return err
 	}
 	return exitCode(exit.Code)
 }

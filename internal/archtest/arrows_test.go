@@ -19,7 +19,8 @@ const (
 // below lists, for each top folder, the top folders that its packages may
 // import, besides its own and internal.
 var below = map[string][]string{
-	"cmd":         {"runner", "check", "userns", "storage", "slirp", "cgroup2"},
+	"cmd":         {"runner", "check", "systemd", "userns", "storage", "slirp", "cgroup2"},
+	"systemd":     {},
 	"runner":      {"userns", "storage", "slirp", "cgroup2"},
 	"check":       {"userns", "storage", "slirp", "cgroup2"},
 	"userns":      {},

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"path"
+	"slices"
 )
 
 // setCommand combines the image's ENTRYPOINT and CMD with --entrypoint and the arguments.
@@ -20,8 +21,22 @@ func (b *builder) setCommand() error {
 	b.spec.Process.Terminal = b.opts.TTY
 	b.spec.Root.Readonly = b.opts.ReadOnly
 	b.facts.Init = b.opts.Init
-	b.facts.Systemd = b.opts.Systemd
-	return nil
+	b.facts.Systemd, err = isSystemd(b.opts.Systemd, args[0])
+	return err
+}
+
+// isSystemd reports whether the container is prepared for an init system.
+func isSystemd(mode, command string) (bool, error) {
+	switch mode {
+	case "always":
+		return true, nil
+	case "false":
+		return false, nil
+	case "", "true":
+		names := []string{"systemd", "/sbin/init", "/usr/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd"}
+		return slices.Contains(names, command), nil
+	}
+	return false, fmt.Errorf("--systemd %q: choose true (where the command is an init system), always or false", mode)
 }
 
 // Command gives the words that are executed. Arguments replace the image's CMD, and so does an entrypoint of

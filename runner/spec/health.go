@@ -21,6 +21,13 @@ type HealthOptions struct {
 	OnFailure string
 }
 
+// Values of Options.SDNotify that mean more than being started.
+const (
+	NotifyContainer = "container"
+	NotifyHealthy   = "healthy"
+	NotifyIgnore    = "ignore"
+)
+
 // What happens to a container that has become unhealthy.
 const (
 	OnFailureNone    = "none"

@@ -87,7 +87,7 @@ func (b *builder) setLifecycle() error {
 
 func (b *builder) setStopSignal() error {
 	b.facts.StopSignal = int(syscall.SIGTERM)
-	if b.opts.Systemd {
+	if b.facts.Systemd {
 		b.facts.StopSignal = systemdStop
 	}
 	for _, s := range []struct{ from, name string }{

@@ -333,7 +333,7 @@ func TestLifecycle(t *testing.T) {
 }
 
 func TestSystemd(t *testing.T) {
-	s, facts := mustBuild(t, Options{Systemd: true})
+	s, facts := mustBuild(t, Options{Systemd: "always"})
 	run, _ := mount(s, "/run")
 	groups, _ := mount(s, "/sys/fs/cgroup")
 	if run.Type != "tmpfs" || groups.Options[0] != "rw" || facts.StopSignal != 37 || !facts.Systemd {
@@ -418,4 +418,21 @@ func FuzzParseUserNS(f *testing.F) {
 			t.Errorf("%q: %+v", s, ns)
 		}
 	})
+}
+
+func TestSystemdByItself(t *testing.T) {
+	for _, c := range []struct {
+		mode, command string
+		want          bool
+	}{
+		{"", "/sbin/init", true}, {"true", "systemd", true}, {"", "/usr/bin/tail", false},
+		{"true", "sh", false}, {"always", "sh", true}, {"false", "/sbin/init", false},
+	} {
+		if got, err := isSystemd(c.mode, c.command); got != c.want || err != nil {
+			t.Errorf("--systemd=%s %s: %v, %v", c.mode, c.command, got, err)
+		}
+	}
+	if _, err := isSystemd("maybe", "sh"); err == nil {
+		t.Error("--systemd=maybe was accepted")
+	}
 }

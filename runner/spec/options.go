@@ -30,8 +30,9 @@ type Options struct {
 	TTY bool
 	// Init (--init) runs the command below a small init that reaps and forwards signals.
 	Init bool
-	// Systemd (--systemd) prepares the container for an init system as its first process.
-	Systemd bool
+	// Systemd (--systemd) prepares the container for an init system as its first process: "true", or nothing, where
+	// the command is one, "always", or "false" for never.
+	Systemd string
 	// ReadOnly (--read-only) mounts the root file system read-only.
 	ReadOnly bool
 	// Privileged gives every capability the user namespace has, the host's devices that the caller may
@@ -77,6 +78,9 @@ type Options struct {
 	StopSignal string
 	// StopTimeout (--stop-timeout) in seconds, nil for 10, -1 to wait for ever.
 	StopTimeout *int
+	// SDNotify (--sdnotify) is who tells systemd that the container is ready: "rl" when it runs, "healthy" when it is
+	// healthy, "container" when it says so itself, "ignore" for nobody.
+	SDNotify string
 	// Health are the flags about health checks.
 	Health HealthOptions
 	// Restart (--restart): no, always, unless-stopped, on-failure[:N].

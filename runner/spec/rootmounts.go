@@ -101,7 +101,7 @@ func (b *builder) access() string {
 
 // cgroupAccess: an init system makes groups for its services.
 func (b *builder) cgroupAccess() string {
-	if b.opts.Systemd {
+	if b.facts.Systemd {
 		return "rw"
 	}
 	return b.access()
@@ -109,7 +109,7 @@ func (b *builder) cgroupAccess() string {
 
 // systemdMounts are what systemd's container interface asks for: empty /run, /run/lock and /tmp.
 func (b *builder) systemdMounts() []specs.Mount {
-	if !b.opts.Systemd {
+	if !b.facts.Systemd {
 		return nil
 	}
 	var mounts []specs.Mount

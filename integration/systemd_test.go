@@ -1,0 +1,132 @@
+package integration
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestSystemdInstallListRemove(t *testing.T) {
+	e := AsUser(t)
+	name, config := e.Name(t), e.Folder(t)
+	e.OK(t, "create", "--name", name, "--restart", "on-failure", "--stop-timeout", "7", Image, "true")
+	rl := func(args ...string) Result {
+		return e.Cmd(append([]string{"systemd"}, args...)...).Set("XDG_CONFIG_HOME=" + config).Run(t)
+	}
+	path := filepath.Join(config, "systemd/user", name+".service")
+	if got := rl("install", name).OK(t); got != path {
+		t.Errorf("install prints %q", got)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Type=notify\n", "Delegate=yes\n", "Restart=on-failure\n", "TimeoutStopSec=17\n", " start --attach " + name + "\n"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	rl("install", name).Exits(t, 125).Says(t, "--replace")
+	rl("install", "--replace", name).OK(t)
+	if got := rl("list").OK(t); got != name+".service" {
+		t.Errorf("list prints %q", got)
+	}
+	if got := rl("show", name).OK(t); got != strings.TrimSpace(string(text)) {
+		t.Errorf("show prints %q", got)
+	}
+	if got := rl("remove", name).OK(t); got != name+".service" {
+		t.Errorf("remove prints %q", got)
+	}
+	rl("remove", name).Exits(t, 125).Says(t, "no unit")
+	rl("install", "nobody").Exits(t, 125).Says(t, "no such container")
+}
+
+func TestSystemdQuadletNamesTheLine(t *testing.T) {
+	e := AsUser(t)
+	config := e.Folder(t)
+	bad := e.File(t, "web.container", "[Container]\nImage="+Image+"\nColour=red\n")
+	e.Cmd("systemd", "install", bad).Set("XDG_CONFIG_HOME="+config).Run(t).Exits(t, 125).Says(t, "web.container line 3", "Colour")
+	if left, _ := filepath.Glob(filepath.Join(config, "*")); left != nil {
+		t.Errorf("the refused file left %v", left)
+	}
+}
+
+// notified is a socket like systemd's.
+func (e *Env) notified(t *testing.T) (path string, next func() string) {
+	t.Helper()
+	path = filepath.Join(e.Folder(t), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := os.Chmod(path, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return path, func() string {
+		t.Helper()
+		conn.SetReadDeadline(time.Now().Add(patience))
+		buffer := make([]byte, 4096)
+		n, err := conn.Read(buffer)
+		if err != nil {
+			t.Fatalf("systemd is told nothing: %v", err)
+		}
+		return string(buffer[:n])
+	}
+}
+
+func TestSystemdIsToldWhenItRuns(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		socket, next := e.notified(t)
+		e.OK(t, "create", "--name", name, "--restart", "always", Image, "sh", "-c", forever)
+		unit := e.Cmd("start", "--attach", name).Set("NOTIFY_SOCKET=" + socket).Start(t)
+		if got := next(); !strings.HasPrefix(got, "READY=1\nMAINPID="+itoa(unit.PID())) {
+			t.Errorf("systemd is told %q", got)
+		}
+		unit.Expect(t, "ready")
+		// A person's stop is not undone by systemd's Restart.
+		e.Want(t, name, "stop", name)
+		unit.Wait(t).Exits(t, 200)
+		// What the unit itself stops is no person's wish.
+		unit = e.Cmd("start", "--attach", name).Set("NOTIFY_SOCKET=" + socket).Start(t)
+		unit.Expect(t, "ready")
+		e.Cmd("stop", name).Set("SERVICE_RESULT=success").Run(t).OK(t)
+		unit.Wait(t).Exits(t, 5)
+	})
+}
+
+func TestSystemdRestartsAndNotTheMonitor(t *testing.T) {
+	e := AsUser(t)
+	name := e.Name(t)
+	socket, _ := e.notified(t)
+	e.OK(t, "create", "--name", name, "--restart", "always", Image, "sh", "-c", "exit 3")
+	e.Cmd("start", "--attach", name).Set("NOTIFY_SOCKET="+socket).Run(t).Exits(t, 3)
+	e.Want(t, "exited 0", "inspect", "-f", "{{.State.Status}} {{.RestartCount}}", name)
+}
+
+func TestSystemdIsToldWhenItIsHealthy(t *testing.T) {
+	e := AsUser(t)
+	name := e.Name(t)
+	socket, next := e.notified(t)
+	unit := e.Cmd("run", "--name", name, "--sdnotify", "healthy", "--health-cmd", "test -e /up", "--health-interval", "50ms",
+		"--health-start-period", "60s", "--health-start-interval", "50ms", Image, "sh", "-c", forever).Set("NOTIFY_SOCKET=" + socket).Start(t)
+	unit.Expect(t, "ready")
+	e.OK(t, "exec", name, "touch", "/up")
+	if got := next(); !strings.HasPrefix(got, "READY=1\n") {
+		t.Errorf("systemd is told %q", got)
+	}
+	e.Want(t, "healthy", "inspect", "-f", healthStatus, name)
+	e.OK(t, "rm", "-f", name)
+	unit.Wait(t)
+}
+
+func TestSystemdSocketInTheContainer(t *testing.T) {
+	e := AsUser(t)
+	socket, _ := e.notified(t)
+	e.Cmd("run", "--rm", "--sdnotify", "container", Image, "sh", "-c", "test -S $NOTIFY_SOCKET").Set("NOTIFY_SOCKET=" + socket).Run(t).OK(t)
+	e.Run(t, "run", "--sdnotify", "loudly", Image, "true").Exits(t, 125).Says(t, "--sdnotify")
+}

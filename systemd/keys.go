@@ -1,0 +1,119 @@
+package systemd
+
+import (
+	"errors"
+	"strings"
+)
+
+// The keys of each kind of Quadlet file, as Podman documents them.
+
+func setName(t *translation) *string    { return &t.name }
+func setOperand(t *translation) *string { return &t.operand }
+
+func takeStop(t *translation, value string) (err error) {
+	t.flags = append(t.flags, "--stop-timeout", value)
+	t.stop, err = seconds(value)
+	return err
+}
+
+// only accepts what is so anyway.
+func only(usual string) translate {
+	return func(_ *translation, value string) error {
+		if strings.EqualFold(value, usual) {
+			return nil
+		}
+		return errors.New("it can only be " + usual)
+	}
+}
+
+const (
+	noPods     = "rl has no pods"
+	noSecrets  = "rl has no secrets; mount a file instead"
+	noMaps     = "all containers of a user share one map of ids; UserNS=keep-id maps yours"
+	noRegistry = "give it in registries.conf or by rl login"
+)
+
+func containerKeys() map[string]translate {
+	return map[string]translate{
+		"AddCapability": each("--cap-add"), "AddDevice": flag("--device"), "AddHost": flag("--add-host"),
+		"Annotation": each("--annotation"), "AutoUpdate": refuse("rl does not replace images by itself"),
+		"CgroupsMode": refuse("the container's group lies below the unit's"), "ContainerName": set(setName),
+		"ContainersConfModule": refuse("rl does not read containers.conf"), "DNS": flag("--dns"), "DNSOption": flag("--dns-option"),
+		"DNSSearch": flag("--dns-search"), "DropCapability": each("--cap-drop"), "Entrypoint": flag("--entrypoint"),
+		"Environment": each("--env"), "EnvironmentFile": flag("--env-file"),
+		"EnvironmentHost": refuse("name the variables in Environment"), "Exec": takeArgs, "ExposeHostPort": flag("--expose"),
+		"GIDMap": refuse(noMaps), "GlobalArgs": refuse("they are Podman's own"),
+		"Group": set(func(t *translation) *string { return &t.group }), "GroupAdd": flag("--group-add"),
+		"HealthCmd": flag("--health-cmd"), "HealthInterval": flag("--health-interval"),
+		"HealthLogDestination": refuse("results are shown by rl inspect"), "HealthMaxLogCount": refuse("five results are kept"),
+		"HealthMaxLogSize": refuse("4096 bytes are kept of each result"), "HealthOnFailure": flag("--health-on-failure"),
+		"HealthRetries": flag("--health-retries"), "HealthStartPeriod": flag("--health-start-period"),
+		"HealthStartupCmd": refuse("use HealthStartPeriod"), "HealthStartupInterval": flag("--health-start-interval"),
+		"HealthStartupRetries": refuse("use HealthStartPeriod"), "HealthStartupSuccess": refuse("use HealthStartPeriod"),
+		"HealthStartupTimeout": refuse("use HealthStartPeriod"), "HealthTimeout": flag("--health-timeout"),
+		"HostName": flag("--hostname"), "Image": set(setOperand), "IP": flag("--ip"), "IP6": flag("--ip6"),
+		"Label": each("--label"), "LogDriver": flag("--log-driver"), "LogOpt": flag("--log-opt"),
+		"Mask": option("--security-opt", "mask="), "Memory": flag("--memory"), "Mount": flag("--mount"), "Network": takeNetwork,
+		"NetworkAlias": flag("--network-alias"), "NoNewPrivileges": yes("--security-opt=no-new-privileges"),
+		"Notify": set(func(t *translation) *string { return &t.notify }), "PidsLimit": flag("--pids-limit"),
+		"Pod": refuse(noPods), "PodmanArgs": takePodmanArgs, "PublishPort": flag("--publish"), "Pull": flag("--pull"),
+		"ReadOnly": yes("--read-only"), "ReadOnlyTmpfs": refuse("name the folders in Tmpfs"),
+		"ReloadCmd": refuse("write ExecReload in [Service]"), "ReloadSignal": refuse("write ExecReload in [Service]"),
+		"Retry": refuse("a pull is tried again by the unit's Restart"), "RetryDelay": refuse("a pull is tried again by the unit's Restart"),
+		"Rootfs": refuse("name an image"), "RunInit": yes("--init"), "SeccompProfile": option("--security-opt", "seccomp="),
+		"Secret": refuse(noSecrets), "SecurityLabelDisable": yes("--security-opt=label=disable"),
+		"SecurityLabelFileType": option("--security-opt", "label=filetype:"), "SecurityLabelLevel": option("--security-opt", "label=level:"),
+		"SecurityLabelNested": yes("--security-opt=label=nested"), "SecurityLabelType": option("--security-opt", "label=type:"),
+		"ServiceName": refuse("the service is named like the file"), "ShmSize": flag("--shm-size"), "StartWithPod": refuse(noPods),
+		"StopSignal": flag("--stop-signal"), "StopTimeout": takeStop, "SubGIDMap": refuse(noMaps), "SubUIDMap": refuse(noMaps),
+		"Sysctl": each("--sysctl"), "Timezone": refuse("set TZ in Environment"), "Tmpfs": flag("--tmpfs"), "UIDMap": refuse(noMaps),
+		"Ulimit": flag("--ulimit"), "Unmask": option("--security-opt", "unmask="),
+		"User": set(func(t *translation) *string { return &t.user }), "UserNS": flag("--userns"), "Volume": takeVolume,
+		"WorkingDir": flag("--workdir"),
+	}
+}
+
+func volumeKeys() map[string]translate {
+	return map[string]translate{
+		"ContainersConfModule": refuse("rl does not read containers.conf"), "Copy": only("true"), "Device": option("--opt", "device="),
+		"Driver": flag("--driver"), "GlobalArgs": refuse("they are Podman's own"), "Group": option("--opt", "gid="),
+		"Image": refuse("volumes are not made from images"), "Label": each("--label"), "Options": option("--opt", "o="),
+		"PodmanArgs": takePodmanArgs, "ServiceName": refuse("the service is named like the file"), "Type": option("--opt", "type="),
+		"User": option("--opt", "uid="), "VolumeName": set(setName),
+	}
+}
+
+func networkKeys() map[string]translate {
+	return map[string]translate{
+		"ContainersConfModule": refuse("rl does not read containers.conf"), "DisableDNS": refuse("containers find each other by name"),
+		"DNS": refuse("give it to the containers"), "Driver": flag("--driver"), "Gateway": flag("--gateway"),
+		"GlobalArgs": refuse("they are Podman's own"), "InterfaceName": refuse("rl names its interfaces"), "Internal": yes("--internal"),
+		"IPAMDriver": refuse("addresses are rl's to give"), "IPRange": flag("--ip-range"), "IPv6": yes("--ipv6"), "Label": each("--label"),
+		"NetworkDeleteOnStop": only("false"), "NetworkName": set(setName), "Options": flag("--opt"), "PodmanArgs": takePodmanArgs,
+		"ServiceName": refuse("the service is named like the file"), "Subnet": flag("--subnet"),
+	}
+}
+
+func imageKeys() map[string]translate {
+	return map[string]translate{
+		"AllTags": yes("--all-tags"), "Arch": option("--platform", "linux/"), "AuthFile": refuse(noRegistry), "CertDir": refuse(noRegistry),
+		"ContainersConfModule": refuse("rl does not read containers.conf"), "Creds": refuse(noRegistry), "DecryptionKey": refuse("images are not decrypted"),
+		"GlobalArgs": refuse("they are Podman's own"), "Image": set(setOperand), "ImageTag": refuse("use rl tag"), "OS": only("linux"), "PodmanArgs": takePodmanArgs,
+		"Policy": only("always"), "Retry": refuse("write Restart in [Service]"), "RetryDelay": refuse("write RestartSec in [Service]"),
+		"ServiceName": refuse("the service is named like the file"), "TLSVerify": refuse(noRegistry), "Variant": refuse("write it into Arch"),
+	}
+}
+
+func buildKeys() map[string]translate {
+	return map[string]translate{
+		"Annotation": refuse("the builder has no annotations; use Label"), "Arch": option("--platform", "linux/"), "AuthFile": refuse(noRegistry),
+		"BuildArg": each("--build-arg"), "ContainersConfModule": refuse("rl does not read containers.conf"),
+		"DNS": refuse("builds use the machine's"), "DNSOption": refuse("builds use the machine's"), "DNSSearch": refuse("builds use the machine's"),
+		"Environment": refuse("write ENV in the Dockerfile"), "File": flag("--file"), "ForceRM": only("true"),
+		"GlobalArgs": refuse("they are Podman's own"), "GroupAdd": refuse("builds run as the Dockerfile says"), "IgnoreFile": refuse("name it .dockerignore"),
+		"ImageTag": set(setName), "Label": each("--label"), "Network": flag("--network"), "PodmanArgs": takePodmanArgs, "Pull": refuse("write it into PodmanArgs"),
+		"Retry": refuse("write Restart in [Service]"), "RetryDelay": refuse("write RestartSec in [Service]"), "Secret": flag("--secret"),
+		"ServiceName": refuse("the service is named like the file"), "SetWorkingDirectory": set(setOperand), "Target": flag("--target"),
+		"TLSVerify": refuse(noRegistry), "Variant": refuse("write it into Arch"), "Volume": refuse("use RUN --mount"),
+	}
+}

@@ -1,0 +1,169 @@
+package systemd
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestUnitOfAContainer(t *testing.T) {
+	u := ForContainer(Container{
+		Program: "/usr/local/bin/rl", Name: "web", Image: "nginx", Restart: "unless-stopped",
+		StopTimeout: 20 * time.Second, Needs: []string{"db.service"},
+	})
+	want := `# Written by rl systemd install.
+
+[Unit]
+Description=Container web of nginx
+Requires=db.service
+After=db.service
+
+[Service]
+ExecCondition=/usr/local/bin/rl systemd may-start web
+ExecStart=/usr/local/bin/rl start --attach web
+ExecStop=/usr/local/bin/rl stop web
+Type=notify
+NotifyAccess=main
+Delegate=yes
+KillMode=mixed
+Restart=always
+TimeoutStopSec=30
+SuccessExitStatus=200
+RestartPreventExitStatus=200
+SyslogIdentifier=web
+LogExtraFields=CONTAINER_NAME=web
+
+[Install]
+WantedBy=default.target
+`
+	if got := u.String(); u.Name != "web.service" || got != want {
+		t.Errorf("%s:\n%s", u.Name, got)
+	}
+}
+
+const webFile = `# a comment
+[Unit]
+Description=The web server
+
+[Container]
+Image=docker.io/library/nginx
+Environment=A=1 "B=two words"
+PublishPort=8080:80
+Volume=data.volume:/data
+Network=front.network
+Exec=sh -c "echo $HOME"
+Notify=healthy
+HealthCmd=test -e \
+  /ready
+ReadOnly=true
+RunInit=no
+
+[Service]
+Restart=on-failure
+
+[Install]
+WantedBy=default.target
+`
+
+func TestQuadletContainer(t *testing.T) {
+	others := map[string]string{"data.volume": "[Volume]\nVolumeName=store\n", "front.network": "[Network]\n"}
+	read := func(name string) (string, error) {
+		if text, ok := others[name]; ok {
+			return text, nil
+		}
+		return "", fs.ErrNotExist
+	}
+	u, needs, err := FromQuadlet("web.container", webFile, Options{Program: "/bin/rl", Read: read})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(needs, []string{"data.volume", "front.network"}) {
+		t.Errorf("needs %v", needs)
+	}
+	text := u.String()
+	for _, want := range []string{
+		"Description=The web server\n", "Requires=data-volume.service\nAfter=data-volume.service\n", "Requires=front-network.service\n",
+		`ExecStart=/bin/rl run --name systemd-web --rm --sdnotify healthy --env A=1 --env "B=two words" --publish 8080:80 ` +
+			`--volume store:/data --network systemd-front --health-cmd "test -e /ready" --read-only docker.io/library/nginx sh -c "echo $HOME"` + "\n",
+		"Restart=on-failure\n", "ExecStop=/bin/rl stop systemd-web\n", "SyslogIdentifier=%N\n", "WantedBy=default.target\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "Restart=no") {
+		t.Error("the file's own Restart is overridden")
+	}
+}
+
+func TestQuadletOtherKinds(t *testing.T) {
+	for name, c := range map[string]struct{ text, service, exec string }{
+		"data.volume":   {"[Volume]\nLabel=a=b\n", "data-volume.service", "/bin/rl volume create --label a=b systemd-data"},
+		"front.network": {"[Network]\nSubnet=10.9.0.0/24\nInternal=true\n", "front-network.service", `/bin/sh -c "/bin/rl network inspect systemd-front >/dev/null 2>&1 || exec /bin/rl network create --subnet 10.9.0.0/24 --internal systemd-front"`},
+		"base.image":    {"[Image]\nImage=alpine\n", "base-image.service", "/bin/rl pull alpine"},
+		"app.build":     {"[Build]\nImageTag=app\nSetWorkingDirectory=/src\nFile=Dockerfile\n", "app-build.service", "/bin/rl build -t app --file Dockerfile /src"},
+		"job@.container": {"[Container]\nImage=alpine\nExec=echo %i\n", "job@.service",
+			"/bin/rl run --name systemd-job_%i --rm --sdnotify rl alpine echo %i"},
+	} {
+		u, _, err := FromQuadlet(name, c.text, Options{Program: "/bin/rl"})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if u.Name != c.service || !strings.Contains(u.String(), "ExecStart="+c.exec+"\n") {
+			t.Errorf("%s: %s\n%s", name, u.Name, u)
+		}
+	}
+}
+
+func TestQuadletRefusesByLine(t *testing.T) {
+	for text, says := range map[string]string{
+		"[Container]\nImage=a\nColour=red\n":         "web.container line 3: unknown key Colour in [Container]",
+		"[Container]\nPod=a.pod\n":                   "line 2: Pod: cannot be had here",
+		"[Container]\nnonsense\n":                    "line 2: \"nonsense\" is neither",
+		"[Pod]\nPodName=x\n":                         "line 2: unknown section [Pod]",
+		"[Container]\nImage=a\nReadOnly=perhaps\n":   "line 3: ReadOnly: \"perhaps\" is neither true nor false",
+		"[Container]\nImage=a\nExec=sh 'x\n":         "line 3: Exec: a quote is not closed",
+		"[Container]\nExec=x\n":                      "has no Image",
+		"[Container]\nImage=a\nVolume=b.volume:/x\n": "line 3: Volume: it needs the file b.volume",
+	} {
+		read := func(string) (string, error) { return "", fs.ErrNotExist }
+		_, _, err := FromQuadlet("web.container", text, Options{Read: read})
+		if !errors.Is(err, ErrQuadlet) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestOrderAndCircles(t *testing.T) {
+	order, err := Order(map[string][]string{"a": {"b", "c"}, "b": {"c"}, "c": nil})
+	if err != nil || !slices.Equal(order, []string{"c", "b", "a"}) {
+		t.Errorf("%v, %v", order, err)
+	}
+	_, err = Order(map[string][]string{"a": {"b"}, "b": {"a"}})
+	if err == nil || !strings.Contains(err.Error(), "a -> b -> a") {
+		t.Error(err)
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for word, want := range map[string]string{"a": "a", "": `""`, "a b": `"a b"`, `a"b`: `"a\"b"`, "100%": "100%%", "$x": "$$x"} {
+		if got := Quote(word); got != want {
+			t.Errorf("%q: %s", word, got)
+		}
+	}
+}
+
+func FuzzFromQuadlet(f *testing.F) {
+	f.Add("web.container", webFile)
+	f.Add("data.volume", "[Volume]\nLabel=a\\\n b\n")
+	f.Fuzz(func(t *testing.T, name, text string) {
+		read := func(string) (string, error) { return "", fs.ErrNotExist }
+		if u, _, err := FromQuadlet(name, text, Options{Program: "/bin/rl", Read: read}); err == nil && u.Name == "" {
+			t.Error("a unit without a name")
+		}
+	})
+}

@@ -1,0 +1,269 @@
+package systemd
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+)
+
+// translation makes a unit of one Quadlet file.
+type translation struct {
+	file  *file
+	o     Options
+	unit  *Unit
+	flags []string // of the command, systemd's specifiers in them
+	args  []string // after its operand
+	extra []string // flags that were written for Podman's command line
+	needs []string // other Quadlet files
+
+	user, group, name, operand, notify string
+	stop                               time.Duration
+}
+
+// defaultStop is how long a container has to stop where nothing is said.
+const defaultStop = 10 * time.Second
+
+// translate does what one key says.
+type translate func(t *translation, value string) error
+
+// flag passes the value on as a flag's.
+func flag(name string) translate {
+	return func(t *translation, value string) error {
+		t.flags = append(t.flags, name, value)
+		return nil
+	}
+}
+
+// each is flag for every word of the value.
+func each(name string) translate {
+	return func(t *translation, value string) error {
+		list, err := words(value)
+		for _, w := range list {
+			t.flags = append(t.flags, name, w)
+		}
+		return err
+	}
+}
+
+// yes is for a flag without a value.
+func yes(name string) translate {
+	return func(t *translation, value string) error {
+		on, err := truth(value)
+		if on {
+			t.flags = append(t.flags, name)
+		}
+		return err
+	}
+}
+
+func truth(value string) (bool, error) {
+	switch strings.ToLower(value) {
+	case "yes", "true", "1", "on":
+		return true, nil
+	case "no", "false", "0", "off":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither true nor false", value)
+}
+
+// option is a flag's value with something before it.
+func option(name, before string) translate {
+	return func(t *translation, value string) error {
+		t.flags = append(t.flags, name, before+value)
+		return nil
+	}
+}
+
+// set keeps the value for later.
+func set(field func(*translation) *string) translate {
+	return func(t *translation, value string) error {
+		*field(t) = value
+		return nil
+	}
+}
+
+// refuse is for keys whose meaning cannot be had.
+func refuse(why string) translate {
+	return func(*translation, string) error { return errors.New("cannot be had here: " + why) }
+}
+
+func takeArgs(t *translation, value string) (err error) {
+	t.args, err = words(value)
+	return err
+}
+
+func takePodmanArgs(t *translation, value string) error {
+	list, err := words(value)
+	t.extra = append(t.extra, list...)
+	return err
+}
+
+// takeVolume replaces the name of a Quadlet file by that of its volume.
+func takeVolume(t *translation, value string) error {
+	source, rest, _ := strings.Cut(value, ":")
+	if path.Ext(source) == ".volume" {
+		name, err := t.refer(source, "VolumeName")
+		if err != nil {
+			return err
+		}
+		value = name + ":" + rest
+	}
+	t.flags = append(t.flags, "--volume", value)
+	return nil
+}
+
+func takeNetwork(t *translation, value string) error {
+	name, rest, more := strings.Cut(value, ":")
+	switch path.Ext(name) {
+	case ".network":
+		n, err := t.refer(name, "NetworkName")
+		if err != nil {
+			return err
+		}
+		value = n
+	case ".container":
+		n, err := t.refer(name, "ContainerName")
+		if err != nil {
+			return err
+		}
+		value, more = "container:"+n, false
+	}
+	if more && path.Ext(name) == ".network" {
+		value += ":" + rest
+	}
+	t.flags = append(t.flags, "--network", value)
+	return nil
+}
+
+// refer notes that another file is needed, and returns the name of what it describes.
+func (t *translation) refer(name, key string) (string, error) {
+	if t.o.Read == nil {
+		return "", fmt.Errorf("%s cannot be looked up", name)
+	}
+	text, err := t.o.Read(name)
+	if err != nil {
+		return "", fmt.Errorf("it needs the file %s: %w", name, err)
+	}
+	f, err := parse(name, text)
+	if err != nil {
+		return "", err
+	}
+	t.needs = append(t.needs, name)
+	t.unit.need([]string{ServiceOf(name)})
+	if named := f.last(key); named != "" {
+		return named, nil
+	}
+	if path.Ext(name) == ".image" || path.Ext(name) == ".build" {
+		return "", fmt.Errorf("%s has no %s", name, key)
+	}
+	return "systemd-" + strings.TrimSuffix(name, path.Ext(name)), nil
+}
+
+// own is the name of what the file describes.
+func (t *translation) own() string {
+	if t.name != "" {
+		return t.name
+	}
+	base := strings.TrimSuffix(t.file.name, path.Ext(t.file.name))
+	if before, ok := strings.CutSuffix(base, "@"); ok {
+		return "systemd-" + before + "_%i"
+	}
+	return "systemd-" + strings.ReplaceAll(base, "@", "_")
+}
+
+// command is a command line of rl.
+func (t *translation) command(list ...string) string {
+	line := Quote(t.o.Program)
+	for _, w := range list {
+		line += " " + quoteSpecifiers(w)
+	}
+	return line
+}
+
+func (t *translation) container() error {
+	if t.operand == "" {
+		return errors.New("[Container] has no Image")
+	}
+	image := t.operand
+	if ext := path.Ext(image); ext == ".image" || ext == ".build" {
+		key := map[string]string{".image": "Image", ".build": "ImageTag"}[ext]
+		var err error
+		if image, err = t.refer(image, key); err != nil {
+			return err
+		}
+	}
+	if t.user != "" || t.group != "" {
+		u := t.user
+		if t.group != "" {
+			u = orZero(u) + ":" + t.group
+		}
+		t.flags = append(t.flags, "--user", u)
+	}
+	mode := map[string]string{"": "rl", "false": "rl", "true": "container", "yes": "container", "healthy": "healthy"}[t.notify]
+	if mode == "" {
+		return fmt.Errorf("Notify=%s: it is true, false or healthy", t.notify)
+	}
+	run := append([]string{"run", "--name", t.own(), "--rm", "--sdnotify", mode}, t.flags...)
+	run = append(append(append(run, t.extra...), image), t.args...)
+	t.unit.Add("Service", "ExecStartPre", "-"+t.command("rm", "-f", t.own()))
+	t.unit.Add("Service", "ExecStart", t.command(run...))
+	t.unit.Add("Service", "ExecStop", t.command("stop", t.own()))
+	t.unit.Add("Service", "ExecStopPost", "-"+t.command("rm", "-f", t.own()))
+	c := Container{Name: "%N", StopTimeout: t.stop, Notify: mode == "container"}
+	t.unit.service(c)
+	t.describe("Container " + t.own())
+	return nil
+}
+
+func orZero(user string) string {
+	if user == "" {
+		return "0"
+	}
+	return user
+}
+
+func (t *translation) describe(text string) {
+	if !t.unit.Has("Unit", "Description") {
+		t.unit.Add("Unit", "Description", text)
+	}
+}
+
+// once is a service that does something and counts as active then.
+func (t *translation) once(what string, command string) error {
+	t.describe(what)
+	for _, l := range [][2]string{{"Type", "oneshot"}, {"RemainAfterExit", "yes"}, {"ExecStart", command}, {"SyslogIdentifier", "%N"}} {
+		t.unit.Add("Service", l[0], l[1])
+	}
+	return nil
+}
+
+func (t *translation) volume() error {
+	return t.once("Volume "+t.own(), t.command(append(append([]string{"volume", "create"}, append(t.flags, t.extra...)...), t.own())...))
+}
+
+// network makes one only if there is none: it stays when the service is stopped.
+func (t *translation) network() error {
+	create := t.command(append(append([]string{"network", "create"}, append(t.flags, t.extra...)...), t.own())...)
+	look := t.command("network", "inspect", t.own())
+	return t.once("Network "+t.own(), "/bin/sh -c "+quoteSpecifiers(look+" >/dev/null 2>&1 || exec "+create))
+}
+
+func (t *translation) image() error {
+	if t.operand == "" {
+		return errors.New("[Image] has no Image")
+	}
+	return t.once("Image "+t.operand, t.command(append(append([]string{"pull"}, append(t.flags, t.extra...)...), t.operand)...))
+}
+
+func (t *translation) build() error {
+	if t.name == "" {
+		return errors.New("[Build] has no ImageTag")
+	}
+	if t.operand == "" {
+		return errors.New("[Build] needs SetWorkingDirectory, the folder to build from")
+	}
+	flags := append([]string{"build", "-t", t.name}, append(t.flags, t.extra...)...)
+	return t.once("Build of "+t.name, t.command(append(flags, t.operand)...))
+}
