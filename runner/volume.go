@@ -92,7 +92,10 @@ func (s Store) leaseVolumes(c Container) (list leases, err error) {
 
 // fillVolume copies what the image has at the place of a mount to folder.
 func (s Store) fillVolume(c Container, m spec.Mount, folder string) error {
-	image, err := openImage(c.RootFS, s.file(c.ID, "root"))
+	if len(c.RootFS.Layers) == 0 {
+		return nil // not of an image
+	}
+	image, err := openImage(c.RootFS, s.root())
 	if err != nil {
 		return err
 	}
