@@ -15,13 +15,14 @@ func (s *stage) figures() []figure {
 	networked := append([]contender{s.rlRun()}, s.podmanDoes("run", "--rm", integration.Image, "true")...)
 	inside := append([]contender{s.rlDoes("exec", idle, "true")}, s.podmanDoes("exec", idle, "true")...)
 	listed := append([]contender{s.rlDoes("ps")}, s.podmanDoes("ps")...)
-	return []figure{
+	figures := []figure{
 		{title: "run `true`, no network", contenders: alone, goals: []goal{{"crun", 1.5}, {"podman", 1.0 / 8}}},
 		{title: "run `true`, default network", contenders: networked, goals: []goal{{"podman", 1.0 / 6}}},
 		{title: "exec `true`", contenders: inside, goals: []goal{{"podman", 1.0 / 15}}},
 		{title: "ps", contenders: listed, goals: []goal{{"podman", 1.0 / 4}}},
 		{title: "16 times run `true` at once, no network", contenders: alone, atOnce: 16, goals: []goal{{"crun", 3}}},
 	}
+	return append(figures, s.crowdFigures()...)
 }
 
 func (s *stage) rlRun(flags ...string) contender {

@@ -17,6 +17,8 @@ type figure struct {
 	title      string
 	contenders []contender
 	goals      []goal
+	// before is done once, before the measuring; nil for nothing.
+	before func() error
 	// atOnce is how many run side by side; the time is that of all together.
 	atOnce int
 }
@@ -42,6 +44,11 @@ const pause = 150 * time.Millisecond
 // round warms up and is not counted.
 func (f figure) measure(runs int) (map[string][]time.Duration, error) {
 	results := map[string][]time.Duration{}
+	if f.before != nil {
+		if err := f.before(); err != nil {
+			return nil, err
+		}
+	}
 	n := 0
 	for round := range runs + 1 {
 		for _, i := range rand.Perm(len(f.contenders)) {
