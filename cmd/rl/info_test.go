@@ -8,6 +8,7 @@ import (
 
 	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/internal/fields"
 	"github.com/rl-project/rl/internal/format"
 	"github.com/rl-project/rl/runner"
 )
@@ -93,6 +94,29 @@ func TestOperatingSystem(t *testing.T) {
 		}
 		if got := operatingSystem(path); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// docs/inspect.md says of each field what the output shows.
+func TestEveryFieldOfInfoAndVersion(t *testing.T) {
+	full := newInfo(dirs.Dirs{Data: "/data", UID: 1000})
+	full.setCgroups(cgroup2.Info{Mode: cgroup2.Unified, Systemd: true, Controllers: []string{"cpu", "cpuset", "io", "memory", "pids"}})
+	full.count([]runner.View{{Status: runner.Running}, {Status: runner.Paused}, {Status: runner.Exited}})
+	full.Images, full.Driver, full.DriverStatus = 1, "overlay", [][2]string{{"Folder", "/x"}}
+	full.Warnings, full.ID, full.OSVersion = []string{"x"}, "x", "x" // of the machine
+	full.HTTPProxy, full.HTTPSProxy, full.NoProxy = "x", "x", "x"
+	full.ClientInfo.GitCommit = "x"
+	build := newVersion()
+	build.Client.GitCommit, build.Server.GitCommit = "x", "x"
+	for title, object := range map[string]any{"Info": full, "Version": build} {
+		table, err := fields.Read("../../docs/inspect.md", title)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrong, err := table.Compare(object)
+		if err != nil || len(wrong) > 0 {
+			t.Errorf("%s: %v\n%s", title, err, strings.Join(wrong, "\n"))
 		}
 	}
 }

@@ -46,34 +46,80 @@ var systemCommands = []command{
 }
 
 type versionCmd struct {
-	Format string `short:"f" placeholder:"FORMAT" help:"json, or a Go template such as '{{.Client.Version}}'."`
+	Format string `short:"f" placeholder:"FORMAT" help:"json, or a Go template such as '{{.Server.Version}}'."`
 	Short  bool   `help:"Print one line."`
 }
 
 // versionReport has Docker's two halves, which are one program here.
 type versionReport struct {
-	Client, Server versionHalf
+	Client clientVersion
+	Server serverVersion
 }
 
-type versionHalf struct {
-	Version       string
-	GitCommit     string
-	GoVersion     string
-	Os            string
-	Arch          string
+// commonVersion is in both halves. APIVersion is that of Docker whose command
+// line and templates are the model: there is no such API.
+type commonVersion struct {
+	Version    string
+	APIVersion string `json:"ApiVersion"`
+	GitCommit  string
+	GoVersion  string
+	Os         string
+	Arch       string
+	BuildTime  string
+}
+
+type clientVersion struct {
+	commonVersion
+	DefaultAPIVersion string `json:"DefaultAPIVersion"`
+	Context           string
+	Platform          struct{ Name string }
+}
+
+type serverVersion struct {
+	commonVersion
+	MinAPIVersion string
 	KernelVersion string
+	Experimental  bool
+	Platform      struct{ Name string }
+	Components    []versionComponent
+}
+
+type versionComponent struct {
+	Name    string
+	Version string
+	Details map[string]string
+}
+
+// dockerAPI is the version of Docker's API whose answers have the fields that
+// the ones here have.
+const dockerAPI = "1.47"
+
+func newVersion() versionReport {
+	common := commonVersion{
+		Version: version, APIVersion: dockerAPI, GitCommit: commit, GoVersion: runtime.Version(), Os: runtime.GOOS,
+		Arch: runtime.GOARCH,
+	}
+	r := versionReport{
+		clientVersion{commonVersion: common, DefaultAPIVersion: dockerAPI, Context: "default"},
+		serverVersion{commonVersion: common, MinAPIVersion: dockerAPI, KernelVersion: kernel()},
+	}
+	r.Client.Platform.Name, r.Server.Platform.Name = "rl", "rl"
+	r.Server.Components = []versionComponent{{Name: "rl", Version: version, Details: map[string]string{
+		"ApiVersion": dockerAPI, "Arch": runtime.GOARCH, "GitCommit": commit, "GoVersion": runtime.Version(),
+		"KernelVersion": kernel(), "Os": runtime.GOOS,
+	}}}
+	return r
 }
 
 func (c *versionCmd) Run(a *app) error {
-	half := versionHalf{version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel()}
 	switch {
 	case c.Short:
 		a.printf("rl version %s\n", version)
 	case c.Format != "":
-		return format.Values(a.stdout, c.Format, []versionReport{{half, half}})
+		return format.Values(a.stdout, c.Format, []versionReport{newVersion()})
 	default:
 		a.printf("rl:       %s\nCommit:   %s\nGo:       %s\nMachine:  %s/%s\nKernel:   %s\n", version, orUnknown(commit),
-			half.GoVersion, half.Os, half.Arch, half.KernelVersion)
+			runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel())
 	}
 	return nil
 }

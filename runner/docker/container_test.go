@@ -1,66 +1,22 @@
 package docker
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rl-project/rl/cgroup2"
+	"github.com/rl-project/rl/internal/fields"
 	"github.com/rl-project/rl/internal/format"
 	"github.com/rl-project/rl/internal/process"
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/logs"
 	"github.com/rl-project/rl/runner/spec"
+	"github.com/rl-project/rl/storage"
 )
-
-// Docker's fields that say something of a container with every option. The
-// keys of maps that people name are left out.
-const filled = `
-Args Config.Cmd Config.Entrypoint Config.Env Config.ExposedPorts Config.Hostname Config.Domainname Config.Image
-Config.Labels Config.OpenStdin Config.StopSignal Config.StopTimeout Config.Tty Config.User Config.Volumes
-Config.WorkingDir Created Driver GraphDriver.Data GraphDriver.Name
-HostConfig.Annotations HostConfig.AutoRemove HostConfig.Binds HostConfig.BlkioDeviceReadBps
-HostConfig.BlkioDeviceReadIOps HostConfig.BlkioDeviceWriteBps HostConfig.BlkioDeviceWriteIOps HostConfig.BlkioWeight
-HostConfig.BlkioWeightDevice HostConfig.CapAdd HostConfig.CapDrop HostConfig.CgroupParent HostConfig.CgroupnsMode
-HostConfig.CpuPeriod HostConfig.CpuQuota HostConfig.CpuShares HostConfig.CpusetCpus HostConfig.CpusetMems
-HostConfig.Devices HostConfig.GroupAdd HostConfig.Init HostConfig.IpcMode HostConfig.LogConfig.Config
-HostConfig.LogConfig.Type HostConfig.MaskedPaths HostConfig.Memory HostConfig.MemoryReservation HostConfig.MemorySwap
-HostConfig.Mounts HostConfig.NanoCpus HostConfig.NetworkMode HostConfig.OomScoreAdj HostConfig.PidMode
-HostConfig.PidsLimit HostConfig.PortBindings HostConfig.Privileged HostConfig.ReadonlyPaths HostConfig.ReadonlyRootfs
-HostConfig.RestartPolicy.MaximumRetryCount HostConfig.RestartPolicy.Name HostConfig.Runtime HostConfig.SecurityOpt
-HostConfig.ShmSize HostConfig.Sysctls HostConfig.Tmpfs HostConfig.UTSMode HostConfig.Ulimits HostConfig.UsernsMode
-HostConfig.VolumesFrom
-HostnamePath HostsPath Id Image LogPath Mounts Name NetworkSettings.Gateway NetworkSettings.IPAddress
-NetworkSettings.IPPrefixLen NetworkSettings.MacAddress NetworkSettings.Networks NetworkSettings.Ports
-NetworkSettings.SandboxKey Path Platform ResolvConfPath RestartCount State.CgroupPath State.Error State.ExitCode
-State.FinishedAt State.LogError State.MemoryEnforcedBy State.OOMKilled State.Paused State.Pid State.Running
-State.StartedAt State.Status
-`
-
-// Docker's fields that are always empty, and why.
-var empty = map[string]string{
-	"there is no such thing without a daemon": `Config.AttachStdin Config.AttachStdout Config.AttachStderr
-		Config.StdinOnce ExecIDs HostConfig.ConsoleSize HostConfig.ContainerIDFile NetworkSettings.SandboxID
-		NetworkSettings.EndpointID State.Dead State.Restarting`,
-	"it is another kernel's, or root's": `HostConfig.Cgroup HostConfig.CpuCount HostConfig.CpuPercent
-		HostConfig.CpuRealtimePeriod HostConfig.CpuRealtimeRuntime HostConfig.DeviceCgroupRules
-		HostConfig.IOMaximumBandwidth HostConfig.IOMaximumIOps HostConfig.Isolation HostConfig.MemorySwappiness
-		HostConfig.OomKillDisable HostConfig.VolumeDriver AppArmorProfile MountLabel ProcessLabel`,
-	"there is no flag for it": `HostConfig.Dns HostConfig.DnsOptions HostConfig.DnsSearch HostConfig.DeviceRequests
-		HostConfig.ExtraHosts HostConfig.Links HostConfig.PublishAllPorts`,
-	"the default network is IPv4 and has no name for it": `NetworkSettings.Bridge NetworkSettings.GlobalIPv6Address
-		NetworkSettings.GlobalIPv6PrefixLen NetworkSettings.HairpinMode NetworkSettings.IPv6Gateway
-		NetworkSettings.LinkLocalIPv6Address NetworkSettings.LinkLocalIPv6PrefixLen
-		NetworkSettings.SecondaryIPAddresses NetworkSettings.SecondaryIPv6Addresses`,
-	"it is of images": `Config.OnBuild`,
-}
 
 // views are containers that between them have every option.
 func views(t *testing.T) []runner.View {
@@ -100,66 +56,27 @@ func views(t *testing.T) []runner.View {
 	return []runner.View{everything, shared}
 }
 
-// Every field of the output is in one of the tables, and is as the table says.
+// docs/inspect.md says of each field what the output shows.
 func TestEveryField(t *testing.T) {
-	got := make(map[string]bool) // whether a container fills it
+	table, err := fields.Read("../../docs/inspect.md", "Container")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects []any
 	for _, v := range views(t) {
-		data, err := json.Marshal(NewContainer(store, v))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var object map[string]any
-		if err := json.Unmarshal(data, &object); err != nil {
-			t.Fatal(err)
-		}
-		walk("", object, got)
+		objects = append(objects, NewContainer(store, v))
 	}
-	want := make(map[string]bool)
-	for _, field := range strings.Fields(filled) {
-		want[field] = true
+	size := int64(1)
+	sized := NewContainer(store, views(t)[0])
+	sized.SizeRw, sized.SizeRootFs = &size, &size
+	checked := NewContainer(store, views(t)[0])
+	probe := Probe{Start: rfc3339(noon), End: rfc3339(noon), ExitCode: 1, Output: "x"}
+	checked.State.Health = &Health{Status: "unhealthy", FailingStreak: 1, Log: []Probe{probe}}
+	checked.Config.Healthcheck = &storage.Healthcheck{Test: []string{"CMD", "true"}}
+	wrong, err := table.Compare(append(objects, sized, checked)...)
+	if err != nil || len(wrong) > 0 {
+		t.Errorf("%v\n%s", err, strings.Join(wrong, "\n"))
 	}
-	for _, fields := range empty {
-		for _, field := range strings.Fields(fields) {
-			want[field] = false
-		}
-	}
-	for _, field := range slices.Sorted(maps.Keys(got)) {
-		if said, known := want[field]; !known {
-			t.Errorf("%s is not in a table", field)
-		} else if said != got[field] {
-			t.Errorf("%s: filled %v, but the table says %v", field, got[field], said)
-		}
-	}
-	for field := range want {
-		if _, shown := got[field]; !shown {
-			t.Errorf("%s is not in the output", field)
-		}
-	}
-}
-
-// walk notes the fields of an object that is not a map with keys of its own.
-func walk(prefix string, object map[string]any, fields map[string]bool) {
-	open := []string{"State", "Config", "HostConfig", "NetworkSettings", "GraphDriver", "LogConfig", "RestartPolicy"}
-	for name, value := range object {
-		if inner, ok := value.(map[string]any); ok && slices.Contains(open, name) && prefix+name != "HostConfig.LogConfig.Config" {
-			walk(prefix+name+".", inner, fields)
-			continue
-		}
-		fields[prefix+name] = fields[prefix+name] || !void(value)
-	}
-}
-
-func void(value any) bool {
-	v := reflect.ValueOf(value)
-	switch {
-	case !v.IsValid():
-		return true
-	case v.Kind() == reflect.Slice:
-		return !slices.ContainsFunc(value.([]any), func(x any) bool { return !void(x) })
-	case v.Kind() == reflect.Map:
-		return v.Len() == 0
-	}
-	return v.IsZero()
 }
 
 // Templates that scripts give to `docker inspect`.
