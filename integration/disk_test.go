@@ -127,5 +127,36 @@ func TestDiskReadOnly(t *testing.T) {
 	e.Run(t, "run", "--rm", Image, "true").Exits(t, 125).Says(t, "read-only")
 	e.OK(t, "ps", "-a")
 	e.OK(t, "inspect", name)
+	e.OK(t, "volume", "ls")
+	e.OK(t, "events", "--until", "now")
 	e.Want(t, "kept", "logs", name)
+}
+
+// A volume that does not fit the disk is not filled by half, and with no space
+// left volumes and containers can be pruned.
+func TestDiskFullVolumes(t *testing.T) {
+	e := onSmallDisk(t, "128m")
+	if err := e.Preload(); err != nil {
+		t.Fatal(err)
+	}
+	e.OK(t, "run", "--name", "ended", "--network", "none", "-v", "data:/data", "-v", "/anonymous", Image, "sh", "-c", "echo x >/data/x")
+	filled := leave(t, e, 300<<10)
+	e.Run(t, "run", "--rm", "--network", "none", "-v", "large:/bin", Image, "true").Exits(t, 125).Says(t, "no space left")
+	if err := os.Remove(filled); err != nil {
+		t.Fatal(err)
+	}
+	e.Want(t, "whole", "run", "--rm", "--network", "none", "-v", "large:/bin", Image, "echo", "whole")
+
+	filled = e.fill(t)
+	e.OK(t, "volume", "ls")
+	e.OK(t, "volume", "inspect", "data", "large")
+	e.OK(t, "events", "--until", "now")
+	e.OK(t, "container", "prune", "-f")
+	e.OK(t, "volume", "rm", "large")
+	e.OK(t, "volume", "prune", "-af")
+	e.Want(t, "", "volume", "ls", "-q")
+	e.Want(t, "", "ps", "-aq")
+	if _, err := os.Stat(filled); err != nil {
+		t.Fatal(err)
+	}
 }

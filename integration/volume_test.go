@@ -179,6 +179,7 @@ func TestAnonymousVolumes(t *testing.T) {
 		if kind != "volume " || len(name) != 64 {
 			t.Fatalf("mounted is %q %q", kind, name)
 		}
+		e.Want(t, name, "volume", "ls", "-q", "--filter", "name="+name, "--filter", "label=com.docker.volume.anonymous")
 		e.OK(t, "start", c) // it stays with the container
 		// Another container has it, so it stays when the first one goes.
 		e.Want(t, "x", "run", "--name", other, "--volumes-from", c, Image, "ls", "/data")

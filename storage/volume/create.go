@@ -24,6 +24,9 @@ func NewName() string {
 	return hex.EncodeToString(b[:])
 }
 
+// anonymousLabel is how Docker marks volumes without a name, for filters.
+const anonymousLabel = "com.docker.volume.anonymous"
+
 // Check refuses what Create would refuse, and changes nothing.
 func (s Store) Check(want Volume) error {
 	if err := CheckName(want.Name); err != nil {
@@ -58,6 +61,13 @@ func (s Store) Create(want Volume) (Volume, error) {
 			return have, err
 		}
 		want.Created = time.Now()
+		if want.Anonymous {
+			want.Labels = maps.Clone(want.Labels)
+			if want.Labels == nil {
+				want.Labels = make(map[string]string)
+			}
+			want.Labels[anonymousLabel] = ""
+		}
 		err = s.put(want)
 		if err == nil {
 			s.record("create", want.Name)
