@@ -25,6 +25,7 @@ var commands = concat(
 	eventCommands,
 	checkCommands,
 	systemdCommands,
+	kubeCommands,
 	hiddenCommands,
 )
 

@@ -38,6 +38,15 @@ func TestLightProgramStaysLight(t *testing.T) {
 	}
 }
 
+// What checks the YAML for Kubernetes is for tests: not even the full program has it.
+func TestNoProgramLinksKubernetes(t *testing.T) {
+	for _, pkg := range goList(t, "-deps", "-tags="+tags, "./cmd/rl") {
+		if strings.HasPrefix(pkg.ImportPath, "k8s.io/") || strings.HasPrefix(pkg.ImportPath, "sigs.k8s.io/") {
+			t.Errorf("the program links %s", pkg.ImportPath)
+		}
+	}
+}
+
 // carryNothing sees that there are files to embed, which `go list` demands.
 func carryNothing(t *testing.T) {
 	t.Helper()

@@ -44,7 +44,7 @@ func newConfig(v runner.View) Config {
 		ExposedPorts: map[string]struct{}{},
 		Tty:          v.Spec.Process.Terminal,
 		OpenStdin:    v.OpenStdin,
-		Env:          environment(v),
+		Env:          Environment(v),
 		Cmd:          v.Config.Cmd,
 		Image:        v.Image,
 		Volumes:      v.Config.Volumes,
@@ -70,9 +70,9 @@ func newConfig(v runner.View) Config {
 	return c
 }
 
-// environment leaves out the variables that every container is given, unless
+// Environment is the container's, as inspect shows it: it leaves out the variables that every container is given, unless
 // the image or the person set them.
-func environment(v runner.View) []string {
+func Environment(v runner.View) []string {
 	facts, _ := spec.FactsOf(v.Spec) // Build wrote them: there is no error
 	asked := slices.Concat(v.RootFS.Config.Env, v.Options.Env)
 	env := []string{}
