@@ -21,6 +21,7 @@ var commands = concat(
 	pruneCommands,
 	dfCommands,
 	resetCommands,
+	systemPruneCommands,
 	systemCommands,
 	eventCommands,
 	checkCommands,

@@ -1,0 +1,69 @@
+//go:build !split && containers_image_openpgp
+
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/rl-project/rl/storage/store"
+)
+
+// Run goes from what uses to what is used: a container that is gone frees its
+// volumes and its image.
+func (c *systemPruneCmd) Run(a *app) error {
+	filter, err := c.check(time.Now())
+	if err != nil {
+		return usagef("%w", err)
+	}
+	if !c.Force && !a.confirm(c.warning()) {
+		return nil
+	}
+	done, failed := a.pruneContainers(filter)
+	all := []pruned{done}
+	if c.Volumes {
+		done, err := a.pruneVolumes(volumeFilter{asked: map[string][]string{"label": filter.labels, "label!": filter.notLabels}})
+		all, failed = append(all, done), errors.Join(failed, err)
+	}
+	done, err = a.pruneImages(filter, c.All)
+	a.printPruned(append(all, done)...)
+	return errors.Join(failed, err)
+}
+
+// pruneImages removes images that no container uses: those without a name, or
+// with all every one.
+func (a *app) pruneImages(f pruneFilter, all bool) (pruned, error) {
+	done := pruned{title: "Deleted Images:"}
+	s, err := a.images()
+	if err != nil {
+		return done, err
+	}
+	var chosen store.Filter
+	if dangling := true; !all {
+		chosen.Dangling = &dangling
+	}
+	before, err := s.Usage()
+	if err != nil {
+		return done, err
+	}
+	list, err := s.List(chosen)
+	failed := []error{err}
+	for _, img := range list {
+		if img.Containers > 0 || img.ReadOnly || !f.match(img.Labels, img.Created) {
+			continue
+		}
+		removed, err := s.Remove(img.ID, true)
+		if err != nil && !errors.Is(err, store.ErrInUse) && !errors.Is(err, store.ErrNoSuchImage) {
+			failed = append(failed, err)
+		}
+		for _, name := range removed.Untagged {
+			done.lines = append(done.lines, "untagged: "+familiar(name))
+		}
+		for _, id := range removed.Deleted {
+			done.lines = append(done.lines, "deleted: "+id)
+		}
+	}
+	after, err := s.Usage()
+	done.bytes = max(before.Layers-after.Layers, 0)
+	return done, errors.Join(append(failed, err)...)
+}
