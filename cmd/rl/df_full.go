@@ -81,7 +81,7 @@ func (r *dfReport) countImages(a *app) error {
 			r.images.active++
 			r.images.reclaimable -= img.Size - shared
 		}
-		for _, row := range imageRows(img, store.Filter{}, false) {
+		for _, row := range imageRows(img, func(string) bool { return true }, false) {
 			row.SharedSize, row.UniqueSize = humanSize(shared), humanSize(img.Size-shared)
 			r.Images = append(r.Images, row)
 		}

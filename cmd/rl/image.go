@@ -10,7 +10,7 @@ var imageCommands = []command{
 		new:      func() any { return new(pullCmd) },
 	},
 	{
-		name: "images", aliases: []string{"image ls", "image list"}, group: groupImages, where: inFull,
+		name: "images", aliases: []string{"image ls", "image list"}, group: groupImages,
 		summary: "List images", usage: "[flags] [REPOSITORY[:TAG]]",
 		examples: []string{"rl images", "rl images --filter dangling=true -q"},
 		new:      func() any { return new(imagesCmd) },

@@ -8,6 +8,7 @@ import "errors"
 // commands to it.
 var errCarried = errors.New("internal: this program cannot work on images")
 
+func (c *imagesCmd) runFull(*app) error   { return errCarried }
 func (c *loadCmd) runInside(*app) error   { return errCarried }
 func (c *saveCmd) runInside(*app) error   { return errCarried }
 func (c *importCmd) runInside(*app) error { return errCarried }

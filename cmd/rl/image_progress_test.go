@@ -85,7 +85,7 @@ func TestImageRows(t *testing.T) {
 		"whole ids": {store.Filter{References: []string{"*/b:2"}}, true, "localhost:5000/b:2 sha256:" + img.ID},
 	} {
 		var got []string
-		for _, r := range imageRows(img, c.filter, c.whole) {
+		for _, r := range imageRows(img, c.filter.Matches, c.whole) {
 			got = append(got, r.Repository+":"+r.Tag+" "+r.ID)
 		}
 		if strings.Join(got, "|") != c.want {
@@ -93,7 +93,7 @@ func TestImageRows(t *testing.T) {
 		}
 	}
 	img.Names = nil
-	if rows := imageRows(img, store.Filter{}, false); len(rows) != 1 || rows[0].Repository != none || rows[0].Tag != none {
+	if rows := imageRows(img, store.Filter{}.Matches, false); len(rows) != 1 || rows[0].Repository != none || rows[0].Tag != none {
 		t.Errorf("dangling: %+v", rows)
 	}
 }

@@ -82,12 +82,23 @@ func (c *psCmd) list(store runner.Store) ([]runner.View, error) {
 // psNeedsWhole reports whether a template may show what a glance at a container
 // does not tell; one that takes the whole row, as `json` does, shows everything.
 func psNeedsWhole(format string) bool {
-	for _, word := range []string{".Mounts", ".LocalVolumes", ".Platform", ".}", ". ", ".)", ".|"} {
+	for _, word := range []string{".Mounts", ".LocalVolumes", ".Platform"} {
 		if strings.Contains(format, word) {
 			return true
 		}
 	}
-	return format == "json"
+	return format == "json" || showsWholeRow(format)
+}
+
+// showsWholeRow reports whether a template may take the row as a whole, as
+// {{json .}} does.
+func showsWholeRow(format string) bool {
+	for _, word := range []string{".}", ". ", ".)", ".|"} {
+		if strings.Contains(format, word) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *psCmd) print(a *app, store runner.Store, views []runner.View) error {

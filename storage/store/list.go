@@ -13,18 +13,8 @@ import (
 	"github.com/rl-project/rl/storage"
 )
 
-// Summary is one stored image as a list shows it.
-type Summary struct {
-	ID      string
-	Names   []string // complete references; empty for a dangling image
-	Digest  string
-	Created time.Time
-	Size    int64 // bytes of all layers, unpacked
-	Labels  map[string]string
-	// Containers is how many containers, of rl and of others, use the image.
-	Containers int
-	ReadOnly   bool // from an additional store
-}
+// Summary is what a list shows of an image.
+type Summary = storage.Summary
 
 // Filter selects images in a list. The zero value selects all.
 type Filter struct {

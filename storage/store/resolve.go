@@ -104,4 +104,7 @@ func (s *Store) refresh() {
 			os.Remove(file)
 		}
 	}
+	if list, err := s.List(Filter{}); err == nil {
+		_ = storage.WriteList(s.options.Data, list, s.facts)
+	}
 }
