@@ -193,11 +193,14 @@ func TestAnonymousVolumes(t *testing.T) {
 		e.OK(t, "rm", c)
 		e.Want(t, name, "volume", "ls", "-q", "--filter", "name="+name)
 		e.OK(t, "volume", "rm", name)
-		e.OK(t, "run", "-d", "--rm", "--name", c, "-v", "/data", Image, "sleep", "1000")
-		_, name, _ = strings.Cut(anonymous(), "local ")
-		e.OK(t, "rm", "-f", "-v", c)
-		for e.OK(t, "volume", "ls", "-q", "--filter", "name="+name) != "" {
+		e.OK(t, "run", "--rm", "--name", c, "-v", "/data"+c, "-v", c+":/named", Image, "true")
+		name = e.OK(t, "events", "--since", "10m", "--until", "now", "--filter", "type=volume", "--filter", "event=mount", "--format",
+			`{{if eq .Actor.Attributes.destination "/data`+c+`"}}{{.Actor.ID}}{{end}}`)
+		if name = strings.TrimSpace(name); len(name) != 64 {
+			t.Errorf("mounted was %q", name)
 		}
+		e.Want(t, "", "volume", "ls", "-q", "--filter", "name="+name)
+		e.Want(t, c, "volume", "rm", c)
 	})
 }
 
@@ -288,6 +291,7 @@ func TestVolumeBadInput(t *testing.T) {
 		{"run --rm --mount type=volume,src=data,dst=/x,volume-driver=nfs IMAGE true", 125, []string{"nfs"}},
 		{"run --rm --mount type=volume,src=data,dst=/x,volume-opt=type=nfs IMAGE true", 125, []string{"nfs"}},
 		{"run --rm --mount type=bind,src=/tmp,dst=/x,volume-label=a IMAGE true", 125, []string{"volume-label"}},
+		{"run --rm --volume-driver nfs IMAGE true", 125, []string{"nfs", "root"}},
 		{"run --rm --volumes-from no-such-one IMAGE true", 125, []string{"no-such-one"}},
 		{"run --rm --volumes-from no-such-one:rx IMAGE true", 125, []string{"no-such-one:rx"}},
 	}

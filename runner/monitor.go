@@ -21,6 +21,7 @@ import (
 	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/slirp"
 	"github.com/rl-project/rl/storage"
+	"github.com/rl-project/rl/storage/volume"
 )
 
 // monitor is the life of one container, in the process that is its parent.
@@ -40,6 +41,7 @@ type monitor struct {
 	netns      *os.File // the network namespace, kept for the next life
 	notes      []string
 	claimed    bool               // the image is known not to go away
+	trash      []string           // anonymous volumes that are to be deleted
 	pausing    sync.RWMutex       // held for reading while exec starts a process
 	suspended  *cgroup2.Suspended // while paused without a group
 	changing   sync.RWMutex       // Container, once it runs: rename and update change it
@@ -298,7 +300,9 @@ func (m *monitor) purge() {
 	case <-time.After(outputTime):
 	}
 	m.store.purge(m.Container)
-	m.store.removeAnonymous(m.Container)
+	for _, path := range m.trash {
+		volume.Purge(path)
+	}
 }
 
 // outputTime is how long the end of a container waits for its last output to be
@@ -343,6 +347,7 @@ func (m *monitor) conclude() error {
 		if err := m.store.hide(m.Container); err != nil {
 			return err
 		}
+		m.trash = m.store.hideAnonymous(m.Container)
 		m.record("destroy")
 		return nil
 	}

@@ -184,21 +184,33 @@ func (s Store) RemoveVolume(name string) error {
 }
 
 // removeAnonymous removes the volumes that were made for a container alone, as
-// far as no other one mounts them. What is in the way of that is no error: the
-// next prune of volumes tries again.
+// far as no other one mounts them.
 func (s Store) removeAnonymous(c Container) {
+	for _, path := range s.hideAnonymous(c) {
+		volume.Purge(path)
+	}
+}
+
+// hideAnonymous is removeAnonymous that leaves the data in the trash, and says
+// where. What is in the way is no error: the next prune of volumes tries again.
+func (s Store) hideAnonymous(c Container) (trash []string) {
 	if len(c.Volumes) == 0 {
-		return
+		return nil
 	}
 	facts, err := spec.FactsOf(c.Spec)
 	if err != nil {
-		return
+		return nil
 	}
 	for _, m := range facts.Volumes {
-		if m.Anonymous {
-			_ = s.RemoveVolume(m.Source)
+		if !m.Anonymous {
+			continue
+		}
+		path, err := s.volumes().Remove(m.Source, func() (string, error) { return s.volumeUser(m.Source) })
+		if err == nil {
+			trash = append(trash, path)
 		}
 	}
+	return trash
 }
 
 // Inherit puts into o the mounts of the containers that o.VolumesFrom names.

@@ -12,6 +12,7 @@ import (
 	"github.com/rl-project/rl/runner/logs"
 	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/storage/volume"
 )
 
 // createFlags are common to run and create. Values are passed on as typed:
@@ -51,13 +52,14 @@ type createFlags struct {
 	LabelFile  []string `group:"Command" sep:"none" placeholder:"FILE" help:"Read labels from a file."`
 	Annotation []string `group:"Command" sep:"none" placeholder:"KEY=VALUE" help:"Add an annotation to the runtime description."`
 
-	Volume      []string `group:"Files" short:"v" sep:"none" placeholder:"SOURCE:TARGET[:OPTIONS]" help:"Mount a folder or file of yours, or a volume by its name."`
-	Mount       []string `group:"Files" sep:"none" placeholder:"type=TYPE,..." help:"Mount, with all options by name."`
-	VolumesFrom []string `group:"Files" sep:"none" placeholder:"CONTAINER[:ro]" help:"Mount what another container has mounted."`
-	Tmpfs       []string `group:"Files" sep:"none" placeholder:"FOLDER[:OPTIONS]" help:"Mount a folder in memory."`
-	ReadOnly    bool     `group:"Files" help:"Make the root file system read-only."`
-	Device      []string `group:"Files" sep:"none" placeholder:"HOST[:TARGET]" help:"Add a device of the host."`
-	ShmSize     string   `group:"Files" placeholder:"SIZE" help:"Size of /dev/shm, 64m if not given."`
+	Volume       []string `group:"Files" short:"v" sep:"none" placeholder:"SOURCE:TARGET[:OPTIONS]" help:"Mount a folder or file of yours, or a volume by its name."`
+	Mount        []string `group:"Files" sep:"none" placeholder:"type=TYPE,..." help:"Mount, with all options by name."`
+	VolumesFrom  []string `group:"Files" sep:"none" placeholder:"CONTAINER[:ro]" help:"Mount what another container has mounted."`
+	VolumeDriver string   `group:"Files" default:"local" placeholder:"DRIVER" help:"Only local exists."`
+	Tmpfs        []string `group:"Files" sep:"none" placeholder:"FOLDER[:OPTIONS]" help:"Mount a folder in memory."`
+	ReadOnly     bool     `group:"Files" help:"Make the root file system read-only."`
+	Device       []string `group:"Files" sep:"none" placeholder:"HOST[:TARGET]" help:"Add a device of the host."`
+	ShmSize      string   `group:"Files" placeholder:"SIZE" help:"Size of /dev/shm, 64m if not given."`
 
 	Network string   `group:"Network" aliases:"net" placeholder:"MODE" help:"none, host or bridge (the default)."`
 	Publish []string `group:"Network" short:"p" sep:"none" placeholder:"[IP:][HOST:]PORT[/PROTO]" help:"Publish a port of the container."`
@@ -85,6 +87,9 @@ type createFlags struct {
 
 // options turns the flags into what the runner takes.
 func (f *createFlags) options() (runner.CreateOptions, error) {
+	if f.VolumeDriver != volume.Driver {
+		return runner.CreateOptions{}, usagef("--volume-driver %q: only local volumes exist without root", f.VolumeDriver)
+	}
 	var o runner.CreateOptions
 	if len(f.Args) > 0 && f.Args[0] == "--" {
 		f.Args = f.Args[1:]
