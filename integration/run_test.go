@@ -155,6 +155,7 @@ func TestDetached(t *testing.T) {
 			t.Errorf("run -d printed %q, not the id", id)
 		}
 		e.Want(t, "true running", "inspect", "-f", "{{.State.Running}} {{.State.Status}}", name)
+		e.Cmd("logs", "-f", name).Start(t).Expect(t, "started\n")
 		e.Want(t, name, "stop", "-t", "0", name)
 		e.Want(t, "started", "logs", name)
 		e.Want(t, "exited 137", "inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", name)

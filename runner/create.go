@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"time"
 
@@ -82,18 +83,24 @@ func (s Store) newFolder(id string) (*os.File, error) {
 // describe builds the description of a new container.
 func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) {
 	c := Container{
-		ID: newID(), Created: time.Now(), Image: o.Image, RootFS: *img, Options: o.Options,
+		ID: newID(), Created: time.Now(), Image: o.Image, RootFS: *img,
 		OpenStdin: o.OpenStdin, AutoRemove: o.AutoRemove, Ports: o.Ports, Log: o.Log,
 	}
 	o.Options.ID = c.ID
 	if err := s.resolveJoins(&o.Options); err != nil {
 		return c, err
 	}
+	c.Options = o.Options
 	host, err := s.host(c.ID, img.Layers)
 	if err != nil {
 		return c, err
 	}
 	host.Dir = o.Dir
+	if name, err := s.joinedHostname(o.Options); err != nil {
+		return c, err
+	} else if name != "" {
+		host.Hostname = name
+	}
 	host.Volume = s.planVolume
 	host.ReadFile = func(path string) ([]byte, error) {
 		if text, ok := o.Files[path]; ok {
@@ -163,10 +170,27 @@ func effective(img storage.Config, o spec.Options, s *specs.Spec) storage.Config
 	if len(o.Args) > 0 {
 		c.Cmd = o.Args
 	}
+	c.ExposedPorts = exposed(img, o)
 	if facts, err := spec.FactsOf(s); err == nil {
 		c.Labels = facts.Labels
 	}
 	return c
+}
+
+// exposed are the ports of the image and of --expose.
+func exposed(img storage.Config, o spec.Options) map[string]struct{} {
+	ports, _ := spec.ParseExposed(o.Expose) // Build has read them: there is no error
+	if len(ports) == 0 {
+		return img.ExposedPorts
+	}
+	all := maps.Clone(img.ExposedPorts)
+	if all == nil {
+		all = map[string]struct{}{}
+	}
+	for _, port := range ports {
+		all[port] = struct{}{}
+	}
+	return all
 }
 
 // fill makes what a container's folder holds beside its description, and

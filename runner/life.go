@@ -203,3 +203,20 @@ func again(p spec.RestartPolicy, s State) bool {
 	}
 	return false
 }
+
+// watchTime kills a life that lasts longer than --timeout allows. It is not a
+// stop that a person asked for: the restart policy decides what follows.
+func (m *monitor) watchTime(l *life) {
+	if m.facts.Timeout == 0 {
+		return
+	}
+	m.serving.Go(func() {
+		timer := time.NewTimer(time.Duration(m.facts.Timeout) * time.Second)
+		defer timer.Stop()
+		select {
+		case <-l.ended:
+		case <-timer.C:
+			m.signal(l, unix.SIGKILL)
+		}
+	})
+}

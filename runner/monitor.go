@@ -180,6 +180,7 @@ func (m *monitor) run(w *wire, client *attached) error {
 	for again := true; again; {
 		m.watchMemory(ctx)
 		m.watchHealth(m.life)
+		m.watchTime(m.life)
 		again = m.serveLife(ctx) && m.restart(ctx)
 	}
 	m.serving.Wait()

@@ -122,6 +122,9 @@ func (m *monitor) launch(undo *cleanup) (*launch, error) {
 	}
 	m.trees = nil
 	var err error
+	if err = m.joinShm(l); err != nil {
+		return nil, failf("%w", err)
+	}
 	if l.Filter, err = filterOf(m.Spec); err != nil {
 		return nil, failf("seccomp: %w", err)
 	}
@@ -256,18 +259,20 @@ func (l *life) groupFD() int {
 
 // connect gives the container its network and the files about it.
 func (m *monitor) connect(ctx context.Context, pid int) error {
-	hostname := m.Spec.Hostname
+	hostname := hostnameOf(m.Container)
+	extra, err := m.extraHosts()
+	if err != nil {
+		return err
+	}
 	files := map[string][]byte{"hostname": []byte(hostname + "\n")}
 	switch {
 	case m.facts.Join[specs.NetworkNamespace] != "":
 		return m.shareFiles(m.facts.Join[specs.NetworkNamespace])
 	case m.facts.Network == "none":
-		files["hosts"] = slirp.Hosts(netip.Addr{}, netip.Addr{}, nil, nil)
-		files["resolv.conf"] = nil
+		files["hosts"] = slirp.Hosts(netip.Addr{}, netip.Addr{}, nil, extra)
+		files["resolv.conf"] = m.resolver(slirp.ResolvConf{}).Bytes()
 	case m.facts.Network == "host":
-		for _, name := range []string{"hosts", "resolv.conf"} {
-			files[name], _ = os.ReadFile("/etc/" + name)
-		}
+		files["hosts"], files["resolv.conf"] = m.hostFiles(extra)
 	default:
 		attachment, err := m.attachNetwork(ctx, pid)
 		if err != nil {
@@ -275,9 +280,8 @@ func (m *monitor) connect(ctx context.Context, pid int) error {
 		}
 		host, _ := os.ReadFile("/etc/resolv.conf")
 		c := slirp.ParseResolvConf(host)
-		c.Nameservers = []netip.Addr{attachment.DNS}
-		files["resolv.conf"] = c.Bytes()
-		files["hosts"] = slirp.Hosts(attachment.IPAddress, slirp.HostAddress(), []string{hostname}, nil)
+		files["resolv.conf"] = m.resolver(c.For(attachment.DNS)).Bytes()
+		files["hosts"] = slirp.Hosts(attachment.IPAddress, slirp.HostAddress(), []string{hostname}, extra)
 	}
 	for name, text := range files {
 		// Written in place: the file is already mounted in the container.
@@ -314,7 +318,7 @@ func (m *monitor) attachNetwork(ctx context.Context, pid int) (*slirp.Attachment
 		return nil, failf("network: %w", err)
 	}
 	attachment, err := m.network.Attach(ctx, netns, slirp.Endpoint{
-		ID: m.ID, Name: m.Name, Hostname: m.Spec.Hostname, Ports: m.Ports,
+		ID: m.ID, Name: m.Name, Hostname: m.Spec.Hostname, Ports: m.publish(),
 	})
 	if err != nil {
 		m.network.Close()

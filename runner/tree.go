@@ -90,7 +90,7 @@ func (s Store) sourcesIn(d *specs.Spec) []string {
 	var sources []string
 	for _, m := range d.Mounts {
 		system := strings.HasPrefix(m.Source, "/dev/") || m.Source == "/sys" || m.Source == "/proc"
-		if m.Type == "bind" && !system && !strings.HasPrefix(m.Source, filepath.Clean(s.Data)+"/") {
+		if m.Type == "bind" && filepath.IsAbs(m.Source) && !system && !strings.HasPrefix(m.Source, filepath.Clean(s.Data)+"/") {
 			sources = append(sources, m.Source)
 		}
 	}

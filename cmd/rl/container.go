@@ -121,14 +121,15 @@ func startError(err error) error {
 	return &exitError{runner.CodeFailed, err}
 }
 
-// runner returns what starts containers.
-func (a *app) runner(pull string) (*runner.Runner, error) {
+// runner returns what starts containers. flags say how an image of which
+// nothing is known yet is to be found.
+func (a *app) runner(flags ...string) (*runner.Runner, error) {
 	ns, err := a.namespace()
 	if err != nil {
 		return nil, err
 	}
 	resolve := func(image string) error {
-		return a.runInside(inFull, []string{"resolve", "--pull", pull, image})
+		return a.runInside(inFull, append(append([]string{"resolve"}, flags...), image))
 	}
 	return runner.New(a.places, ns, resolve, a.early), nil
 }

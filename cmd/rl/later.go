@@ -14,9 +14,7 @@ var laterCommands = strings.Fields(`build buildx builder commit compose cp diff 
 	network prune push search`)
 
 // laterFlags are those of Docker's run and create.
-var laterFlags = strings.Fields(`--add-host --cgroup-parent --dns --dns-option --dns-search --expose --gpus
-	--ip --ip6 --link --mac-address --network-alias --platform --publish-all -P --quiet -q
-	--storage-opt`)
+var laterFlags = strings.Fields(`--cgroup-parent --gpus --ip --ip6 --link --mac-address --network-alias --platform`)
 
 // laterCommand says so of a command line that names one of laterCommands.
 func laterCommand(args []string) error {

@@ -35,7 +35,7 @@ func (c *startCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.runner("never")
+	r, err := a.runner("--pull", "never")
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (c *startCmd) Run(a *app) error {
 }
 
 func (c *startCmd) startAll(a *app) error {
-	r, err := a.runner("never")
+	r, err := a.runner("--pull", "never")
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (c *restartCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.runner("never")
+	r, err := a.runner("--pull", "never")
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,9 @@ type createFlags struct {
 	CIDFile     string        `group:"Container" name:"cidfile" placeholder:"FILE" help:"Write the container's id to a new file."`
 	StopSignal  string        `group:"Container" placeholder:"SIGNAL" help:"Signal that asks the command to end."`
 	StopTimeout *int          `group:"Container" placeholder:"SECONDS" help:"Seconds before stop kills the command."`
+	Quiet       bool          `group:"Container" short:"q" help:"Download the image without a word."`
+	Attach      []string      `group:"Container" short:"a" sep:"none" placeholder:"STREAM" help:"Attach only to stdin, stdout or stderr."`
+	Timeout     int           `group:"Container" placeholder:"SECONDS" help:"Kill the command when it has run so long."`
 
 	HealthCmd           string `group:"Health" placeholder:"COMMAND" help:"Command, run by a shell, that fails when the container does not do its work."`
 	HealthInterval      string `group:"Health" placeholder:"DURATION" help:"Time between two checks, 30s if not given."`
@@ -61,8 +64,14 @@ type createFlags struct {
 	Device       []string `group:"Files" sep:"none" placeholder:"HOST[:TARGET]" help:"Add a device of the host."`
 	ShmSize      string   `group:"Files" placeholder:"SIZE" help:"Size of /dev/shm, 64m if not given."`
 
-	Network string   `group:"Network" aliases:"net" placeholder:"MODE" help:"none, host or bridge (the default)."`
-	Publish []string `group:"Network" short:"p" sep:"none" placeholder:"[IP:][HOST:]PORT[/PROTO]" help:"Publish a port of the container."`
+	Network    string   `group:"Network" aliases:"net" placeholder:"MODE" help:"bridge (the default), none, host or container:NAME."`
+	Publish    []string `group:"Network" short:"p" sep:"none" placeholder:"[IP:][HOST:]PORT[/PROTO]" help:"Publish a port of the container."`
+	PublishAll bool     `group:"Network" short:"P" help:"Publish every exposed port on a free port of the host."`
+	Expose     []string `group:"Network" sep:"none" placeholder:"PORT[-LAST][/PROTO]" help:"Expose a port, which -P then publishes."`
+	AddHost    []string `group:"Network" sep:"none" placeholder:"NAME:IP" help:"Add a line to /etc/hosts; host-gateway as IP is the host."`
+	DNS        []string `group:"Network" name:"dns" sep:"none" placeholder:"IP" help:"Name server to ask."`
+	DNSOption  []string `group:"Network" name:"dns-option" aliases:"dns-opt" sep:"none" placeholder:"OPTION" help:"Option of resolv.conf, ndots:2 for example."`
+	DNSSearch  []string `group:"Network" name:"dns-search" sep:"none" placeholder:"DOMAIN" help:"Domain to look names up in; . for none."`
 
 	limitFlags
 	Ulimit      []string `group:"Limits" sep:"none" placeholder:"NAME=SOFT[:HARD]" help:"Limit of each process."`
@@ -73,9 +82,9 @@ type createFlags struct {
 	Privileged  bool     `group:"Security" help:"Give everything that the user namespace can give, which is never more than you have."`
 	SecurityOpt []string `group:"Security" sep:"none" placeholder:"OPTION" help:"no-new-privileges, seccomp=FILE|unconfined, ..."`
 	UserNS      string   `group:"Security" name:"userns" placeholder:"MODE" help:"keep-id[:uid=N,gid=N] gives you your own ids in the container."`
-	PID         string   `group:"Security" name:"pid" placeholder:"MODE" help:"host shares the host's process ids."`
-	IPC         string   `group:"Security" name:"ipc" placeholder:"MODE" help:"private, host or none."`
-	UTS         string   `group:"Security" name:"uts" placeholder:"MODE" help:"host shares the host's name."`
+	PID         string   `group:"Security" name:"pid" placeholder:"MODE" help:"Process ids of its own (private), or shared with the host or with container:NAME."`
+	IPC         string   `group:"Security" name:"ipc" placeholder:"MODE" help:"private, shareable, none, host or container:NAME."`
+	UTS         string   `group:"Security" name:"uts" placeholder:"MODE" help:"A host name of its own (private), or that of the host or of container:NAME."`
 	CgroupNS    string   `group:"Security" name:"cgroupns" placeholder:"MODE" help:"private or host."`
 	Sysctl      []string `group:"Security" sep:"none" placeholder:"NAME=VALUE" help:"Set a kernel parameter of the container."`
 
@@ -135,6 +144,8 @@ func (f *createFlags) description() spec.Options {
 		OOMScoreAdj: f.OOMScoreAdj, Limits: f.limits(),
 		Network: f.Network, PID: f.PID, IPC: f.IPC, UTS: f.UTS, CgroupNS: f.CgroupNS, UserNS: f.UserNS,
 		Health: f.health(), Systemd: string(f.Systemd), StopSignal: f.StopSignal, StopTimeout: f.StopTimeout, Restart: f.Restart,
+		AddHosts: f.AddHost, DNS: f.DNS, DNSOptions: f.DNSOption, DNSSearch: f.DNSSearch, Expose: f.Expose, PublishAll: f.PublishAll,
+		Timeout: f.Timeout, CIDFile: f.CIDFile,
 		Labels: f.Label, LabelFiles: f.LabelFile, Annotations: f.Annotation,
 	}
 }
@@ -149,10 +160,9 @@ func (f *createFlags) health() spec.HealthOptions {
 
 type runCmd struct {
 	createFlags
-	Detach     bool     `group:"Container" short:"d" help:"Run in the background and print the id."`
-	Attach     []string `group:"Container" short:"a" sep:"none" placeholder:"STREAM" help:"Attach only to stdin, stdout or stderr."`
-	DetachKeys string   `group:"Container" default:"${detachKeys}" placeholder:"KEYS" help:"Keys that leave the container running; \"\" for none."`
-	SigProxy   bool     `group:"Container" default:"true" negatable:"" help:"Pass signals on to the command."`
+	Detach     bool   `group:"Container" short:"d" help:"Run in the background and print the id."`
+	DetachKeys string `group:"Container" default:"${detachKeys}" placeholder:"KEYS" help:"Keys that leave the container running; \"\" for none."`
+	SigProxy   bool   `group:"Container" default:"true" negatable:"" help:"Pass signals on to the command."`
 }
 
 func (c *runCmd) Run(a *app) error {
@@ -168,13 +178,14 @@ func (c *runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	o.Options.Attach = streamNames(attach)
 	if err := needTerminal(a, c.TTY && attach.Stdin); err != nil {
 		return err
 	}
 	if attach.Any() && c.TTY {
 		attach.Size = runner.TerminalSize(a.stdout)
 	}
-	r, err := a.runner(c.Pull)
+	r, err := a.runner(c.resolveFlags()...)
 	if err != nil {
 		return err
 	}
@@ -219,6 +230,15 @@ func (f *createFlags) create(r *runner.Runner, o runner.CreateOptions, start boo
 	return session, err
 }
 
+// resolveFlags are for the command that finds the image.
+func (f *createFlags) resolveFlags() []string {
+	flags := []string{"--pull", f.Pull}
+	if f.Quiet {
+		flags = append(flags, "--quiet")
+	}
+	return flags
+}
+
 // attach says which streams the command line is connected to.
 func (c *runCmd) attach() (runner.Attach, error) {
 	if c.Detach {
@@ -227,12 +247,17 @@ func (c *runCmd) attach() (runner.Attach, error) {
 		}
 		return runner.Attach{}, nil
 	}
-	a := runner.Attach{Stdin: c.Interactive, Stdout: true, Stderr: true, StdinOnce: true}
-	if len(c.Attach) == 0 {
+	return c.streams()
+}
+
+// streams are those of -a: all but stdin if it is not given.
+func (f *createFlags) streams() (runner.Attach, error) {
+	a := runner.Attach{Stdin: f.Interactive, Stdout: true, Stderr: true, StdinOnce: true}
+	if len(f.Attach) == 0 {
 		return a, nil
 	}
 	a.Stdin, a.Stdout, a.Stderr = false, false, false
-	for _, name := range c.Attach {
+	for _, name := range f.Attach {
 		switch strings.ToLower(name) {
 		case "stdin":
 			a.Stdin = true
@@ -247,6 +272,20 @@ func (c *runCmd) attach() (runner.Attach, error) {
 	return a, nil
 }
 
+// streamNames are the words of -a for streams.
+func streamNames(a runner.Attach) []string {
+	var list []string
+	for _, s := range []struct {
+		name string
+		on   bool
+	}{{"stdin", a.Stdin}, {"stdout", a.Stdout}, {"stderr", a.Stderr}} {
+		if s.on {
+			list = append(list, s.name)
+		}
+	}
+	return list
+}
+
 type createCmd struct{ createFlags }
 
 func (c *createCmd) Run(a *app) error {
@@ -254,7 +293,12 @@ func (c *createCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.runner(c.Pull)
+	attach, err := c.streams()
+	if err != nil {
+		return err
+	}
+	o.Options.Attach = streamNames(attach)
+	r, err := a.runner(c.resolveFlags()...)
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,10 @@ type HostConfig struct {
 	Init          *bool        `json:",omitempty"`
 	MaskedPaths   []string
 	ReadonlyPaths []string
+
+	// This one is Podman's.
+
+	Timeout int `json:",omitempty"` // seconds after which the command is killed
 }
 
 // LogConfig is how the container's output is kept.
@@ -75,7 +79,8 @@ func newHostConfig(v runner.View) HostConfig {
 		Binds: binds(v), LogConfig: logConfig(v.Log), NetworkMode: network(v), PortBindings: bindings(v.Ports),
 		RestartPolicy: RestartPolicy{facts.Restart.Name, facts.Restart.MaxRetries}, AutoRemove: v.AutoRemove,
 		Annotations: keyValues(o.Annotations), CapAdd: capabilities(o.CapAdd), CapDrop: capabilities(o.CapDrop),
-		CgroupnsMode: or(o.CgroupNS, "private"), DNS: []string{}, DNSOptions: []string{}, DNSSearch: []string{},
+		CgroupnsMode: or(o.CgroupNS, "private"), DNS: list(o.DNS), DNSOptions: list(o.DNSOptions), DNSSearch: list(o.DNSSearch),
+		ExtraHosts: o.AddHosts, PublishAllPorts: o.PublishAll, ContainerIDFile: o.CIDFile, Timeout: facts.Timeout,
 		GroupAdd: o.GroupAdd, IpcMode: or(o.IPC, "private"), PidMode: o.PID, UTSMode: o.UTS, UsernsMode: o.UserNS,
 		Privileged: facts.Privileged, ReadonlyRootfs: o.ReadOnly, SecurityOpt: o.SecurityOpt, Tmpfs: tmpfs(o.Tmpfs),
 		ShmSize: shm, Sysctls: keyValues(o.Sysctls), Runtime: "rl", Resources: newResources(v), Mounts: mountPoints(v), VolumesFrom: o.VolumesFrom,
@@ -100,6 +105,9 @@ func logConfig(o logs.Options) LogConfig {
 	}
 	return c
 }
+
+// list makes of no words an empty list, which JSON shows as [].
+func list(words []string) []string { return append([]string{}, words...) }
 
 func or(s, otherwise string) string {
 	if s == "" {

@@ -36,7 +36,7 @@ type Facts struct {
 	// Network is the mode asked for: none, host, bridge, container:ID or the name of a network.
 	Network string `json:"network"`
 	// Join names, for each namespace that is another container's, that container by id. /dev/shm comes
-	// from there too when the ipc namespace does; no mount for it is listed.
+	// from there too when the ipc namespace does, see JoinedShm.
 	Join map[specs.LinuxNamespaceType]string `json:"join,omitempty"`
 	// UserNS is the mode of --userns as typed; see ParseUserNS.
 	UserNS string `json:"userns,omitempty"`
@@ -50,6 +50,12 @@ type Facts struct {
 	HomeFromUser bool `json:"homeFromUser,omitempty"`
 	// CgroupParent is --cgroup-parent as typed.
 	CgroupParent string `json:"cgroupParent,omitempty"`
+	// Hosts are additional lines of /etc/hosts.
+	Hosts []ExtraHost `json:"hosts,omitempty"`
+	// Resolver replaces parts of /etc/resolv.conf.
+	Resolver Resolver `json:"resolver,omitzero"`
+	// Timeout is after how many seconds the command is killed, 0 for never.
+	Timeout int `json:"timeout,omitempty"`
 	// StopSignal is the number of the signal that asks the command to end.
 	StopSignal int `json:"stopSignal"`
 	// StopTimeout is how many seconds it has for that; -1 is for ever.

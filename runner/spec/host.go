@@ -20,7 +20,8 @@ type Host struct {
 	LookupEnv func(string) (string, bool)
 	// Dir is the caller's working directory, to which relative paths are relative.
 	Dir string
-	// Hostname is the machine's name, that of a container on the host's network.
+	// Hostname is the machine's name, that of a container on the host's network; with --uts container:ID it is
+	// that container's.
 	Hostname string
 	// CPUs is how many processors the caller may use.
 	CPUs int

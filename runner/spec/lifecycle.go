@@ -82,6 +82,10 @@ func (b *builder) setLifecycle() error {
 		}
 		b.facts.StopTimeout = *t
 	}
+	if b.opts.Timeout < 0 {
+		return fmt.Errorf("--timeout %d: give seconds, or 0 for no limit", b.opts.Timeout)
+	}
+	b.facts.Timeout = b.opts.Timeout
 	return b.setStopSignal()
 }
 

@@ -243,7 +243,7 @@ func TestNamespaces(t *testing.T) {
 		{Options{}, "mount network pid ipc uts cgroup"},
 		{Options{Network: "none", PID: "private"}, "mount network pid ipc uts cgroup"},
 		{Options{Network: "host", PID: "host", IPC: "host", UTS: "host", CgroupNS: "host"}, "mount"},
-		{Options{Network: "container:abc", PID: "container:abc", IPC: "container:abc"}, "mount uts cgroup"},
+		{Options{Network: "container:abc", PID: "container:abc", IPC: "container:abc", UTS: "container:abc"}, "mount cgroup"},
 		{Options{IPC: "shareable"}, "mount network pid ipc uts cgroup"},
 	} {
 		if got := kinds(test.opts); got != test.want {
@@ -256,7 +256,7 @@ func TestNamespaces(t *testing.T) {
 	}{
 		{Options{PID: "mine"}, `--pid "mine": choose host, private or container:NAME`},
 		{Options{PID: "container:"}, "needs the name or id"},
-		{Options{UTS: "container:abc"}, "choose host or private"},
+		{Options{UTS: "other"}, `--uts "other": choose host, private or container:NAME`},
 		{Options{IPC: "everyone"}, "shareable"},
 		{Options{CgroupNS: "x"}, "--cgroupns"},
 		{Options{UTS: "host", Hostname: "x"}, "--uts host"},

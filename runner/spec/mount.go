@@ -27,6 +27,8 @@ type Mount struct {
 	Target string `json:"target"`
 	// ReadOnly forbids writing; with it, WritableBelow leaves what is mounted below Source writable.
 	ReadOnly, WritableBelow bool
+	// ReadOnlyBelow is whether the user said that what is mounted below is read-only too, as it is anyway.
+	ReadOnlyBelow bool `json:"readOnlyBelow,omitempty"`
 	// Propagation is private, rprivate, shared, rshared, slave or rslave; "" is rprivate.
 	Propagation string `json:"propagation,omitempty"`
 	// NonRecursive leaves out what is mounted below Source.

@@ -313,7 +313,7 @@ func TestDevptsWithoutTTYGroup(t *testing.T) {
 
 func TestSharedMemory(t *testing.T) {
 	for mode, want := range map[string]string{"": "tmpfs", "private": "tmpfs", "shareable": "tmpfs", "host": "bind", "none": "",
-		"container:abc": ""} {
+		"container:abc": "bind"} {
 		s, facts := mustBuild(t, Options{IPC: mode, ShmSize: "1m"})
 		m, _ := mount(s, "/dev/shm")
 		if m.Type != want {

@@ -123,7 +123,9 @@ func (f *mountFlag) setType(value string) error {
 
 func (f *mountFlag) setRecursive(value string) error {
 	switch value {
-	case "enabled", "readonly":
+	case "enabled":
+	case "readonly":
+		f.ReadOnlyBelow = true
 	case "disabled":
 		f.NonRecursive = true
 	case "writable":
@@ -212,6 +214,9 @@ func (f *mountFlag) finishTmpfs() (Mount, error) {
 func (f *mountFlag) finishBind(dir string) (Mount, error) {
 	if f.Source == "" {
 		return f.Mount, fmt.Errorf("source is missing")
+	}
+	if f.ReadOnlyBelow && !f.ReadOnly {
+		return f.Mount, fmt.Errorf("bind-recursive=readonly is for readonly mounts")
 	}
 	if f.WritableBelow && !f.ReadOnly {
 		return f.Mount, fmt.Errorf("bind-recursive=writable is for readonly mounts")

@@ -35,7 +35,7 @@ func (b *builder) setNamespaces() error {
 	}{
 		{specs.PIDNamespace, "--pid", b.opts.PID, []string{"host", "private", containerMode}},
 		{specs.IPCNamespace, "--ipc", b.opts.IPC, []string{"host", "private", "shareable", "none", containerMode}},
-		{specs.UTSNamespace, "--uts", b.opts.UTS, []string{"host", "private"}},
+		{specs.UTSNamespace, "--uts", b.opts.UTS, []string{"host", "private", containerMode}},
 		{specs.CgroupNamespace, "--cgroupns", b.opts.CgroupNS, []string{"host", "private"}},
 	} {
 		if err := b.addMode(n.kind, n.flag, n.mode, n.choices); err != nil {
@@ -105,7 +105,7 @@ func (b *builder) hostNetwork() bool { return b.facts.Network == "host" }
 func (b *builder) setHostname() error {
 	if !b.has(specs.UTSNamespace) {
 		if b.opts.Hostname != "" || b.opts.Domainname != "" {
-			return fmt.Errorf("--hostname and --domainname cannot go with --uts host: the host keeps its name")
+			return fmt.Errorf("--hostname and --domainname cannot go with --uts %s: its name is not this container's", b.opts.UTS)
 		}
 		return nil
 	}

@@ -74,6 +74,18 @@ type Options struct {
 	// already resolved to a full id. Network may also be the name of a network.
 	Network, PID, IPC, UTS, CgroupNS, UserNS string
 
+	// AddHosts (--add-host) are NAME:IP; see ParseExtraHost. DNS, DNSOptions and DNSSearch (--dns, --dns-option,
+	// --dns-search) are single words of resolv.conf.
+	AddHosts, DNS, DNSOptions, DNSSearch []string
+	// Expose (--expose) are PORT[-LAST][/PROTOCOL]; PublishAll (-P) publishes them and the image's.
+	Expose     []string
+	PublishAll bool
+
+	// Attach names the streams that the command line which made the container was connected to, and CIDFile
+	// (--cidfile) the file that it wrote the id to; for inspect only.
+	Attach  []string
+	CIDFile string
+
 	// StopSignal (--stop-signal) by name or number; the image's, then SIGTERM, when empty.
 	StopSignal string
 	// StopTimeout (--stop-timeout) in seconds, nil for 10, -1 to wait for ever.
@@ -81,6 +93,8 @@ type Options struct {
 	// SDNotify (--sdnotify) is who tells systemd that the container is ready: "rl" when it runs, "healthy" when it is
 	// healthy, "container" when it says so itself, "ignore" for nobody.
 	SDNotify string
+	// Timeout (--timeout) is how many seconds the command may run before it is killed; 0 for as long as it likes.
+	Timeout int
 	// Health are the flags about health checks.
 	Health HealthOptions
 	// Restart (--restart): no, always, unless-stopped, on-failure[:N].

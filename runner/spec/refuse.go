@@ -13,6 +13,12 @@ func Refuse(flag string) error {
 		"--memory-swappiness":  "cgroup v2 has no swappiness of a container; --memory-swap bounds its swap",
 		"--oom-kill-disable":   "cgroup v2 always kills at the limit; --memory-reservation or a higher --memory avoids it",
 		"--isolation":          "it is for Windows containers",
+		"--cpu-count":          "it is for Windows containers; --cpus bounds processor time",
+		"--cpu-percent":        "it is for Windows containers; --cpus bounds processor time",
+		"--io-maxbandwidth":    "it is for Windows containers; --device-read-bps and --device-write-bps bound what goes to a device",
+		"--io-maxiops":         "it is for Windows containers; --device-read-iops and --device-write-iops bound what goes to a device",
+		"--storage-opt": "a quota of the root file system is one of XFS projects, which are root's; " +
+			"--read-only with --tmpfs FOLDER:size=SIZE bounds what is written",
 	}[flag]
 	if why == "" {
 		return nil

@@ -120,12 +120,18 @@ func (b *builder) systemdMounts() []specs.Mount {
 	return mounts
 }
 
+// JoinedShm is the source of /dev/shm in a container that shares another's ipc namespace: that container's, which
+// is in its mount namespace only. It is no path, and whoever starts the container brings the mount.
+const JoinedShm = "joined:/dev/shm"
+
 // shmMount: shared memory goes with the ipc namespace.
 func (b *builder) shmMount(size int64) []specs.Mount {
 	const dir = "/dev/shm"
 	switch {
-	case b.opts.IPC == "none" || b.facts.Join[specs.IPCNamespace] != "":
+	case b.opts.IPC == "none":
 		return nil
+	case b.facts.Join[specs.IPCNamespace] != "":
+		return []specs.Mount{{Destination: dir, Type: "bind", Source: JoinedShm, Options: []string{"bind", "rprivate"}}}
 	case b.opts.IPC == "host":
 		return []specs.Mount{{Destination: dir, Type: "bind", Source: dir, Options: []string{"rbind", "rprivate"}}}
 	}

@@ -49,6 +49,7 @@ func Build(opts Options, img storage.Config, host Host) (*specs.Spec, error) {
 		b.parseSecurity,
 		b.parseMounts,
 		b.setNamespaces,
+		b.setNames,
 		b.setUser,
 		b.setCommand,
 		b.setEnv,
