@@ -28,7 +28,7 @@ var vmFiles = map[string]string{
 		"LinkLocalAddressing=no\nIPv6AcceptRA=no\n",
 	"etc/ssh/sshd_config.d/rl.conf": "HostKey /etc/ssh/rl_host_key\nPermitRootLogin prohibit-password\nUseDNS no\n",
 	"etc/systemd/system/payload.service": "[Unit]\nDefaultDependencies=no\nAfter=systemd-remount-fs.service\n" +
-		"Before=ssh.service\n[Service]\nType=oneshot\nExecStart=tar -xpf /dev/vdb -C /\n[Install]\nWantedBy=sysinit.target\n",
+		"Before=ssh.service systemd-logind.service systemd-user-sessions.service\n[Service]\nType=oneshot\nExecStart=tar -xpf /dev/vdb -C /\n[Install]\nWantedBy=sysinit.target\n",
 	"etc/systemd/system/ready.service": "[Unit]\nAfter=ssh.service systemd-user-sessions.service systemd-logind.service " +
 		"systemd-networkd.service\n[Service]\nType=oneshot\nExecStart=sh -c 'echo " + vmReady + " > /dev/ttyS0'\n" +
 		"[Install]\nWantedBy=multi-user.target\n",

@@ -20,9 +20,18 @@ func (s *stage) figures() []figure {
 		{title: "run `true`, default network", contenders: networked, goals: []goal{{"podman", 1.0 / 6}}},
 		{title: "exec `true`", contenders: inside, goals: []goal{{"podman", 1.0 / 15}}},
 		{title: "ps", contenders: listed, goals: []goal{{"podman", 1.0 / 4}}},
+		{title: "log 64 MiB of short lines", contenders: s.logging(), goals: []goal{{"podman", 1.0 / 3}}},
 		{title: "16 times run `true` at once, no network", contenders: alone, atOnce: 16, goals: []goal{{"crun", 3}}},
 	}
 	return append(figures, s.crowdFigures()...)
+}
+
+// logging are containers whose output is only kept, not shown.
+func (s *stage) logging() []contender {
+	noise := []string{"sh", "-c", "yes | head -c 67108864"}
+	rl := append([]string{"run", "--rm", "-a", "stdin", "--network", "none", "--log-opt", "max-size=-1", integration.Image}, noise...)
+	peer := append([]string{"run", "--rm", "-a", "stdin", "--network", "none", "--log-driver", "k8s-file", integration.Image}, noise...)
+	return append([]contender{s.rlDoes(rl...)}, s.podmanDoes(peer...)...)
 }
 
 func (s *stage) rlRun(flags ...string) contender {

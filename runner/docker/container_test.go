@@ -63,7 +63,9 @@ func TestEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	var objects []any
-	for _, v := range views(t) {
+	restarting := view(t, spec.Options{Restart: "always"})
+	restarting.Status = runner.Restarting
+	for _, v := range append(views(t), restarting) {
 		objects = append(objects, NewContainer(store, v))
 	}
 	size := int64(1)

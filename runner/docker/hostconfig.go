@@ -103,6 +103,12 @@ func logConfig(o logs.Options) LogConfig {
 	if o.MaxFile > 0 {
 		c.Config["max-file"] = strconv.Itoa(o.MaxFile)
 	}
+	if o.Mode != "" {
+		c.Config["mode"] = o.Mode
+	}
+	if o.MaxBuffer > 0 {
+		c.Config["max-buffer-size"] = strconv.FormatInt(o.MaxBuffer, 10)
+	}
 	return c
 }
 

@@ -10,5 +10,7 @@ var (
 	// ErrOption is wrapped by errors about --log-driver and --log-opt.
 	ErrOption = errors.New("log option")
 
+	errDropped = errors.New("output came faster than the disk takes it and was dropped, as mode=non-blocking asks")
+
 	errDamaged = errors.New("not an entry of a log")
 )

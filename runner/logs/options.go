@@ -10,12 +10,18 @@ import (
 // Drivers that --log-driver knows.
 const (
 	JSONFile = "json-file"
-	None     = "none"
+	// Local keeps more than JSONFile by default, in the same files.
+	Local = "local"
+	None  = "none"
 )
 
 const (
 	defaultSize  = 10_000_000
 	defaultFiles = 3
+
+	defaultLocalSize  = 20_000_000
+	defaultLocalFiles = 5
+	defaultBuffer     = 1 << 20
 )
 
 // Options say how a container's output is kept. The zero value is the
@@ -26,6 +32,11 @@ type Options struct {
 	// exceeded by one entry. 0 is the default, negative is no limit.
 	MaxSize int64
 	MaxFile int // how many files there are at most; 0 is the default
+	// Mode is "non-blocking" where output that the disk is too slow for is
+	// dropped, instead of holding the container up. MaxBuffer is how many bytes
+	// may wait then.
+	Mode      string `json:",omitempty"`
+	MaxBuffer int64  `json:",omitempty"`
 }
 
 // ParseOptions reads the values of --log-driver ("" if it was not given) and of
@@ -36,17 +47,25 @@ func ParseOptions(driver string, opts []string) (Options, error) {
 	case "":
 		o.Driver = JSONFile
 	case JSONFile:
+	case Local:
+		o.MaxSize, o.MaxFile = defaultLocalSize, defaultLocalFiles
 	case None:
 		if len(opts) > 0 {
 			return o, fmt.Errorf("%w %s: the driver none has no options", ErrOption, opts[0])
 		}
 	default:
-		return o, fmt.Errorf("%w: no log driver %q: there are %s and %s", ErrOption, driver, JSONFile, None)
+		return o, fmt.Errorf("%w: no log driver %q: there are %s, %s and %s", ErrOption, driver, JSONFile, Local, None)
 	}
 	for _, opt := range opts {
 		if err := o.set(opt); err != nil {
 			return o, fmt.Errorf("%w %s: %w", ErrOption, opt, err)
 		}
+	}
+	if o.Mode == nonBlocking && o.MaxBuffer == 0 {
+		o.MaxBuffer = defaultBuffer
+	}
+	if o.Mode != nonBlocking && o.MaxBuffer != 0 {
+		return o, fmt.Errorf("%w max-buffer-size: it is for mode=non-blocking", ErrOption)
 	}
 	return o, nil
 }
@@ -58,20 +77,30 @@ func (o *Options) set(opt string) (err error) {
 	}
 	switch key {
 	case "max-size":
-		o.MaxSize, err = parseSize(value)
+		o.MaxSize, err = parseSize(key, value)
+	case "mode":
+		if value != blocking && value != nonBlocking {
+			return fmt.Errorf("mode is %s or %s", blocking, nonBlocking)
+		}
+		o.Mode = value
+	case "max-buffer-size":
+		o.MaxBuffer, err = parseSize(key, value)
+		if err == nil && o.MaxBuffer < 0 {
+			return fmt.Errorf("max-buffer-size has to be a limit")
+		}
 	case "max-file":
 		o.MaxFile, err = strconv.Atoi(value)
 		if err != nil || o.MaxFile < 1 {
 			return fmt.Errorf("max-file is a number of files, 1 or more")
 		}
 	default:
-		return fmt.Errorf("%s knows max-size and max-file", o.Driver)
+		return fmt.Errorf("%s knows max-size, max-file, mode and max-buffer-size", o.Driver)
 	}
 	return err
 }
 
 // parseSize reads 1000, 1000b, 20k, 10m, 10mb, 1.5g; -1 is no limit.
-func parseSize(s string) (int64, error) {
+func parseSize(key, s string) (int64, error) {
 	if s == "-1" {
 		return -1, nil
 	}
@@ -81,7 +110,7 @@ func parseSize(s string) (int64, error) {
 	}[strings.ToLower(s[len(digits):])]
 	n, err := strconv.ParseFloat(digits, 64)
 	if n *= unit; err != nil || !known || n < 1 || n >= math.MaxInt64 || strings.ContainsAny(digits, "xXpPnN_") {
-		return 0, fmt.Errorf("max-size is a number of bytes, with k, m or g after it, or -1 for no limit")
+		return 0, fmt.Errorf("%s is a number of bytes, with k, m or g after it, or -1 for no limit", key)
 	}
 	return int64(n), nil
 }

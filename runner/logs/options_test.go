@@ -12,13 +12,13 @@ func TestParseOptions(t *testing.T) {
 		opts   string
 		want   Options
 	}{
-		{"", "", Options{JSONFile, 10_000_000, 3}},
-		{"json-file", "max-size=10m", Options{JSONFile, 10_000_000, 3}},
-		{"json-file", "max-size=1.5kB max-file=1", Options{JSONFile, 1500, 1}},
-		{"json-file", "max-size=200", Options{JSONFile, 200, 3}},
-		{"json-file", "max-size=2G max-file=10", Options{JSONFile, 2_000_000_000, 10}},
-		{"json-file", "max-size=-1", Options{JSONFile, -1, 3}},
-		{"none", "", Options{None, 10_000_000, 3}},
+		{"", "", Options{Driver: JSONFile, MaxSize: 10_000_000, MaxFile: 3}},
+		{"json-file", "max-size=10m", Options{Driver: JSONFile, MaxSize: 10_000_000, MaxFile: 3}},
+		{"json-file", "max-size=1.5kB max-file=1", Options{Driver: JSONFile, MaxSize: 1500, MaxFile: 1}},
+		{"json-file", "max-size=200", Options{Driver: JSONFile, MaxSize: 200, MaxFile: 3}},
+		{"json-file", "max-size=2G max-file=10", Options{Driver: JSONFile, MaxSize: 2_000_000_000, MaxFile: 10}},
+		{"json-file", "max-size=-1", Options{Driver: JSONFile, MaxSize: -1, MaxFile: 3}},
+		{"none", "", Options{Driver: None, MaxSize: 10_000_000, MaxFile: 3}},
 	} {
 		got, err := ParseOptions(c.driver, strings.Fields(c.opts))
 		if err != nil || got != c.want {
@@ -29,8 +29,8 @@ func TestParseOptions(t *testing.T) {
 
 func TestParseOptionsRefuses(t *testing.T) {
 	for _, c := range []struct{ driver, opt, says string }{
-		{"syslog", "", "json-file and none"},
-		{"json-file", "max-sise=10m", "max-size and max-file"},
+		{"syslog", "", "json-file, local and none"},
+		{"json-file", "max-sise=10m", "max-size, max-file, mode"},
 		{"json-file", "max-size", "KEY=VALUE"},
 		{"json-file", "max-size=", "k, m or g"},
 		{"json-file", "max-size=m", "k, m or g"},
@@ -61,7 +61,7 @@ func FuzzParseSize(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if n, err := parseSize(s); err == nil && n != -1 && n < 1 {
+		if n, err := parseSize("max-size", s); err == nil && n != -1 && n < 1 {
 			t.Errorf("%q is %d", s, n)
 		}
 	})

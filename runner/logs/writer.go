@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,11 +22,13 @@ type Writer struct {
 	now     func() time.Time
 	report  func(error)
 	closed  bool
+	queue   *queue // nil with mode=blocking
 
 	batch   []byte // whole entries and, unless it is empty, entryBegin
 	limit   int    // of batch, so that a file ends soon after its full size
 	failing bool
 	lost    int64
+	dropped atomic.Int64 // by the queue
 }
 
 // Open goes on with the log at path, or begins it. It is called in the user
@@ -48,6 +51,9 @@ func Open(path string, o Options, report func(error)) (*Writer, error) {
 		return nil, err
 	}
 	w.plan()
+	if o.Mode == nonBlocking {
+		w.queue = newQueue(int(o.MaxBuffer))
+	}
 	return w, nil
 }
 
@@ -58,11 +64,14 @@ func (w *Writer) Stream(s Stream) *LineWriter { return &w.streams[s] }
 func (w *Writer) Lost() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.lost
+	return w.lost + w.dropped.Load()
 }
 
 // Close stores the unfinished lines of both streams and closes the file.
 func (w *Writer) Close() error {
+	if w.queue != nil {
+		w.queue.close()
+	}
 	for i := range w.streams {
 		w.streams[i].Close()
 	}
@@ -116,6 +125,14 @@ func (w *Writer) flush() {
 	w.plan()
 }
 
+// drop counts lines that found the queue full. It waits for nobody who writes.
+func (w *Writer) drop(p []byte) {
+	lines := int64(max(1, bytes.Count(p, []byte{'\n'})))
+	if w.dropped.Add(lines) == lines && w.report != nil {
+		w.report(errDropped)
+	}
+}
+
 // plan sets how large the next batch may become.
 func (w *Writer) plan() { w.limit = int(min(maxBatch, w.file.room())) }
 
@@ -132,6 +149,17 @@ type LineWriter struct {
 // the line, MaxPiece bytes, or Close. The error is fs.ErrClosed after Close of
 // the Writer, else nil: see Open.
 func (l *LineWriter) Write(p []byte) (int, error) {
+	if q := l.w.queue; q != nil {
+		if !q.put(l, p) {
+			l.w.drop(p)
+		}
+		return len(p), nil
+	}
+	return l.store(p)
+}
+
+// store is Write without a queue.
+func (l *LineWriter) store(p []byte) (int, error) {
 	w := l.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
