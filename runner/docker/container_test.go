@@ -29,6 +29,8 @@ func views(t *testing.T) []runner.View {
 		VolumesFrom: []string{"data:ro"},
 		Devices:     nil, ShmSize: "1m", CapAdd: []string{"net_admin"}, CapDrop: []string{"ALL"},
 		SecurityOpt: []string{"no-new-privileges"}, Ulimits: []string{"nofile=10:20"}, Sysctls: []string{"net.core.somaxconn=9"},
+		AddHosts: []string{"db:10.0.0.2"}, DNS: []string{"192.0.2.1"}, DNSOptions: []string{"ndots:2"}, DNSSearch: []string{"example.org"},
+		Expose: []string{"99"}, PublishAll: true, Timeout: 9, CIDFile: "/cid", Attach: []string{"stdin", "stdout", "stderr"},
 		OOMScoreAdj: &score, CgroupParent: "/p", UserNS: "keep-id", StopSignal: "INT", StopTimeout: &seconds,
 		Restart: "on-failure:3", Labels: []string{"k=v"}, Annotations: []string{"n=o"},
 		Limits: spec.Limits{
