@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -31,7 +33,15 @@ func TestSystemPrune(t *testing.T) {
 	}
 	e.Want(t, "Total reclaimed space: 0B", "system", "prune", "-f", "--filter", "label=none-has-this")
 
+	scratch := filepath.Join(e.Data(), "tmp", "image-of-a-killed-process")
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	e.own(t, scratch)
 	did := e.OK(t, "system", "prune", "-f")
+	if _, err := os.Lstat(scratch); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", scratch, err)
+	}
 	for _, words := range []string{"Deleted Containers:\n", "Deleted Images:\ndeleted: " + dangling + "\n", "Total reclaimed space: 2.56kB"} {
 		if !strings.Contains(did, words) {
 			t.Errorf("no %q in %q", words, did)

@@ -63,6 +63,8 @@ func (a *app) pruneImages(f pruneFilter, all bool) (pruned, error) {
 			done.lines = append(done.lines, "deleted: "+id)
 		}
 	}
+	_, err = s.RemoveLeftovers()
+	failed = append(failed, err)
 	after, err := s.Usage()
 	done.bytes = max(before.Layers-after.Layers, 0)
 	return done, errors.Join(append(failed, err)...)

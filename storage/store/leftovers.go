@@ -74,8 +74,12 @@ func sweepUnder(path string, files []string) (err error) {
 
 // RemoveLeftovers removes the layers that belong to no image and no container
 // and are older than a day: parts of pulls that were interrupted and never
-// taken up again. It returns how many there were.
-func (s *Store) RemoveLeftovers() (int, error) { return s.removeLeftovers(time.Now()) }
+// taken up again. It returns how many there were. Scratch folders of killed
+// processes go, too.
+func (s *Store) RemoveLeftovers() (int, error) {
+	s.clearScratch()
+	return s.removeLeftovers(time.Now())
+}
 
 func (s *Store) removeLeftovers(now time.Time) (int, error) {
 	if err := s.sweepHalves(); err != nil {

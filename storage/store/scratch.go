@@ -46,6 +46,17 @@ func (t *scratch) Close() error {
 	return errors.Join(os.RemoveAll(t.Path), t.lock.Close())
 }
 
+// clearScratch removes what killed processes have left of scratch folders.
+func (s *Store) clearScratch() {
+	parent := filepath.Join(s.options.Data, "tmp")
+	above, err := lockFolder(parent, 0)
+	if err != nil {
+		return // there is none yet
+	}
+	defer above.Close()
+	sweepScratch(parent)
+}
+
 // sweepScratch removes the folders of processes that are gone.
 func sweepScratch(parent string) {
 	folders, _ := filepath.Glob(filepath.Join(parent, "image-*"))
