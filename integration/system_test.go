@@ -113,7 +113,7 @@ func TestCompletion(t *testing.T) {
 			lines := []string{"rl st", "rl exec ", "rl run --pull=ne", "rl rmi " + Image[:4], "rl run --cap-a"}
 			out := e.Tool(shell.name, "-c", declare(shell.name, e.Dir, lines)+shell.script).Run(t).OK(t)
 			for _, want := range []string{
-				"[rl st]\nstart\nstop", "[rl exec ]\n", "\n" + up + "\n", "ne", Image, "[rl run --cap-a]\n--cap-add",
+				"[rl st]\nstart\nst", "[rl exec ]\n", "\n" + up + "\n", "ne", Image, "[rl run --cap-a]\n--cap-add",
 			} {
 				if !strings.Contains(out+"\n", want) {
 					t.Errorf("no %q in\n%s", want, out)

@@ -47,34 +47,45 @@ func passesOn(parser *kong.Kong) bool {
 	return len(list) > 0 && list[0].Passthrough
 }
 
-// dockerWords writes -f=VALUE as -fVALUE, which Docker takes for the same.
+// dockerWords writes a line as kong takes it: -f=VALUE as -fVALUE, and flags
+// that stand between or after the operands of a command before them.
 func dockerWords(parser *kong.Kong, words []string) []string {
-	words = slices.Clone(words)
+	var flags, operands []string
 	var s lineState
-	for i, word := range words {
-		if s.awaits == nil && !s.passing {
-			words[i] = withoutEquals(parser, word)
+	for _, word := range words {
+		switch {
+		case s.awaits != nil:
+			flags = append(flags, word)
+		case s.passing, word == "-", !strings.HasPrefix(word, "-"):
+			operands = append(operands, word)
+		case word != "--":
+			flags = append(flags, withoutEquals(parser, word)...)
+		case passesOn(parser):
+			operands = append(operands, word)
 		}
-		s.read(parser, words[i])
+		s.read(parser, word)
 	}
-	return words
+	if s.awaits == nil && len(operands) > 0 && !passesOn(parser) {
+		flags = append(flags, "--")
+	}
+	return append(flags, operands...)
 }
 
-func withoutEquals(parser *kong.Kong, word string) string {
+func withoutEquals(parser *kong.Kong, word string) []string {
 	i := strings.IndexByte(word, '=')
 	if i < 2 || word[0] != '-' || word[1] == '-' {
-		return word
+		return []string{word}
 	}
 	f, valued := lastFlag(parser, word[:i])
 	switch {
 	case f == nil || valued:
-		return word
+		return []string{word}
 	case f.IsBool() && i == 2:
-		return "--" + f.Name + word[i:]
+		return []string{"--" + f.Name + word[i:]}
 	case f.IsBool():
-		return word
+		return []string{word[:i-1], "--" + f.Name + word[i:]}
 	}
-	return word[:i] + word[i+1:]
+	return []string{word[:i] + word[i+1:]}
 }
 
 // lastFlag returns the flag that a word such as --name, -it or -n5 ends with,

@@ -72,7 +72,7 @@ func TestDockerWords(t *testing.T) {
 		"-e A=b":               "-e A=b",
 		"-eA=b":                "-eA=b",
 		"-d=true image":        "--detach=true image",
-		"-dt=true image":       "-dt=true image",
+		"-dt=true image":       "-d --tty=true image",
 		"--name=x":             "--name=x",
 		"-e -p=1":              "-e -p=1", // the value of -e
 		"image -e=A":           "image -e=A",
