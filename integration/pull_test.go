@@ -220,6 +220,8 @@ func TestPull(t *testing.T) {
 			t.Errorf("drawings without a terminal: %s", r)
 		}
 		e.Want(t, "amd64", "image", "inspect", "-f", "{{.Architecture}}", name)
+		e.Want(t, "image pull "+name+" "+registry.Addr+"/multi "+name,
+			"events", "--until", "now", "--filter", "event=pull", "--format", "{{.Type}} {{.Action}} {{.Actor.ID}} {{.Actor.Attributes.name}} {{.ID}}")
 		if r := e.Run(t, "pull", "--platform", "linux/amd64", name); !strings.Contains(r.OK(t), "Status: Image is up to date") {
 			t.Error(r)
 		}
