@@ -213,56 +213,6 @@ func (s Store) hideAnonymous(c Container) (trash []string) {
 	return trash
 }
 
-// Inherit puts into o the mounts of the containers that o.VolumesFrom names.
-func (s Store) Inherit(o *spec.Options) error {
-	o.Inherited = nil
-	for _, word := range o.VolumesFrom {
-		name, mode, _ := strings.Cut(word, ":")
-		if !slices.Contains([]string{"", "ro", "rw", "z", "Z"}, mode) || name == "" {
-			return fmt.Errorf("--volumes-from %q: write CONTAINER, CONTAINER:ro or CONTAINER:rw", word)
-		}
-		v, err := s.Find(name)
-		if err != nil {
-			return fmt.Errorf("--volumes-from: %w", err)
-		}
-		mounts, err := lendable(v.Container)
-		if err != nil {
-			return err
-		}
-		for _, m := range mounts {
-			m.ReadOnly = m.ReadOnly || mode == "ro"
-			o.Inherited = slices.DeleteFunc(o.Inherited, func(x spec.Mount) bool { return x.Target == m.Target })
-			o.Inherited = append(o.Inherited, m)
-		}
-	}
-	return nil
-}
-
-// lendable are the volumes and bind mounts of a container, as they came to be.
-func lendable(c Container) ([]spec.Mount, error) {
-	facts, err := spec.FactsOf(c.Spec)
-	if err != nil {
-		return nil, err
-	}
-	list := slices.Clone(facts.Volumes)
-	asked, err := spec.ParseMounts(c.Options, "/")
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range asked {
-		if m.Kind != spec.KindBind {
-			continue
-		}
-		for _, done := range c.Spec.Mounts {
-			if done.Destination == m.Target {
-				m.Source = done.Source
-			}
-		}
-		list = append(list, m)
-	}
-	return list, nil
-}
-
 // openSubpaths opens the folders inside of volumes that are to be mounted, as
 // detached mounts: a link that a container has put there leads nowhere out of
 // the volume.
