@@ -42,6 +42,10 @@ type executor interface{ Run(*app) error }
 
 // dispatch finds the command that args begin with and runs it.
 func dispatch(a *app, args []string) error {
+	args, err := globalFlags(args)
+	if err != nil {
+		return err
+	}
 	if len(args) == 0 {
 		return help(a, nil)
 	}
