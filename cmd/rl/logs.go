@@ -51,6 +51,9 @@ func (c *logsCmd) Run(a *app) error {
 	if v.Log.Driver == logs.None {
 		return logs.ErrNotKept
 	}
+	if v.Log.Driver == logs.Journald {
+		return c.fromJournal(a, v.ID, options)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if c.Follow {

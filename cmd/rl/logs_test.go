@@ -76,3 +76,17 @@ func TestLogsFlags(t *testing.T) {
 		}
 	}
 }
+
+func TestJournalEntry(t *testing.T) {
+	e, err := journalEntry([]byte(`{"MESSAGE":"hello","PRIORITY":"3","__REALTIME_TIMESTAMP":"1700000000000001"}`))
+	if err != nil || string(e.Text) != "hello\n" || e.Stream != logs.Stderr || e.Time.UnixMicro() != 1700000000000001 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	e, err = journalEntry([]byte(`{"MESSAGE":[104,255],"CONTAINER_PARTIAL_MESSAGE":"true","__REALTIME_TIMESTAMP":"1"}`))
+	if err != nil || string(e.Text) != "h\xff" || e.Stream != logs.Stdout {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if _, err := journalEntry([]byte("{")); err == nil {
+		t.Error("half a message was accepted")
+	}
+}

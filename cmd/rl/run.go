@@ -88,7 +88,7 @@ type createFlags struct {
 	CgroupNS    string   `group:"Security" name:"cgroupns" placeholder:"MODE" help:"private or host."`
 	Sysctl      []string `group:"Security" sep:"none" placeholder:"NAME=VALUE" help:"Set a kernel parameter of the container."`
 
-	LogDriver string   `group:"Logs" placeholder:"DRIVER" help:"json-file (the default), local or none."`
+	LogDriver string   `group:"Logs" placeholder:"DRIVER" help:"json-file (the default), local, journald or none."`
 	LogOpt    []string `group:"Logs" sep:"none" placeholder:"NAME=VALUE" help:"max-size=10m, max-file=3, mode=non-blocking, max-buffer-size=1m."`
 
 	Args []string `arg:"" passthrough:"partial" optional:""`

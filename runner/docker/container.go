@@ -120,7 +120,7 @@ func NewContainer(store runner.Store, v runner.View) Container {
 	if args := v.Spec.Process.Args; len(args) > 0 {
 		c.Path, c.Args = args[0], args[1:]
 	}
-	if v.Log.Driver != logs.None {
+	if v.Log.Driver != logs.None && v.Log.Driver != logs.Journald {
 		c.LogPath = store.LogPath(v.ID)
 	}
 	return c

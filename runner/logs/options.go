@@ -12,7 +12,9 @@ const (
 	JSONFile = "json-file"
 	// Local keeps more than JSONFile by default, in the same files.
 	Local = "local"
-	None  = "none"
+	// Journald sends output to the machine's journal.
+	Journald = "journald"
+	None     = "none"
 )
 
 const (
@@ -37,6 +39,10 @@ type Options struct {
 	// may wait then.
 	Mode      string `json:",omitempty"`
 	MaxBuffer int64  `json:",omitempty"`
+	// Fields are sent with each message to journald, by way of Socket ("" for
+	// JournalSocket). They are the caller's and not stored.
+	Fields map[string]string `json:"-"`
+	Socket string            `json:"-"`
 }
 
 // ParseOptions reads the values of --log-driver ("" if it was not given) and of
@@ -49,12 +55,14 @@ func ParseOptions(driver string, opts []string) (Options, error) {
 	case JSONFile:
 	case Local:
 		o.MaxSize, o.MaxFile = defaultLocalSize, defaultLocalFiles
+	case Journald:
+		o.MaxSize, o.MaxFile = 0, 0
 	case None:
 		if len(opts) > 0 {
 			return o, fmt.Errorf("%w %s: the driver none has no options", ErrOption, opts[0])
 		}
 	default:
-		return o, fmt.Errorf("%w: no log driver %q: there are %s, %s and %s", ErrOption, driver, JSONFile, Local, None)
+		return o, fmt.Errorf("%w: no log driver %q: there are %s, %s, %s and %s", ErrOption, driver, JSONFile, Local, Journald, None)
 	}
 	for _, opt := range opts {
 		if err := o.set(opt); err != nil {
@@ -74,6 +82,9 @@ func (o *Options) set(opt string) (err error) {
 	key, value, ok := strings.Cut(opt, "=")
 	if !ok {
 		return fmt.Errorf("it must be of the form KEY=VALUE")
+	}
+	if o.Driver == Journald && strings.HasPrefix(key, "max-") && key != "max-buffer-size" {
+		return fmt.Errorf("the size of the journal is journald's affair (journald.conf)")
 	}
 	switch key {
 	case "max-size":

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -21,7 +22,7 @@ func TestParseOptions(t *testing.T) {
 		{"none", "", Options{Driver: None, MaxSize: 10_000_000, MaxFile: 3}},
 	} {
 		got, err := ParseOptions(c.driver, strings.Fields(c.opts))
-		if err != nil || got != c.want {
+		if err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("ParseOptions(%q, %q) = %+v, %v, want %+v", c.driver, c.opts, got, err, c.want)
 		}
 	}
@@ -29,7 +30,7 @@ func TestParseOptions(t *testing.T) {
 
 func TestParseOptionsRefuses(t *testing.T) {
 	for _, c := range []struct{ driver, opt, says string }{
-		{"syslog", "", "json-file, local and none"},
+		{"syslog", "", "json-file, local, journald and none"},
 		{"json-file", "max-sise=10m", "max-size, max-file, mode"},
 		{"json-file", "max-size", "KEY=VALUE"},
 		{"json-file", "max-size=", "k, m or g"},

@@ -2,6 +2,8 @@ package logs
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"io/fs"
 	"sync"
 	"sync/atomic"
@@ -17,7 +19,8 @@ const maxBatch = 256 << 10
 // into the log in the order of the calls.
 type Writer struct {
 	mu      sync.Mutex
-	file    *file // nil for the driver none and after Close
+	file    *file    // nil for other drivers and after Close
+	journal *journal // of the driver journald, nil after Close
 	streams [2]LineWriter
 	now     func() time.Time
 	report  func(error)
@@ -46,15 +49,27 @@ func Open(path string, o Options, report func(error)) (*Writer, error) {
 	if o.Driver == None {
 		return w, nil
 	}
+	if o.Driver == Journald {
+		var err error
+		if w.journal, err = dialJournal(cmp.Or(o.Socket, JournalSocket), o.Fields); err != nil {
+			return nil, fmt.Errorf("journald does not run here (%w): choose --log-driver json-file", err)
+		}
+		w.startQueue(o)
+		return w, nil
+	}
 	w.file = &file{path: path, size: o.MaxSize, keep: o.MaxFile}
 	if err := w.file.open(); err != nil {
 		return nil, err
 	}
 	w.plan()
+	w.startQueue(o)
+	return w, nil
+}
+
+func (w *Writer) startQueue(o Options) {
 	if o.Mode == nonBlocking {
 		w.queue = newQueue(int(o.MaxBuffer))
 	}
-	return w, nil
 }
 
 // Stream returns what logs that stream.
@@ -78,6 +93,10 @@ func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed = true
+	if w.journal != nil {
+		w.journal.conn.Close()
+		w.journal = nil
+	}
 	if w.file == nil {
 		return nil
 	}
@@ -114,15 +133,20 @@ func (w *Writer) flush() {
 	}
 	lines := w.batch[:len(w.batch)-len(entryBegin)]
 	n, err := w.file.write(lines)
+	w.note(err, bytes.Count(lines[n:], []byte{'\n'}))
+	w.batch = w.batch[:0]
+	w.plan()
+}
+
+// note counts the lines that an error lost.
+func (w *Writer) note(err error, lines int) {
 	if err != nil {
-		w.lost += int64(bytes.Count(lines[n:], []byte{'\n'}))
+		w.lost += int64(lines)
 		if !w.failing && w.report != nil {
 			w.report(err)
 		}
 	}
 	w.failing = err != nil
-	w.batch = w.batch[:0]
-	w.plan()
 }
 
 // drop counts lines that found the queue full. It waits for nobody who writes.
@@ -166,7 +190,7 @@ func (l *LineWriter) store(p []byte) (int, error) {
 	if w.closed {
 		return 0, fs.ErrClosed
 	}
-	if w.file == nil {
+	if w.file == nil && w.journal == nil {
 		return len(p), nil
 	}
 	l.trailer = appendTrailer(l.trailer[:0], l.stream, w.now())
@@ -182,10 +206,10 @@ func (l *LineWriter) store(p []byte) (int, error) {
 // lines are, and returns how many bytes that were. It does what take does,
 // without a second look at each byte.
 func (l *LineWriter) takePlain(p []byte) (taken int) {
-	if len(l.pending) > 0 {
+	w := l.w
+	if len(l.pending) > 0 || w.journal != nil {
 		return 0
 	}
-	w := l.w
 	for {
 		line := p[taken:min(len(p), taken+MaxPiece)]
 		n := plain(line)
@@ -222,6 +246,10 @@ func (l *LineWriter) put(text, trailer []byte) {
 		text = append(l.pending, text...)
 		l.pending = text[:0]
 	}
+	if w := l.w; w.journal != nil {
+		w.note(w.journal.send(l.stream, text, len(trailer) == len(l.unfinished())), 1)
+		return
+	}
 	l.w.add(text, trailer)
 }
 
@@ -234,7 +262,7 @@ func (l *LineWriter) Close() error {
 	w := l.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file == nil || len(l.pending) == 0 {
+	if w.file == nil && w.journal == nil || len(l.pending) == 0 {
 		return nil
 	}
 	l.trailer = appendTrailer(l.trailer[:0], l.stream, w.now())
