@@ -18,17 +18,18 @@ const noteKeepID = "without fuse-overlayfs, files that the image gives to root b
 // overlay says how the image is mounted. With keep-id the container has a user
 // namespace in which the kernel's overlayfs shows root's files as the caller's;
 // fuse-overlayfs shows every owner as it is in the image.
-func (m *monitor) overlay(upper, work string) (storage.Overlay, error) {
-	img := m.RootFS
-	if img.Store.Program == "" && boot.Flags(m.Spec)&unix.CLONE_NEWUSER != 0 {
+func (c Container) overlay(upper, work string) (o storage.Overlay, note string, err error) {
+	img := c.RootFS
+	if img.Store.Program == "" && boot.Flags(c.Spec)&unix.CLONE_NEWUSER != 0 {
 		program, err := exec.LookPath("fuse-overlayfs")
 		if err == nil && unix.Access("/dev/fuse", unix.R_OK|unix.W_OK) == nil {
 			img.Store.Program = program
 		} else {
-			m.notes = append(m.notes, noteKeepID)
+			note = noteKeepID
 		}
 	}
-	return img.Overlay(upper, work, m.AutoRemove)
+	o, err = img.Overlay(upper, work, c.AutoRemove)
+	return o, note, err
 }
 
 // serveFUSE starts fuse-overlayfs on the /dev/fuse that the container's first

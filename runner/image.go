@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -45,7 +46,7 @@ func openImage(img storage.Image, at string) (*os.File, error) {
 	}()
 	r := <-done
 	if r.err == nil && device != nil {
-		r.err = serveImage(o, device)
+		r.err = serveImage(o, device, 0)
 	}
 	if r.err != nil && r.root != nil {
 		r.err = errors.Join(r.err, r.root.Close())
@@ -79,10 +80,12 @@ func mountAlone(o storage.Overlay, at string, device *os.File) (*os.File, error)
 }
 
 // serveImage starts fuse-overlayfs, outside of the mount namespace, which it
-// would keep alive. It ends with the mount.
-func serveImage(o storage.Overlay, device *os.File) error {
+// would keep alive. It ends with the mount, and by the signal death, 0 for none,
+// with the calling thread.
+func serveImage(o storage.Overlay, device *os.File, death syscall.Signal) error {
 	cmd := exec.Command(o.Program, "-f", "-o", o.Options, "/dev/fd/3")
 	cmd.ExtraFiles = []*os.File{device}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: death}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start fuse-overlayfs: %w", err)
 	}

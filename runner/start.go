@@ -204,8 +204,12 @@ func (m *monitor) rootMount(l *launch, undo *cleanup) (err error) {
 			return err
 		}
 	}
-	if l.overlay, err = m.overlay(filepath.Join(folder, "upper"), filepath.Join(folder, "work")); err != nil {
+	note := ""
+	if l.overlay, note, err = m.Container.overlay(filepath.Join(folder, "upper"), filepath.Join(folder, "work")); err != nil {
 		return err
+	}
+	if note != "" {
+		m.notes = append(m.notes, note)
 	}
 	l.Mount = boot.RootMount{Folder: l.overlay.Folder, Options: l.overlay.Options}
 	if l.overlay.Program == "" {

@@ -14,6 +14,7 @@ const (
 var commands = concat(
 	containerCommands,
 	controlCommands,
+	filesCommands,
 	lookCommands,
 	logsCommands,
 	imageCommands,

@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,14 @@ func storageVars(uid int) []string {
 
 // runInside runs an rl command line in the user namespace and ends as that does.
 func (a *app) runInside(at where, args []string) error {
+	return a.runInsideThen(at, args, func() {})
+}
+
+// runInsideThen is runInside that calls started once the other process has the
+// descriptors it was given.
+func (a *app) runInsideThen(at where, args []string, started func()) error {
+	started = sync.OnceFunc(started)
+	defer started()
 	ns, err := a.namespace()
 	if err != nil {
 		return err
@@ -77,6 +86,7 @@ func (a *app) runInside(at where, args []string) error {
 	if err != nil {
 		return err
 	}
+	started()
 	forward(child)
 	return exitStatus(child)
 }
