@@ -33,6 +33,9 @@ func Suspend(init int) (*Suspended, error) {
 	s := &Suspended{container: c, before: map[int]bool{}}
 	for first := true; ; first = false {
 		stopped, err := s.pass(first)
+		if err == nil && !stopped && c.doing(init) == finished {
+			err = unix.ESRCH
+		}
 		if err != nil {
 			s.Resume()
 			return nil, fmt.Errorf("stop the processes: %w", err)

@@ -74,3 +74,19 @@ func TestState(t *testing.T) {
 		t.Error("the notice is not one line")
 	}
 }
+
+// What ends by itself meanwhile is not waited for.
+func TestSuspendOfWhatEnds(t *testing.T) {
+	for range 50 {
+		shell := exec.Command("true")
+		if err := shell.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- shell.Wait() }()
+		if s, err := Suspend(shell.Process.Pid); err == nil {
+			s.Resume()
+		}
+		<-ended
+	}
+}

@@ -78,7 +78,7 @@ type executed struct {
 func (m *monitor) forkExec(l *life, p *specs.Process, files []*os.File, o ExecOptions) (e executed, err error) {
 	m.pausing.RLock()
 	defer m.pausing.RUnlock()
-	if err := m.checkPaused(); err != nil {
+	if err := m.checkPaused(l); err != nil {
 		return e, failf("%w", err)
 	}
 	b := boot.Exec{Process: p, Flags: joinFlags(m.Spec), KeepGroups: m.facts.KeepGroups}

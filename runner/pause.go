@@ -47,19 +47,23 @@ func (s Store) tell(ctx context.Context, r Request) (Reply, error) {
 
 // pause freezes the container's group or, without one, stops its processes.
 func (m *monitor) pause() (reply Reply) {
+	l, err := m.present()
+	if err != nil {
+		return replyOf(err)
+	}
 	m.pausing.Lock()
 	defer m.pausing.Unlock()
-	if m.paused() {
+	if m.paused(l) {
 		return replyOf(fmt.Errorf("%w already: %s", ErrPaused, m.Name))
 	}
-	if m.group == nil {
-		return m.suspend()
+	if l.group == nil {
+		return m.suspend(l)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
 	defer cancel()
-	if err := m.group.Freeze(ctx); err != nil {
-		_ = m.group.Thaw(context.Background()) // what could be frozen goes on
-		return m.refusal("pause", err)
+	if err := l.group.Freeze(ctx); err != nil {
+		_ = l.group.Thaw(context.Background()) // what could be frozen goes on
+		return m.refusal(l, "pause", err)
 	}
 	m.record("pause")
 	return Reply{ID: m.ID}
@@ -67,12 +71,12 @@ func (m *monitor) pause() (reply Reply) {
 
 // suspend is pause without a group. That it was asked for is written down
 // first: a program may stop itself, and is not paused then.
-func (m *monitor) suspend() Reply {
+func (m *monitor) suspend(l *life) Reply {
 	m.setSuspended(true)
-	suspended, err := cgroup2.Suspend(m.init.PID)
+	suspended, err := cgroup2.Suspend(l.init.PID)
 	if err != nil {
 		m.setSuspended(false)
-		return m.refusal("pause", err)
+		return m.refusal(l, "pause", err)
 	}
 	m.suspended = suspended
 	m.record("pause")
@@ -88,27 +92,29 @@ func (m *monitor) setSuspended(is bool) {
 
 // refusal says why something could not be done to the container, which may
 // have ended meanwhile.
-func (m *monitor) refusal(what string, err error) Reply {
-	select {
-	case <-m.ended:
+func (m *monitor) refusal(l *life, what string, err error) Reply {
+	if l.over() || errors.Is(err, unix.ESRCH) || errors.Is(err, os.ErrNotExist) {
 		err = ErrNotRunning
-	default:
 	}
 	return replyOf(fmt.Errorf("%s %s: %w", what, m.Name, err))
 }
 
 // resume undoes pause.
 func (m *monitor) resume() Reply {
+	l, err := m.present()
+	if err != nil {
+		return replyOf(err)
+	}
 	m.pausing.Lock()
 	defer m.pausing.Unlock()
-	if !m.paused() {
+	if !m.paused(l) {
 		return replyOf(fmt.Errorf("%w: %s", ErrNotPaused, m.Name))
 	}
-	if m.group != nil {
+	if l.group != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
 		defer cancel()
-		if err := m.group.Thaw(ctx); err != nil && !errors.Is(err, cgroup2.ErrGone) {
-			return m.refusal("unpause", err)
+		if err := l.group.Thaw(ctx); err != nil && !errors.Is(err, cgroup2.ErrGone) {
+			return m.refusal(l, "unpause", err)
 		}
 	} else {
 		m.suspended.Resume()
@@ -120,17 +126,17 @@ func (m *monitor) resume() Reply {
 }
 
 // paused reports whether the container is paused now. The caller holds pausing.
-func (m *monitor) paused() bool {
-	if m.group != nil {
-		frozen, err := m.group.Frozen()
+func (m *monitor) paused(l *life) bool {
+	if l.group != nil {
+		frozen, err := l.group.Frozen()
 		return err == nil && frozen
 	}
-	return m.suspended != nil && cgroup2.Stopped(m.init.PID)
+	return m.suspended != nil && cgroup2.Stopped(l.init.PID)
 }
 
 // checkPaused refuses what a paused container cannot do. The caller holds pausing.
-func (m *monitor) checkPaused() error {
-	if m.paused() {
+func (m *monitor) checkPaused(l *life) error {
+	if m.paused(l) {
 		return fmt.Errorf("%w: let it go on first (rl unpause %s)", ErrPaused, m.Name)
 	}
 	return nil
@@ -153,7 +159,7 @@ func (m *monitor) signal(l *life, s syscall.Signal) error {
 	m.recordKill(s)
 	if s == unix.SIGKILL || m.Config.StopSignal == "" || int(s) == m.facts.StopSignal {
 		m.pausing.RLock()
-		paused := m.paused()
+		paused := m.paused(l)
 		m.pausing.RUnlock()
 		if paused {
 			m.resume()

@@ -380,7 +380,11 @@ func (m *monitor) started(pid int) error {
 // command that is not there, 126 for one that cannot be executed.
 func explain(err error, name string) error {
 	step := new(fork.StepError)
-	if !errors.As(err, &step) || !boot.IsExecute(step.Step) {
+	executes := errors.As(err, &step) && boot.IsExecute(step.Step)
+	if !executes && errors.Is(err, unix.ESRCH) { // the container that was to be entered
+		return failf("%w", ErrNotRunning)
+	}
+	if !executes {
 		return failf("set up the process: %w", err)
 	}
 	switch {

@@ -137,9 +137,15 @@ func (m *monitor) updateRunning(o UpdateOptions) Reply {
 		return replyOf(err)
 	}
 	limits, before := next.Spec.Linux.Resources, m.Spec.Linux.Resources
-	if err := m.group.Update(limits); err != nil {
-		if m.group != nil && before != nil {
-			_ = m.group.Update(before) // some may have been set
+	l, between := m.present()
+	if between != nil {
+		// The next life, which is about to begin, has them.
+		if err := cgroup2.Refused(context.Background(), limits); err != nil {
+			return replyOf(err)
+		}
+	} else if err := l.group.Update(limits); err != nil {
+		if l.group != nil && before != nil {
+			_ = l.group.Update(before) // some may have been set
 		}
 		return replyOf(err)
 	}
@@ -148,16 +154,19 @@ func (m *monitor) updateRunning(o UpdateOptions) Reply {
 	}
 	m.Container = next
 	m.facts, _ = spec.FactsOf(next.Spec) // read and written before without an error
-	reply := Reply{ID: m.ID, Notes: m.updateMemory(limits)}
+	reply := Reply{ID: m.ID}
+	if between == nil {
+		reply.Notes = m.updateMemory(l, limits)
+	}
 	m.store.Record(next, "update")
 	return reply
 }
 
 // updateMemory watches the memory limit anew where that is the monitor's task.
-func (m *monitor) updateMemory(limits *specs.LinuxResources) (notes []string) {
+func (m *monitor) updateMemory(l *life, limits *specs.LinuxResources) (notes []string) {
 	m.mu.Lock()
 	m.State.Limit = memoryLimit(limits)
-	watched := cgroup2.WatchLimit(m.group, limits)
+	watched := cgroup2.WatchLimit(l.group, limits)
 	if watched > 0 && !m.State.MemorySampled {
 		notes = []string{cgroup2.WatchNotice(watched)}
 	}

@@ -67,11 +67,7 @@ func (s Store) Processes(ctx context.Context, id string) ([]int, error) {
 // serveStats answers OpStats for as long as the command asks.
 func (m *monitor) serveStats(w *wire) {
 	for {
-		usage, err := m.usage()
-		reply := Reply{ID: m.ID, Usage: &usage}
-		if err != nil {
-			reply = m.refusal("measure", err)
-		}
+		reply := m.measure()
 		var next Request
 		if w.sendJSON(frameReply, reply) != nil || w.receiveJSON(frameRequest, &next) != nil {
 			return
@@ -79,10 +75,23 @@ func (m *monitor) serveStats(w *wire) {
 	}
 }
 
-func (m *monitor) usage() (Usage, error) {
-	count := m.group.Stats
-	if m.group == nil {
-		count = func() (cgroup2.Stats, error) { return cgroup2.Sample(m.init.PID) }
+// measure answers OpStats once.
+func (m *monitor) measure() Reply {
+	l, err := m.present()
+	if err != nil {
+		return replyOf(err)
+	}
+	usage, err := m.usage(l)
+	if err != nil {
+		return m.refusal(l, "measure", err)
+	}
+	return Reply{ID: m.ID, Usage: &usage}
+}
+
+func (m *monitor) usage(l *life) (Usage, error) {
+	count := l.group.Stats
+	if l.group == nil {
+		count = func() (cgroup2.Stats, error) { return cgroup2.Sample(l.init.PID) }
 	}
 	s, err := count()
 	if err != nil {
@@ -91,8 +100,8 @@ func (m *monitor) usage() (Usage, error) {
 	u := Usage{
 		At: time.Now(), CPU: s.CPU, Memory: s.Memory - min(s.MemoryFile, s.Memory), Pids: s.Pids, Read: s.ReadBytes, Written: s.WriteBytes,
 	}
-	if m.group != nil && (u.Memory == 0 || u.Pids == 0) { // a controller is not delegated
-		if sampled, err := cgroup2.Sample(m.init.PID); err == nil {
+	if l.group != nil && (u.Memory == 0 || u.Pids == 0) { // a controller is not delegated
+		if sampled, err := cgroup2.Sample(l.init.PID); err == nil {
 			u.Memory, u.Pids = max(u.Memory, sampled.Memory), max(u.Pids, sampled.Pids)
 		}
 	}
@@ -103,7 +112,7 @@ func (m *monitor) usage() (Usage, error) {
 		u.MemoryLimit = machine
 	}
 	if m.facts.Join[specs.NetworkNamespace] != "" || boot.Flags(m.Spec)&unix.CLONE_NEWNET != 0 {
-		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", m.init.PID))
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", l.init.PID))
 		u.Received, u.Sent = parseNetDev(string(text))
 	}
 	return u, nil
@@ -127,16 +136,20 @@ func parseNetDev(text string) (received, sent uint64) {
 
 // top answers with the container's processes.
 func (m *monitor) top() Reply {
-	pids, err := m.processes()
+	l, err := m.present()
 	if err != nil {
-		return m.refusal("list the processes of", err)
+		return replyOf(err)
+	}
+	pids, err := l.processes()
+	if err != nil {
+		return m.refusal(l, "list the processes of", err)
 	}
 	return Reply{ID: m.ID, PIDs: pids}
 }
 
-func (m *monitor) processes() ([]int, error) {
-	if m.group != nil {
-		return m.group.Processes()
+func (l *life) processes() ([]int, error) {
+	if l.group != nil {
+		return l.group.Processes()
 	}
-	return cgroup2.ProcessesBelow(m.init.PID)
+	return cgroup2.ProcessesBelow(l.init.PID)
 }
