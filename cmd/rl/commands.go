@@ -18,6 +18,7 @@ var commands = concat(
 	lookCommands,
 	logsCommands,
 	imageCommands,
+	buildCommands,
 	volumeCommands,
 	pruneCommands,
 	dfCommands,

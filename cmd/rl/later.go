@@ -10,7 +10,7 @@ import (
 
 // laterCommands are Docker's commands that rl does not have yet: who types one
 // has made no mistake and must not be sent to a command that is spelled alike.
-var laterCommands = strings.Fields(`build buildx builder commit compose history login logout
+var laterCommands = strings.Fields(`commit compose history login logout
 	network prune push search`)
 
 // laterFlags are those of Docker's run and create.

@@ -1,0 +1,224 @@
+package build
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/opencontainers/go-digest"
+	"go.podman.io/image/v5/pkg/compression"
+
+	"github.com/rl-project/rl/build/tree"
+)
+
+func addOf(c *instructions.AddCommand) transfer {
+	return transfer{SourcesAndDest: c.SourcesAndDest, word: "ADD", title: c.String(), chown: c.Chown, chmod: c.Chmod,
+		exclude: c.ExcludePatterns, link: c.Link, checksum: c.Checksum, unpack: c.Unpack}
+}
+
+// isURL reports whether ADD has to fetch a source.
+func isURL(name string) bool {
+	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
+}
+
+// isGit reports whether a source is a Git repository.
+func isGit(name string) bool {
+	return strings.HasPrefix(name, "git@") || strings.HasPrefix(name, "git://") || strings.HasPrefix(name, "ssh://") ||
+		isURL(name) && strings.HasSuffix(strings.SplitN(name, "#", 2)[0], ".git")
+}
+
+// fetched makes the sources of ADD that are URLs files of a folder of their own.
+func (s *stage) fetched(ctx context.Context, t *transfer) (remote []item, dir string, err error) {
+	if t.word != "ADD" {
+		return nil, "", nil
+	}
+	local := t.SourcePaths[:0:0]
+	for _, name := range t.SourcePaths {
+		switch {
+		case isGit(name):
+			return nil, dir, fmt.Errorf("ADD %s: Git repositories are not supported yet: clone it into the context", name)
+		case !isURL(name):
+			local = append(local, name)
+			continue
+		}
+		if dir == "" {
+			if dir, err = os.MkdirTemp(s.b.scratch.Path, "fetch-"); err != nil {
+				return nil, "", err
+			}
+		}
+		base, err := s.fetch(ctx, name, dir, t.checksum)
+		if err != nil {
+			return nil, dir, fmt.Errorf("ADD %s: %w", name, err)
+		}
+		remote = append(remote, item{name: base, base: base})
+	}
+	if t.checksum != "" && len(remote) == 0 {
+		return nil, dir, errors.New("--checksum is for sources that are URLs")
+	}
+	t.SourcePaths = local
+	return remote, dir, nil
+}
+
+// fetch downloads a URL into a folder and returns the file's name.
+func (s *stage) fetch(ctx context.Context, from, dir, checksum string) (string, error) {
+	u, err := url.Parse(from)
+	if err != nil {
+		return "", err
+	}
+	base := path.Base(u.Path)
+	if base == "/" || base == "." {
+		return "", errors.New("the URL does not end in the name of a file")
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return "", errors.New(response.Status)
+	}
+	file := filepath.Join(dir, base)
+	if err := download(file, response.Body, checksum); err != nil {
+		return "", err
+	}
+	changed := time.Unix(0, 0)
+	if t, err := http.ParseTime(response.Header.Get("Last-Modified")); err == nil {
+		changed = t
+	}
+	return base, os.Chtimes(file, changed, changed)
+}
+
+// download writes a file, and compares its digest if there is one to expect.
+func download(file string, content io.Reader, checksum string) (err error) {
+	var expected digest.Digest
+	if checksum != "" {
+		if expected, err = digest.Parse(checksum); err != nil {
+			return fmt.Errorf("--checksum=%s: %w", checksum, err)
+		}
+		verifier := expected.Verifier()
+		content = io.TeeReader(content, verifier)
+		defer func() {
+			if err == nil && !verifier.Verified() {
+				err = fmt.Errorf("what was downloaded has not the checksum %s", checksum)
+			}
+		}()
+	}
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	return errors.Join(err, f.Close())
+}
+
+// placeArchive unpacks a local archive, as ADD does; it reports whether the file
+// is one.
+func (t transfer) placeArchive(root *tree.Root, dest string, from source, name string, o tree.CopyOptions) (bool, error) {
+	f, err := from.root.OpenFile(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	content, _, err := compression.AutoDecompress(f)
+	if err != nil {
+		return false, nil
+	}
+	defer content.Close()
+	archive := tar.NewReader(content)
+	first, err := archive.Next()
+	if err != nil || first == nil {
+		return false, nil
+	}
+	// From the beginning, now that it is known to be one.
+	again, err := from.root.OpenFile(name)
+	if err != nil {
+		return false, err
+	}
+	defer again.Close()
+	whole, _, err := compression.AutoDecompress(again)
+	if err != nil {
+		return false, err
+	}
+	defer whole.Close()
+	into, err := root.MkdirAll(dest, 0o755, tree.Owner{})
+	if err != nil {
+		return true, err
+	}
+	defer into.Close()
+	if t.chown == "" {
+		o.Owner = nil // the archive says who
+	}
+	// Links of the archive may be absolute: they mean the image's root.
+	return true, root.Unpack(dest, tar.NewReader(whole), tree.CopyOptions{Time: o.Time, Owner: o.Owner})
+}
+
+// unpacks reports whether archives are unpacked: local ones by ADD, and others
+// when --unpack says so.
+func (t transfer) unpacks(remote bool) bool {
+	if t.unpack != nil {
+		return *t.unpack
+	}
+	return t.word == "ADD" && !remote
+}
+
+// downloads are the files that ADD fetched.
+type downloads struct {
+	source
+	items []item
+}
+
+// openFetched opens the folder of what was fetched, "" for nothing, and returns
+// what stands for the files in it.
+func openFetched(dir string, items []item) (downloads, string, error) {
+	if dir == "" {
+		return downloads{}, "", nil
+	}
+	root, err := tree.Open(dir)
+	if err != nil {
+		return downloads{}, "", err
+	}
+	d := downloads{source{root: root, hash: tree.Content}, items}
+	sum, err := transfer{}.digest(d.source, items, tree.CopyOptions{Owner: &tree.Owner{}})
+	return d, sum, err
+}
+
+func (d downloads) close() {
+	if d.root != nil {
+		d.root.Close()
+	}
+}
+
+// placeFetched copies what was fetched; such files are their owner's alone.
+func (t transfer) placeFetched(root *tree.Root, dest string, into bool, d downloads, o tree.CopyOptions) error {
+	o.Keep = nil
+	for _, i := range d.items {
+		target := dest
+		if t.unpacks(true) {
+			if done, err := t.placeArchive(root, target, d.source, i.name, o); done || err != nil {
+				return err
+			}
+		}
+		if into {
+			target = path.Join(dest, i.base)
+		}
+		err := copyTo(root, target, o, func() error { return tree.CopyFile(root, target, d.root, i.name, o) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

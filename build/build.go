@@ -1,0 +1,144 @@
+// Package build makes images from Dockerfiles.
+//
+// BuildKit's own packages read the file; what it means is carried out here. The
+// stages are started when something needs them and run side by side; each is a
+// chain of steps. A step that changes files gets an overlay on top of what the
+// steps before it left; the overlay's upper folder is its result, and stays in
+// the build cache under a key made of everything that went into it. Only the
+// layers of the final image are stored with the other images.
+//
+// Everything here runs as uid 0 of rl's user namespace, in a mount namespace of
+// its own, in the full program. Mounts and processes end with the program,
+// however that ends; its scratch folder is removed by the next build.
+package build
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/internal/scratch"
+	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/runner/spec"
+	"github.com/rl-project/rl/storage/store"
+)
+
+// Options say what to build, and how.
+type Options struct {
+	// Context is the folder that COPY and ADD copy from.
+	Context string
+	// File is the Dockerfile's text, and FileName what messages call it.
+	File     []byte
+	FileName string
+	// Ignore is the text of .dockerignore.
+	Ignore []byte
+	// Tags are complete references for the image.
+	Tags []string
+	// Args are the values of --build-arg.
+	Args map[string]string
+	// Labels are added to the image's.
+	Labels map[string]string
+	// Target is the name or number of the stage to build; empty for the last.
+	Target string
+	// NoCache executes every step; NoCacheFor those of the stages named.
+	NoCache    bool
+	NoCacheFor []string
+	// Pull is when to pull base images: store.PullMissing or store.PullAlways.
+	Pull string
+	// Platform is what to build for, as OS/ARCH; empty for this machine's.
+	Platform string
+	// Network is the network of RUN: default, none or host.
+	Network string
+	// Hosts are further lines for /etc/hosts, as NAME:IP.
+	Hosts []string
+	// ShmSize, Ulimits and Limits are those of RUN, as typed for a container.
+	ShmSize string
+	Ulimits []string
+	Limits  spec.Limits
+	// Epoch, if not nil, replaces all younger times in the image.
+	Epoch *time.Time
+	// Annotations are those of the image's manifest.
+	Annotations map[string]string
+	// Progress is told what happens.
+	Progress *Progress
+}
+
+// Image is what a build made.
+type Image struct {
+	ID     string // 64 hexadecimal digits
+	Digest string // of the manifest
+}
+
+// Build builds an image and stores it.
+func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options) (img Image, err error) {
+	b := &builder{Options: o, places: places, images: images, cache: cache{filepath.Join(places.Data, "build")}, external: map[string]*stage{}}
+	if err := b.readFile(); err != nil {
+		return img, err
+	}
+	target, err := b.target()
+	if err != nil {
+		return img, err
+	}
+	if b.scratch, err = scratch.Open(filepath.Join(places.Data, "tmp"), "build-"); err != nil {
+		return img, outOfSpace(err)
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	if b.context, err = openContext(o, b.cache.digests()); err != nil {
+		return img, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	b.cancel = cancel
+	if err := target.wait(ctx); err != nil {
+		b.stages.Wait()
+		return img, outOfSpace(err)
+	}
+	return b.commit(ctx, target)
+}
+
+// close waits for what still runs and leaves nothing behind.
+func (b *builder) close() error {
+	b.cancel(errors.New("the build is over"))
+	b.stages.Wait()
+	err := b.networks.close()
+	if len(b.claims) > 0 {
+		err = errors.Join(err, b.images.Location().Release(b.claims...))
+	}
+	if b.context != nil {
+		b.context.close()
+	}
+	return errors.Join(err, b.scratch.Close())
+}
+
+// newID returns 64 random hexadecimal digits.
+func newID() string {
+	var id [32]byte
+	rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+// stepFiles are the files below /etc that every RUN sees.
+func (b *builder) stepFiles(dir string, n *runner.StepNetwork, mode string) (map[string]string, error) {
+	hosts, resolv := runner.StaticFiles(mode)
+	if n != nil {
+		hosts, resolv = n.Hosts, n.ResolvConf
+	}
+	lines, err := hostLines(b.Hosts)
+	if err != nil {
+		return nil, err
+	}
+	text := map[string][]byte{"hosts": append(append([]byte{}, hosts...), lines...), "resolv.conf": resolv, "hostname": []byte(runner.StepHostname + "\n")}
+	files := map[string]string{}
+	for name, content := range text {
+		files["/etc/"+name] = filepath.Join(dir, name)
+		if err := os.WriteFile(files["/etc/"+name], content, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}

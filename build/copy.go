@@ -1,0 +1,365 @@
+package build
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/patternmatcher"
+
+	"github.com/rl-project/rl/build/tree"
+	"github.com/rl-project/rl/runner/spec"
+)
+
+// errIgnored is wrapped when .dockerignore leaves out what was to be copied.
+var errIgnored = fmt.Errorf("%w: .dockerignore leaves it out", ErrNotFound)
+
+// transfer is a COPY or an ADD.
+type transfer struct {
+	instructions.SourcesAndDest
+	word         string // COPY or ADD
+	title        string
+	from         string
+	chown, chmod string
+	exclude      []string
+	parents      bool
+	link         bool
+	checksum     string
+	unpack       *bool // nil for what ADD does by itself
+}
+
+func copyOf(c *instructions.CopyCommand) transfer {
+	return transfer{SourcesAndDest: c.SourcesAndDest, word: "COPY", title: c.String(), from: c.From, chown: c.Chown,
+		chmod: c.Chmod, exclude: c.ExcludePatterns, parents: c.Parents, link: c.Link}
+}
+
+// alone reports whether --link makes the step one that needs nothing of the files
+// below it, so that its result is good for any. Only names of owners are looked
+// up there.
+func (t transfer) alone() bool {
+	return t.link && strings.Trim(t.chown, "0123456789:") == ""
+}
+
+// command is the line of the history.
+func (t transfer) command() string {
+	var b strings.Builder
+	b.WriteString(t.word)
+	if t.parents {
+		b.WriteString(" --parents")
+	}
+	if t.chown != "" {
+		b.WriteString(" --chown=" + t.chown)
+	}
+	if t.chmod != "" {
+		b.WriteString(" --chmod=" + t.chmod)
+	}
+	for _, s := range t.SourcePaths {
+		b.WriteString(" " + s)
+	}
+	for _, c := range t.SourceContents {
+		b.WriteString(" <<" + c.Path)
+	}
+	return b.String() + " " + t.DestPath + " # buildkit"
+}
+
+// item is one thing to copy.
+type item struct {
+	name   string // in the source
+	folder bool
+	base   string // its name in a folder that it is copied into
+}
+
+// copyFiles carries out COPY and ADD.
+func (s *stage) copyFiles(ctx context.Context, t transfer) error {
+	from, closed, err := s.openSource(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer closed()
+	command := t.command()
+	remote, dir, err := s.fetched(ctx, &t)
+	if err != nil {
+		return err
+	}
+	items, err := t.items(from)
+	if err != nil {
+		return err
+	}
+	o, err := t.options(from)
+	if err != nil {
+		return err
+	}
+	sum, err := t.digest(from, items, o)
+	if err != nil {
+		return err
+	}
+	fetched, remoteSum, err := openFetched(dir, remote)
+	if err != nil {
+		return err
+	}
+	defer fetched.close()
+	parent, layers := s.key, s.layers()
+	if t.alone() {
+		parent, layers = "", nil
+	}
+	key := keyOf(t.word, parent, s.destination(t.DestPath), t.chown, t.chmod, t.parents, t.unpack, sum, remoteSum, s.b.Epoch)
+	err = s.changeOn(ctx, layers, oneLine(t.title), command, key, func(_ *stepLog, w *workspace) error {
+		return s.place(w, t, from, items, fetched, o)
+	})
+	if err != nil {
+		return err
+	}
+	s.history(command, true)
+	return nil
+}
+
+// destination is where a copy goes; a slash at its end says that it is a folder.
+func (s *stage) destination(name string) string {
+	dest := s.absolute(name)
+	if dest != "/" && (strings.HasSuffix(name, "/") || name == "." || strings.HasSuffix(name, "/.")) {
+		dest += "/"
+	}
+	return dest
+}
+
+// openSource opens what is copied from: the context, a stage, or an image.
+func (s *stage) openSource(ctx context.Context, t transfer) (source, func(), error) {
+	if t.from == "" {
+		c := s.b.context
+		return source{root: c.root, keep: c.keep, hash: c.digests.hash}, func() {}, nil
+	}
+	other, err := s.b.source(t.from, s)
+	if err != nil {
+		return source{}, nil, err
+	}
+	if err := other.wait(ctx); err != nil {
+		return source{}, nil, err
+	}
+	w, err := s.b.workspace(other.layers())
+	if err != nil {
+		return source{}, nil, err
+	}
+	root, err := w.open()
+	if err != nil {
+		w.close()
+		return source{}, nil, err
+	}
+	return source{root: root, hash: tree.Content, own: true, key: other.key}, func() { w.close() }, nil
+}
+
+// items finds what the source paths stand for.
+func (t transfer) items(from source) ([]item, error) {
+	var items []item
+	for _, pattern := range t.SourcePaths {
+		found, err := from.glob(pattern)
+		if err != nil {
+			return nil, t.missing(pattern, err)
+		}
+		if len(found) == 0 {
+			return nil, t.missing(pattern, ErrNotFound)
+		}
+		for _, name := range found {
+			e, err := from.root.Stat(name)
+			if err != nil {
+				return nil, t.missing(name, err)
+			}
+			items = append(items, item{name, e.IsDir(), path.Base(path.Clean("/" + name))})
+		}
+	}
+	return items, nil
+}
+
+// missing says where something was looked for.
+func (t transfer) missing(name string, err error) error {
+	where := "the context"
+	if t.from != "" {
+		where = t.from
+	}
+	switch {
+	case errors.Is(err, errIgnored):
+		return fmt.Errorf("%q: %w", name, err)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, ErrNotFound):
+		return fmt.Errorf("%q: %w in %s", name, ErrNotFound, where)
+	}
+	return fmt.Errorf("%q in %s: %w", name, where, err)
+}
+
+// options says what copies are to look like, except for names of owners, which
+// only the files of the image can resolve.
+func (t transfer) options(from source) (tree.CopyOptions, error) {
+	o := tree.CopyOptions{Keep: from.keep}
+	if !from.own {
+		o.Owner = &tree.Owner{}
+	}
+	if t.chmod != "" {
+		mode, err := strconv.ParseUint(t.chmod, 8, 12)
+		if err != nil {
+			return o, fmt.Errorf("--chmod=%s is not an octal number like 755", t.chmod)
+		}
+		o.Mode = func(uint32, bool) uint32 { return uint32(mode) }
+	}
+	if len(t.exclude) == 0 {
+		return o, nil
+	}
+	excluded, err := patternmatcher.New(t.exclude)
+	if err != nil {
+		return o, fmt.Errorf("--exclude: %w", err)
+	}
+	o.Keep = func(name string, folder bool) bool {
+		if from.keep != nil && !from.keep(name, folder) {
+			return false
+		}
+		out, err := excluded.MatchesOrParentMatches(name)
+		return err == nil && !out
+	}
+	return o, nil
+}
+
+// digest stands for everything that is copied. What a stage left is known by its
+// key; its files need not be read.
+func (t transfer) digest(from source, items []item, o tree.CopyOptions) (string, error) {
+	hash := sha256.New()
+	for _, i := range items {
+		fmt.Fprintf(hash, "%q %t\n", i.name, i.folder)
+		if from.key != "" {
+			continue
+		}
+		if err := from.root.Digest(hash, i.name, o, from.hash); err != nil {
+			return "", err
+		}
+	}
+	fmt.Fprintf(hash, "%q %q\n", from.key, t.exclude)
+	for _, c := range t.SourceContents {
+		fmt.Fprintf(hash, "%q %q\n", c.Path, c.Data)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// place copies into the step's files.
+func (s *stage) place(w *workspace, t transfer, from source, items []item, remote downloads, o tree.CopyOptions) error {
+	root, err := w.open()
+	if err != nil {
+		return err
+	}
+	o.Time = s.b.Epoch
+	if t.chown != "" {
+		owner, err := w.owner(t.chown)
+		if err != nil {
+			return err
+		}
+		o.Owner = &owner
+	}
+	dest := s.destination(t.DestPath)
+	into, err := t.isFolder(root, dest, len(items)+len(remote.items)+len(t.SourceContents))
+	if err != nil {
+		return err
+	}
+	for _, i := range items {
+		if err := t.placeItem(root, dest, into, from, i, o); err != nil {
+			return err
+		}
+	}
+	if err := t.placeFetched(root, dest, into, remote, o); err != nil {
+		return err
+	}
+	return t.placeContents(root, dest, into, o)
+}
+
+// isFolder reports whether files go into dest rather than become it.
+func (t transfer) isFolder(root *tree.Root, dest string, count int) (bool, error) {
+	if strings.HasSuffix(dest, "/") {
+		return true, nil
+	}
+	if count > 1 {
+		return true, fmt.Errorf("several sources need a folder to go into: end %q with a slash", t.DestPath)
+	}
+	e, err := root.Stat(dest)
+	return err == nil && e.IsDir(), nil
+}
+
+func (t transfer) placeItem(root *tree.Root, dest string, into bool, from source, i item, o tree.CopyOptions) error {
+	target := dest
+	if t.parents {
+		target, into = path.Join(dest, path.Dir(i.name))+"/", true
+		if i.folder {
+			target = path.Join(dest, i.name)
+		}
+	}
+	if i.folder {
+		return tree.CopyFolder(root, target, from.root, i.name, o)
+	}
+	if t.unpacks(false) {
+		if done, err := t.placeArchive(root, target, from, i.name, o); done || err != nil {
+			return err
+		}
+	}
+	if into {
+		target = path.Join(target, i.base)
+	}
+	return copyTo(root, target, o, func() error { return tree.CopyFile(root, target, from.root, i.name, o) })
+}
+
+// copyTo makes the folders above a target, and then the target.
+func copyTo(root *tree.Root, target string, o tree.CopyOptions, do func() error) error {
+	owner := tree.Owner{}
+	if o.Owner != nil {
+		owner = *o.Owner
+	}
+	above, err := root.MkdirAll(path.Dir(target), 0o755, owner)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(), above.Close())
+}
+
+// placeContents writes the heredocs.
+func (t transfer) placeContents(root *tree.Root, dest string, into bool, o tree.CopyOptions) error {
+	for _, c := range t.SourceContents {
+		target, mode, owner := dest, uint32(0o644), tree.Owner{}
+		if into {
+			target = path.Join(dest, path.Base(c.Path))
+		}
+		if o.Mode != nil {
+			mode = o.Mode(mode, false)
+		}
+		if o.Owner != nil {
+			owner = *o.Owner
+		}
+		err := copyTo(root, target, o, func() error {
+			above, err := root.Folder(path.Dir(target))
+			if err != nil {
+				return err
+			}
+			defer above.Close()
+			return above.WriteFile(path.Base(target), []byte(c.Data), mode, owner, o.Time)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// owner reads --chown, with the names that the image knows. A user without a
+// group has the group of the same number.
+func (w *workspace) owner(text string) (tree.Owner, error) {
+	if text == "" {
+		return tree.Owner{}, nil
+	}
+	id, err := spec.IdentityOf(spec.Host{Open: w.read}, text)
+	if err != nil {
+		return tree.Owner{}, err
+	}
+	owner := tree.Owner{UID: int(id.UID), GID: int(id.GID)}
+	if !strings.Contains(text, ":") && isNumber(text) {
+		owner.GID = owner.UID
+	}
+	return owner, nil
+}

@@ -1,0 +1,121 @@
+package build
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+
+	"github.com/rl-project/rl/storage/store"
+)
+
+// readFile reads the Dockerfile into stages.
+func (b *builder) readFile() error {
+	if len(bytes.TrimSpace(b.File)) == 0 {
+		return fmt.Errorf("%s is empty: it begins with FROM IMAGE", b.FileName)
+	}
+	ast, err := parser.Parse(bytes.NewReader(b.File))
+	if err != nil {
+		return b.syntax(err)
+	}
+	defs, args, err := instructions.Parse(ast.AST, nil)
+	if err != nil {
+		return b.syntax(err)
+	}
+	if len(defs) == 0 {
+		return fmt.Errorf("%s has no stages: it begins with FROM IMAGE", b.FileName)
+	}
+	b.escape, b.lex = ast.EscapeToken, shell.NewLex(ast.EscapeToken)
+	if err := b.globals(args); err != nil {
+		return err
+	}
+	for i, def := range defs {
+		b.list = append(b.list, &stage{b: b, index: i, def: def})
+	}
+	return nil
+}
+
+// syntax makes a parser's error one with a line.
+func (b *builder) syntax(err error) error {
+	var located *parser.LocationError
+	if !errors.As(err, &located) || len(located.Locations) == 0 {
+		return fmt.Errorf("%s: %w", b.FileName, err)
+	}
+	return b.at(located.Unwrap(), located.Locations[0])
+}
+
+// globals evaluates the ARGs before the first FROM, on top of what is known of
+// the platforms.
+func (b *builder) globals(args []instructions.ArgCommand) error {
+	target, err := b.platform()
+	if err != nil {
+		return err
+	}
+	b.global = append(platformArgs("BUILD", "linux", runtime.GOARCH, ""), target...)
+	for _, key := range slices.Clone(b.global) {
+		name, _, _ := strings.Cut(key, "=")
+		if v, ok := b.Args[name]; ok {
+			b.global = setEnv(b.global, name, v)
+		}
+	}
+	for _, arg := range args {
+		for _, a := range arg.Args {
+			value, ok := b.Args[a.Key]
+			if !ok && a.Value != nil {
+				if value, _, err = b.lex.ProcessWord(*a.Value, shell.EnvsFromSlice(b.global)); err != nil {
+					return b.at(err, arg.Location())
+				}
+			}
+			if ok || a.Value != nil {
+				b.global = setEnv(b.global, a.Key, value)
+			}
+		}
+	}
+	return nil
+}
+
+// platform returns the arguments that describe the platform to build for.
+func (b *builder) platform() ([]string, error) {
+	if b.Platform == "" {
+		return platformArgs("TARGET", "linux", runtime.GOARCH, ""), nil
+	}
+	p, err := store.ParsePlatform(b.Platform)
+	if err != nil {
+		return nil, err
+	}
+	if p.Architecture == "" {
+		p.Architecture = runtime.GOARCH
+	}
+	return platformArgs("TARGET", p.OS, p.Architecture, p.Variant), nil
+}
+
+func platformArgs(prefix, os, arch, variant string) []string {
+	whole := os + "/" + arch
+	if variant != "" {
+		whole += "/" + variant
+	}
+	return []string{prefix + "PLATFORM=" + whole, prefix + "OS=" + os, prefix + "OSVERSION=", prefix + "ARCH=" + arch, prefix + "VARIANT=" + variant}
+}
+
+// setEnv replaces a variable where it stands, or adds it.
+func setEnv(env []string, key, value string) []string {
+	for i, e := range env {
+		if name, _, _ := strings.Cut(e, "="); name == key {
+			env = slices.Clone(env)
+			env[i] = key + "=" + value
+			return env
+		}
+	}
+	return append(slices.Clip(env), key+"="+value)
+}
+
+// proxyArgs are build arguments that need no ARG, and leave no trace.
+var proxyArgs = [...]string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"}
+
+func isProxyArg(key string) bool { return slices.Contains(proxyArgs[:], strings.ToUpper(key)) }

@@ -1,0 +1,121 @@
+package tree
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Hash returns the digest of a file's content, given the folder it is in.
+type Hash func(in *Root, name string, e Entry) (string, error)
+
+// Content reads a file and returns the digest of what is in it.
+func Content(in *Root, name string, _ Entry) (string, error) {
+	fd, err := unix.Openat(int(in.dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	hash := sha256.New()
+	if _, err := io.CopyBuffer(hash, struct{ io.Reader }{fdFile(fd)}, make([]byte, 256<<10)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// Digest writes to w a line for every file that a copy with these options would
+// make of name, a folder or a file: what it is, not when it was changed.
+func (r *Root) Digest(w io.Writer, name string, o CopyOptions, hash Hash) error {
+	e, err := r.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if !e.IsDir() {
+		above, err := r.Folder(path.Dir(clean(name)))
+		if err != nil {
+			return err
+		}
+		defer above.Close()
+		return o.line(w, above, path.Base(clean(name)), ".", hash)
+	}
+	dir, err := r.Folder(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return o.lines(w, dir, clean(name), ".", hash)
+}
+
+// lines writes the lines of a folder; name is its path in the root and shown
+// that in the copy.
+func (o CopyOptions) lines(w io.Writer, r *Root, name, shown string, hash Hash) error {
+	if err := o.line(w, r, ".", shown, nil); err != nil {
+		return err
+	}
+	entries, err := r.list()
+	if err != nil {
+		return err
+	}
+	names := make(map[string]bool, len(entries))
+	order := make([]string, len(entries))
+	for i, e := range entries {
+		order[i], names[e.Name()] = e.Name(), e.IsDir()
+	}
+	slices.Sort(order)
+	for _, base := range order {
+		below, shown := path.Join(name, base), path.Join(shown, base)
+		kept := o.keep(below, names[base])
+		switch {
+		case !names[base] && kept:
+			err = o.line(w, r, base, shown, hash)
+		case names[base]:
+			err = o.subfolder(w, r, base, below, shown, kept, hash)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o CopyOptions) subfolder(w io.Writer, r *Root, base, below, shown string, kept bool, hash Hash) error {
+	sub, err := r.below(base)
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	c := copier{CopyOptions: o}
+	if !kept && !c.keepsAny(sub, below) {
+		return nil
+	}
+	return o.lines(w, sub, below, shown, hash)
+}
+
+// line writes the line of one file.
+func (o CopyOptions) line(w io.Writer, r *Root, base, shown string, hash Hash) error {
+	e := Entry{Path: shown}
+	if err := unix.Fstatat(int(r.dir.Fd()), base, &e.stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	content := ""
+	var err error
+	switch {
+	case e.IsRegular() && hash != nil:
+		content, err = hash(r, base, e)
+	case e.stat.Mode&unix.S_IFMT == unix.S_IFLNK:
+		content, err = r.readLink(base)
+	case !e.IsDir():
+		content = fmt.Sprint(e.stat.Rdev)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", shown, err)
+	}
+	owner := o.owner(&e.stat)
+	_, err = fmt.Fprintf(w, "%q %o %d:%d %q\n", shown, e.stat.Mode&unix.S_IFMT|o.mode(&e.stat), owner.UID, owner.GID, content)
+	return err
+}

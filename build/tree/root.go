@@ -1,0 +1,217 @@
+// Package tree works on folders that somebody else has filled: the context of a
+// build, and the root file systems of images.
+//
+// Every path is looked up by the kernel with the folder as its root
+// (openat2(2), RESOLVE_IN_ROOT), so that neither ".." nor a symbolic link leads
+// out of it, and nobody who changes it meanwhile gets a second chance.
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Root is an opened folder.
+type Root struct{ dir *os.File }
+
+// Open opens a folder of the host.
+func Open(dir string) (*Root, error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	return &Root{os.NewFile(uintptr(fd), dir)}, nil
+}
+
+// Close gives the folder back.
+func (r *Root) Close() error { return r.dir.Close() }
+
+// at opens name in the folder dir, following links inside r if flags let it.
+func (r *Root) at(name string, flags int) (*os.File, error) {
+	fd, err := unix.Openat2(int(r.dir.Fd()), clean(name), &unix.OpenHow{
+		Flags: uint64(flags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// clean makes a path relative to the root.
+func clean(name string) string {
+	name = strings.TrimPrefix(path.Clean("/"+name), "/")
+	if name == "" {
+		return "."
+	}
+	return name
+}
+
+// Stat describes a file, following links.
+func (r *Root) Stat(name string) (Entry, error) { return r.stat(name, unix.O_PATH) }
+
+// Lstat describes a file, or the link itself.
+func (r *Root) Lstat(name string) (Entry, error) { return r.stat(name, unix.O_PATH|unix.O_NOFOLLOW) }
+
+func (r *Root) stat(name string, flags int) (e Entry, err error) {
+	f, err := r.at(name, flags)
+	if err != nil {
+		return e, err
+	}
+	defer f.Close()
+	e.Path = name
+	return e, unix.Fstat(int(f.Fd()), &e.stat)
+}
+
+// OpenFile opens a regular file for reading.
+func (r *Root) OpenFile(name string) (io.ReadCloser, error) {
+	f, err := r.at(name, unix.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrNotExist}
+	}
+	return f, nil
+}
+
+// Folder opens a folder in the root as a root of its own.
+func (r *Root) Folder(name string) (*Root, error) {
+	f, err := r.at(name, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	return &Root{f}, nil
+}
+
+// list returns the names in the folder.
+func (r *Root) list() ([]os.DirEntry, error) {
+	f, err := r.at(".", unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.ReadDir(-1)
+}
+
+// MkdirAll makes a folder and those above it, the new ones with a mode and an
+// owner. It returns the folder, opened.
+func (r *Root) MkdirAll(name string, mode uint32, o Owner) (*Root, error) {
+	at, err := r.Folder(".")
+	if err != nil {
+		return nil, err
+	}
+	sofar := ""
+	for part := range strings.SplitSeq(clean(name), "/") {
+		sofar = path.Join(sofar, part)
+		// From the root each time: a link on the way may be absolute.
+		next, err := r.Folder(sofar)
+		if errors.Is(err, unix.ENOENT) {
+			if err = at.mkdir(part, mode, o); err == nil {
+				next, err = r.Folder(sofar)
+			}
+		}
+		at.Close()
+		if err != nil {
+			return nil, err
+		}
+		at = next
+	}
+	return at, nil
+}
+
+// mkdir makes a folder right below r.
+func (r *Root) mkdir(name string, mode uint32, o Owner) error {
+	fd := int(r.dir.Fd())
+	if err := unix.Mkdirat(fd, name, mode); err != nil {
+		return &os.PathError{Op: "mkdir", Path: name, Err: err}
+	}
+	if err := unix.Fchmodat(fd, name, mode, 0); err != nil {
+		return &os.PathError{Op: "chmod", Path: name, Err: err}
+	}
+	return r.chown(name, o)
+}
+
+func (r *Root) chown(name string, o Owner) error {
+	if err := unix.Fchownat(int(r.dir.Fd()), name, o.UID, o.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &os.PathError{Op: "chown", Path: name, Err: err}
+	}
+	return nil
+}
+
+// Owner is who a file belongs to, in ids of the user namespace.
+type Owner struct{ UID, GID int }
+
+// Entry describes a file in a Root.
+type Entry struct {
+	Path string
+	stat unix.Stat_t
+}
+
+// IsDir reports whether it is a folder.
+func (e Entry) IsDir() bool { return e.stat.Mode&unix.S_IFMT == unix.S_IFDIR }
+
+// IsRegular reports whether it is a plain file.
+func (e Entry) IsRegular() bool { return e.stat.Mode&unix.S_IFMT == unix.S_IFREG }
+
+// Mode is its permission bits.
+func (e Entry) Mode() uint32 { return e.stat.Mode & 0o7777 }
+
+// Size is its length in bytes.
+func (e Entry) Size() int64 { return e.stat.Size }
+
+// Identity is a text that changes when the file's content does, save for changes
+// within one tick of the file system's clock.
+func (e Entry) Identity() string {
+	s := e.stat
+	return fmt.Sprintf("%d %d %d %d %d", s.Dev, s.Ino, s.Size, s.Mtim.Nano(), s.Ctim.Nano())
+}
+
+// Changed is when anything about the file was changed last.
+func (e Entry) Changed() time.Time { return time.Unix(e.stat.Ctim.Unix()) }
+
+// Owner is who it belongs to.
+func (e Entry) Owner() Owner { return Owner{int(e.stat.Uid), int(e.stat.Gid)} }
+
+// Touch makes an empty file right below r, unless something is there.
+func (r *Root) Touch(name string) error {
+	fd, err := unix.Openat(int(r.dir.Fd()), name, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return &os.PathError{Op: "create", Path: name, Err: err}
+	}
+	return unix.Close(fd)
+}
+
+// WriteFile makes a file right below r, with a mode and an owner, in place of
+// what is there.
+func (r *Root) WriteFile(name string, content []byte, mode uint32, o Owner, changed *time.Time) (err error) {
+	if err := unix.Unlinkat(int(r.dir.Fd()), name, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+		return &os.PathError{Op: "replace", Path: name, Err: err}
+	}
+	fd, err := unix.Openat(int(r.dir.Fd()), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return &os.PathError{Op: "create", Path: name, Err: err}
+	}
+	_, err = fdFile(fd).Write(content)
+	if err = errors.Join(err, unix.Close(fd)); err != nil {
+		return &os.PathError{Op: "write", Path: name, Err: err}
+	}
+	if err := r.chown(name, o); err != nil {
+		return err
+	}
+	if err := unix.Fchmodat(int(r.dir.Fd()), name, mode, 0); err != nil {
+		return &os.PathError{Op: "chmod", Path: name, Err: err}
+	}
+	if changed == nil {
+		return nil
+	}
+	t := unix.NsecToTimespec(changed.UnixNano())
+	return unix.UtimesNanoAt(int(r.dir.Fd()), name, []unix.Timespec{t, t}, unix.AT_SYMLINK_NOFOLLOW)
+}

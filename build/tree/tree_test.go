@@ -1,0 +1,223 @@
+package tree
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// folder makes a folder with files in it: name to content, "name/" for a
+// folder, "name@" for a link to the content.
+func folder(t testing.TB, files map[string]string) (*Root, string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(dir, strings.TrimRight(name, "@"))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		switch name[len(name)-1] {
+		case '/':
+			err = os.MkdirAll(path, 0o755)
+		case '@':
+			err = os.Symlink(content, path)
+		default:
+			err = os.WriteFile(path, []byte(content), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r, dir
+}
+
+var unixEpoch = time.Unix(0, 0)
+
+// own is this process's identity: tests need not be root.
+func own() *Owner { return &Owner{os.Getuid(), os.Getgid()} }
+
+func TestNoPathLeadsOut(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(outside, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := folder(t, map[string]string{"up@": "../../../../.." + outside, "abs@": outside, "dir@": filepath.Dir(outside)})
+	for _, name := range []string{"up", "abs", "dir/secret", "../../../../../../" + outside, outside} {
+		if f, err := r.OpenFile(name); !errors.Is(err, os.ErrNotExist) {
+			if err == nil {
+				f.Close()
+			}
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestCopyKeepsWhatFilesAre(t *testing.T) {
+	from, source := folder(t, map[string]string{"a": "1", "sub/b": "2", "sub/link@": "../a", "sub/empty/": "", "left/out": "3"})
+	if err := os.Chmod(filepath.Join(source, "a"), 0o751); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(source, "a"), filepath.Join(source, "sub/hard")); err != nil {
+		t.Fatal(err)
+	}
+	to, target := folder(t, map[string]string{"there/a": "old"})
+	keep := func(name string, _ bool) bool { return !strings.HasPrefix(name, "left") }
+	if err := CopyFolder(to, "there", from, ".", CopyOptions{Keep: keep, Owner: own()}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := os.Stat(filepath.Join(target, "there/a"))
+	if err != nil || a.Mode() != 0o751 || a.Size() != 1 {
+		t.Errorf("a: %v, %v", a, err)
+	}
+	hard, err := os.Stat(filepath.Join(target, "there/sub/hard"))
+	if err != nil || !os.SameFile(a, hard) {
+		t.Errorf("sub/hard is another file: %v", err)
+	}
+	if link, err := os.Readlink(filepath.Join(target, "there/sub/link")); link != "../a" {
+		t.Errorf("link: %q, %v", link, err)
+	}
+	if _, err := os.Stat(filepath.Join(target, "there/left")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("left: %v", err)
+	}
+}
+
+func TestDigestIsOfContentNotOfTime(t *testing.T) {
+	r, dir := folder(t, map[string]string{"a": "1", "sub/b": "2"})
+	digest := func() string {
+		var b bytes.Buffer
+		if err := r.Digest(&b, ".", CopyOptions{Owner: &Owner{}}, Content); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	first := digest()
+	if err := os.Chtimes(filepath.Join(dir, "a"), unixEpoch, unixEpoch); err != nil {
+		t.Fatal(err)
+	}
+	if digest() != first {
+		t.Error("a time stamp changed the digest")
+	}
+	for name, change := range map[string]func() error{
+		"mode":    func() error { return os.Chmod(filepath.Join(dir, "a"), 0o600) },
+		"content": func() error { return os.WriteFile(filepath.Join(dir, "a"), []byte("3"), 0o600) },
+		"name":    func() error { return os.Rename(filepath.Join(dir, "a"), filepath.Join(dir, "c")) },
+	} {
+		before := digest()
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		if digest() == before {
+			t.Errorf("a change of %s did not change the digest", name)
+		}
+	}
+}
+
+func TestLayerSaysWhatIsGone(t *testing.T) {
+	r, dir := folder(t, map[string]string{"new/file": "x", "z@": "new/file"})
+	if err := unix.Mknod(filepath.Join(dir, "new", "gone"), unix.S_IFCHR, 0); err != nil {
+		t.Skipf("a whiteout cannot be made: %v", err)
+	}
+	if err := unix.Setxattr(filepath.Join(dir, "new"), opaque, []byte("y"), 0); err != nil {
+		t.Skipf("no extended attributes in %s: %v", dir, err)
+	}
+	var b bytes.Buffer
+	if err := r.WriteLayer(&b, nil); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for archive := tar.NewReader(&b); ; {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, h.Name)
+	}
+	if want := []string{"new/", "new/.wh..wh..opq", "new/file", "new/.wh.gone", "z"}; !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
+}
+
+func archiveOf(t testing.TB, headers ...tar.Header) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range headers {
+		h.Uid, h.Gid = os.Getuid(), os.Getgid()
+		if h.Typeflag == 0 {
+			h.Typeflag, h.Size = tar.TypeReg, 1
+		}
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Size > 0 {
+			if _, err := w.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestUnpackStaysInside(t *testing.T) {
+	outside := t.TempDir()
+	r, dir := folder(t, nil)
+	archive := archiveOf(t,
+		tar.Header{Name: "../../up", Mode: 0o644},
+		tar.Header{Name: "/abs", Mode: 0o644},
+		tar.Header{Name: "way", Typeflag: tar.TypeSymlink, Linkname: outside},
+		tar.Header{Name: "way/through", Mode: 0o644},
+	)
+	// The folder that the link means is made in the root, not outside.
+	if err := r.Unpack(".", tar.NewReader(bytes.NewReader(archive)), CopyOptions{}); err != nil {
+		t.Log(err)
+	}
+	if left, _ := os.ReadDir(outside); len(left) > 0 {
+		t.Errorf("%s got %v", outside, left)
+	}
+	for _, name := range []string{"up", "abs"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func FuzzUnpack(f *testing.F) {
+	f.Add(archiveOf(f, tar.Header{Name: "a/b"}, tar.Header{Name: "a/c", Typeflag: tar.TypeLink, Linkname: "../../etc/passwd"}))
+	f.Add(archiveOf(f, tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "/"}, tar.Header{Name: "l/../../x"}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		above := t.TempDir()
+		if err := os.Mkdir(filepath.Join(above, "root"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(filepath.Join(above, "root"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		_ = r.Unpack(".", tar.NewReader(bytes.NewReader(data)), CopyOptions{Owner: own()})
+		if left, err := os.ReadDir(above); err != nil || len(left) != 1 {
+			t.Errorf("outside of the root there is %v, %v", left, err)
+		}
+	})
+}

@@ -1,0 +1,42 @@
+package main
+
+// buildCommands make images. They run in the full program.
+var buildCommands = []command{
+	{
+		name: "build", aliases: []string{"image build", "builder build", "buildx build"}, group: groupImages, where: inFull,
+		summary: "Make an image from a Dockerfile", usage: "[flags] FOLDER",
+		examples: []string{"rl build -t app .", "rl build -t app --target test --build-arg VERSION=1.2 ."},
+		new:      func() any { return new(buildCmd) },
+	},
+}
+
+type buildCmd struct {
+	AddHost       []string `sep:"none" placeholder:"NAME:IP" help:"Add a line to /etc/hosts of RUN."`
+	Annotation    []string `sep:"none" placeholder:"KEY=VALUE" help:"Add an annotation to the image's manifest."`
+	BuildArg      []string `sep:"none" placeholder:"NAME[=VALUE]" help:"Give an ARG this value, or that of the variable of its name."`
+	File          string   `short:"f" placeholder:"FILE" help:"The Dockerfile, FOLDER/Dockerfile unless given; - for standard input."`
+	Iidfile       string   `name:"iidfile" placeholder:"FILE" help:"Write the image's id into this file."`
+	Label         []string `sep:"none" placeholder:"KEY=VALUE" help:"Add a label to the image."`
+	MetadataFile  string   `placeholder:"FILE" help:"Write what was built into this file, as JSON."`
+	Network       string   `default:"default" placeholder:"MODE" help:"The network of RUN: default, none or host."`
+	NoCache       bool     `help:"Execute every step, even one whose result is known."`
+	NoCacheFilter []string `placeholder:"STAGE" help:"Execute every step of these stages."`
+	Platform      string   `placeholder:"OS/ARCH" help:"Build for this platform."`
+	Progress      string   `default:"auto" enum:"auto,plain,quiet" placeholder:"KIND" help:"How to show progress: auto, plain or quiet."`
+	Pull          bool     `help:"Ask the registry for newer base images."`
+	Quiet         bool     `short:"q" help:"Print only the image's id."`
+	ShmSize       string   `placeholder:"SIZE" help:"The size of /dev/shm of RUN."`
+	Tag           []string `short:"t" sep:"none" placeholder:"NAME[:TAG]" help:"Name the image."`
+	Target        string   `placeholder:"STAGE" help:"Build this stage instead of the last."`
+	Ulimit        []string `sep:"none" placeholder:"NAME=SOFT[:HARD]" help:"Set a limit of the processes of RUN."`
+
+	Memory     string `short:"m" placeholder:"SIZE" help:"Limit the memory of RUN."`
+	MemorySwap string `placeholder:"SIZE" help:"Limit memory and swap together; -1 for no limit on swap."`
+	CPUShares  int64  `name:"cpu-shares" short:"c" placeholder:"N" help:"The weight of RUN's processes among others."`
+	CPUPeriod  int64  `name:"cpu-period" placeholder:"MICROSECONDS" help:"The period that --cpu-quota is for."`
+	CPUQuota   int64  `name:"cpu-quota" placeholder:"MICROSECONDS" help:"How long processes may compute in each period."`
+	CPUSetCPUs string `name:"cpuset-cpus" placeholder:"LIST" help:"The processors to use, such as 0-3,5."`
+	CPUSetMems string `name:"cpuset-mems" placeholder:"LIST" help:"The memory nodes to use."`
+
+	Context string `arg:""`
+}

@@ -1,0 +1,206 @@
+//go:build !split && containers_image_openpgp
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rl-project/rl/build"
+	"github.com/rl-project/rl/internal/replace"
+	"github.com/rl-project/rl/runner/spec"
+	"github.com/rl-project/rl/storage"
+	"github.com/rl-project/rl/storage/store"
+)
+
+func (c *buildCmd) Run(a *app) error {
+	o, err := c.options(a)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	images, err := a.images()
+	if err != nil {
+		return err
+	}
+	places, err := a.dirs()
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	img, err := build.Build(ctx, places, images, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			return &exitError{130, errors.New("the build was interrupted")}
+		}
+		return a.explainBuild(err)
+	}
+	if c.Quiet {
+		a.printf("sha256:%s\n", img.ID)
+	}
+	return c.report(img)
+}
+
+// report writes the files that say what was built.
+func (c *buildCmd) report(img build.Image) error {
+	if c.Iidfile != "" {
+		if err := writeReport(c.Iidfile, []byte("sha256:"+img.ID)); err != nil {
+			return err
+		}
+	}
+	if c.MetadataFile == "" {
+		return nil
+	}
+	about := map[string]any{
+		"containerimage.config.digest": "sha256:" + img.ID, "containerimage.digest": img.Digest,
+	}
+	if len(c.Tag) > 0 {
+		about["image.name"] = strings.Join(c.Tag, ",")
+	}
+	data, err := json.MarshalIndent(about, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeReport(c.MetadataFile, data)
+}
+
+func writeReport(file string, data []byte) error {
+	if err := replace.File(file, file+".rl."+strconv.Itoa(os.Getpid()), data, 0o644); err != nil {
+		return fmt.Errorf("the image is built, but %w", err)
+	}
+	return nil
+}
+
+// explainBuild prints where a build failed. What is wrong with the Dockerfile or
+// the flags ends with 125 only when nothing was begun, as with Docker it is 1.
+func (a *app) explainBuild(err error) error {
+	var failed *build.StepError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	const line = "--------------------"
+	if failed.Log != "" {
+		fmt.Fprintf(a.stderr, "------\n%s\n------\n", failed.Log)
+	}
+	fmt.Fprintf(a.stderr, "%s:%d\n%s\n%s%s\n", failed.File, failed.Line, line, failed.Source, line)
+	return err
+}
+
+// options reads the flags.
+func (c *buildCmd) options(a *app) (o build.Options, err error) {
+	o = build.Options{
+		Context: c.Context, Target: c.Target, NoCache: c.NoCache, NoCacheFor: c.NoCacheFilter, Platform: c.Platform,
+		Network: c.Network, Hosts: c.AddHost, ShmSize: c.ShmSize, Ulimits: c.Ulimit, Pull: store.PullMissing,
+		Limits: spec.Limits{
+			Memory: c.Memory, MemorySwap: c.MemorySwap, CPUShares: c.CPUShares, CPUPeriod: c.CPUPeriod,
+			CPUQuota: c.CPUQuota, CPUSetCPUs: c.CPUSetCPUs, CPUSetMems: c.CPUSetMems,
+		},
+		Args: map[string]string{},
+	}
+	if c.Pull {
+		o.Pull = store.PullAlways
+	}
+	for _, arg := range c.BuildArg {
+		key, value, given := strings.Cut(arg, "=")
+		if !given {
+			if value, given = os.LookupEnv(key); !given {
+				continue
+			}
+		}
+		o.Args[key] = value
+	}
+	if o.Labels, err = keyValueFlags("--label", c.Label); err != nil {
+		return o, err
+	}
+	if o.Annotations, err = keyValueFlags("--annotation", c.Annotation); err != nil {
+		return o, err
+	}
+	for _, tag := range c.Tag {
+		name, err := storage.ParseReference(tag)
+		if err != nil {
+			return o, err
+		}
+		if name.Digest != "" {
+			return o, fmt.Errorf("--tag %s: an image cannot be given a digest as its name", tag)
+		}
+		o.Tags = append(o.Tags, name.WithDefaultTag().String())
+	}
+	if o.Epoch, err = epoch(o.Args); err != nil {
+		return o, err
+	}
+	o.Progress = build.NewProgress(a.stderr)
+	if c.Quiet || c.Progress == "quiet" {
+		o.Progress = build.NewProgress(nil)
+	}
+	return o, c.readFiles(a, &o)
+}
+
+// keyValueFlags reads KEY=VALUE; a KEY alone has the empty value.
+func keyValueFlags(flag string, list []string) (map[string]string, error) {
+	found := map[string]string{}
+	for _, text := range list {
+		key, value, _ := strings.Cut(text, "=")
+		if key == "" {
+			return nil, fmt.Errorf("%s %q is not like KEY=VALUE", flag, text)
+		}
+		found[key] = value
+	}
+	return found, nil
+}
+
+// epoch is the time to which SOURCE_DATE_EPOCH sets younger ones, nil for none.
+func epoch(args map[string]string) (*time.Time, error) {
+	text, ok := args["SOURCE_DATE_EPOCH"]
+	if !ok {
+		text = os.Getenv("SOURCE_DATE_EPOCH")
+	}
+	if text == "" {
+		return nil, nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("SOURCE_DATE_EPOCH %q is not a number of seconds since 1970", text)
+	}
+	t := time.Unix(seconds, 0).UTC()
+	return &t, nil
+}
+
+// readFiles reads the Dockerfile, and the file that says what to leave out of
+// the context: the Dockerfile's own, or .dockerignore.
+func (c *buildCmd) readFiles(a *app, o *build.Options) (err error) {
+	info, err := os.Stat(c.Context)
+	if err != nil {
+		return fmt.Errorf("the context: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("the context %s is not a folder", c.Context)
+	}
+	file := c.File
+	switch file {
+	case "-":
+		o.FileName = "Dockerfile"
+		o.File, err = io.ReadAll(a.stdin)
+	case "":
+		file = filepath.Join(c.Context, "Dockerfile")
+		fallthrough
+	default:
+		o.FileName = filepath.Base(file)
+		o.File, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return fmt.Errorf("the Dockerfile: %w; name another with -f", err)
+	}
+	for _, name := range []string{file + ".dockerignore", filepath.Join(c.Context, ".dockerignore")} {
+		if o.Ignore, err = os.ReadFile(name); !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
