@@ -243,3 +243,57 @@ func TestSysctl(t *testing.T) {
 		e.Run(t, "run", "--rm", "--network", "host", "--sysctl", "net.core.somaxconn=250", Image, "true").Exits(t, 125).Says(t, "net.core.somaxconn")
 	})
 }
+
+// A folder instead of an image: written to as it is, or below a throw-away copy.
+func TestRootfs(t *testing.T) {
+	Need(t, Busybox)
+	rootfs, err := BusyboxRootfs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	Each(t, func(t *testing.T, e *Env) {
+		dir := e.Folder(t)
+		if e.Account.UID == 0 {
+			// Root's containers are another user, who may not enter root's own folders.
+			e.Run(t, "run", "--rm", "--rootfs", dir, "true").Exits(t, 125).Says(t, dir, "another user")
+			if dir, err = os.MkdirTemp("/var/tmp", "rlroot"); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			e.Tool("chmod", "755", dir).Run(t).OK(t)
+		}
+		e.Tool("tar", "-xf", "-", "--no-same-owner", "-C", dir).Input(string(rootfs)).Run(t).OK(t)
+		if e.Account.UID == 0 {
+			e.Run(t, "run", "--rm", "--rootfs", dir, "true").Exits(t, 125).Says(t, dir, "no id in containers")
+			owner := strings.Fields(e.OK(t, "unshare", "cat", "/proc/self/uid_map"))
+			e.Tool("chown", "-R", owner[1], dir).Run(t).OK(t)
+			e.Tool("chgrp", "-R", strings.Fields(e.OK(t, "unshare", "cat", "/proc/self/gid_map"))[1], dir).Run(t).OK(t)
+		}
+		file := filepath.Join(dir, "tmp", "new")
+		e.Want(t, "root\ncopy", "run", "--rm", "--rootfs", dir+":O", "sh", "-c", "id -un; echo copy > /tmp/new; cat /tmp/new")
+		if _, err := os.Lstat(file); !os.IsNotExist(err) {
+			t.Errorf("%s was written to through the copy: %v", dir, err)
+		}
+		e.OK(t, "run", "--rm", "--rootfs", dir, "sh", "-c", "echo itself > /tmp/new")
+		if text, err := os.ReadFile(file); err != nil || string(text) != "itself\n" {
+			t.Errorf("%q, %v", text, err)
+		}
+
+		name := e.Name(t)
+		r := e.Cmd("run", "--name", name, "--rootfs", filepath.Base(dir)+":O", "sh", "-c", "ls /mark || touch /mark").In(filepath.Dir(dir)).Run(t)
+		r.Exits(t, 0)
+		if again := e.Run(t, "start", "-a", name).Exits(t, 0); again.Out != "" {
+			t.Errorf("the copy was kept from one start to the next: %s", again)
+		}
+		e.Want(t, dir+":O []", "inspect", "-f", "{{.Config.Image}} [{{.Image}}]", name)
+		e.Want(t, dir+":O", "ps", "-a", "-f", "name="+name, "--no-trunc", "--format", "{{.Image}}")
+		e.OK(t, "rm", name)
+		if _, err := os.Stat(filepath.Join(dir, "bin", "sh")); err != nil {
+			t.Errorf("rm removed more than the container: %v", err)
+		}
+		e.Run(t, "run", "--rm", "--rootfs", dir+":rw", "true").Exits(t, 125).Says(t, "only O")
+		e.Run(t, "run", "--rm", "--rootfs", dir+"/no/such", "true").Exits(t, 125).Says(t, "no such folder")
+		e.Run(t, "run", "--rm", "--rootfs", dir+"/etc/passwd", "true").Exits(t, 125).Says(t, "not a folder")
+		e.Run(t, "run", "--rm", "--rootfs", dir).Exits(t, 125)
+	})
+}

@@ -23,7 +23,7 @@ func (s Store) create(o CreateOptions) (c Container, lock *os.File, err error) {
 			return c, nil, err
 		}
 	}
-	img, err := storage.Lookup(s.Data, o.Image)
+	img, err := s.image(o)
 	if err != nil {
 		return c, nil, err
 	}
@@ -89,6 +89,10 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 	o.Options.ID = c.ID
 	if err := s.resolveJoins(&o.Options); err != nil {
 		return c, err
+	}
+	if o.Options.Rootfs != "" {
+		o.Options.Rootfs = rootfsOf(o)
+		c.Image = o.Options.Rootfs
 	}
 	c.Options = o.Options
 	host, err := s.host(c.ID, img.Layers)
@@ -196,17 +200,7 @@ func exposed(img storage.Config, o spec.Options) map[string]struct{} {
 // fill makes what a container's folder holds beside its description, and
 // claims the image so that nobody removes it.
 func (s Store) fill(c Container, img *storage.Image) error {
-	for _, name := range []string{"upper", "work"} {
-		if err := os.Mkdir(s.file(c.ID, name), 0o700); err != nil {
-			return err
-		}
-	}
-	// overlayfs shows the upper folder's own mode and owner as those of "/".
-	upper := s.file(c.ID, "upper")
-	if err := os.Chown(upper, img.RootUID, img.RootGID); err != nil {
-		return fmt.Errorf("prepare the root folder: %w", err)
-	}
-	if err := os.Chmod(upper, os.FileMode(img.RootMode&0o777)); err != nil {
+	if err := makeOverlay(s.Folder(c.ID), img); err != nil {
 		return err
 	}
 	for _, name := range etcFiles {
@@ -214,7 +208,7 @@ func (s Store) fill(c Container, img *storage.Image) error {
 			return err
 		}
 	}
-	return img.Claim(c.ID, s.Folder(c.ID))
+	return claimImage(img, c.ID, s.Folder(c.ID))
 }
 
 // nameContainer gives the container the name asked for, or makes one up.

@@ -200,9 +200,12 @@ func (m *monitor) rootMount(l *launch, undo *cleanup) (err error) {
 	folder := m.store.Folder(m.ID)
 	if !m.claimed {
 		// The claim may have been taken away, by Podman told to, since creation.
-		if err := m.RootFS.Claim(m.ID, folder); err != nil {
+		if err := claimImage(&m.RootFS, m.ID, folder); err != nil {
 			return err
 		}
+	}
+	if l.Mount.Bind, err = m.folderRoot(); err != nil || l.Mount.Bind != "" {
+		return err
 	}
 	note := ""
 	if l.overlay, note, err = m.Container.overlay(filepath.Join(folder, "upper"), filepath.Join(folder, "work")); err != nil {

@@ -60,6 +60,7 @@ type createFlags struct {
 	VolumesFrom  []string `group:"Files" sep:"none" placeholder:"CONTAINER[:ro]" help:"Mount what another container has mounted."`
 	VolumeDriver string   `group:"Files" default:"local" placeholder:"DRIVER" help:"Only local exists."`
 	Tmpfs        []string `group:"Files" sep:"none" placeholder:"FOLDER[:OPTIONS]" help:"Mount a folder in memory."`
+	Rootfs       string   `group:"Files" placeholder:"FOLDER[:O]" help:"Run a folder instead of an image; with :O it stays as it is."`
 	ReadOnly     bool     `group:"Files" help:"Make the root file system read-only."`
 	Device       []string `group:"Files" sep:"none" placeholder:"HOST[:TARGET]" help:"Add a device of the host."`
 	ShmSize      string   `group:"Files" placeholder:"SIZE" help:"Size of /dev/shm, 64m if not given."`
@@ -103,11 +104,12 @@ func (f *createFlags) options() (runner.CreateOptions, error) {
 	if len(f.Args) > 0 && f.Args[0] == "--" {
 		f.Args = f.Args[1:]
 	}
-	if len(f.Args) == 0 || f.Args[0] == "" {
-		return o, usagef("no image: name one after the flags, alpine for example")
+	image, err := f.image()
+	if err != nil {
+		return o, err
 	}
 	o = runner.CreateOptions{
-		Name: f.Name, Image: f.Args[0], AutoRemove: f.RM, OpenStdin: f.Interactive, Options: f.description(),
+		Name: f.Name, Image: image, AutoRemove: f.RM, OpenStdin: f.Interactive, Options: f.description(),
 	}
 	if policy, err := spec.ParseRestart(f.Restart); err != nil {
 		return o, usagef("%w", err)
@@ -124,7 +126,6 @@ func (f *createFlags) options() (runner.CreateOptions, error) {
 	if err := notifyOptions(&o.Options, f.SDNotify); err != nil {
 		return o, err
 	}
-	var err error
 	if o.Dir, err = os.Getwd(); err != nil {
 		return o, usagef("the current folder is gone: %w; change to another", err)
 	}
@@ -134,9 +135,22 @@ func (f *createFlags) options() (runner.CreateOptions, error) {
 	return o, nil
 }
 
+// image takes the image off the arguments, which with --rootfs are all the command's.
+func (f *createFlags) image() (string, error) {
+	if f.Rootfs != "" {
+		return "", nil
+	}
+	if len(f.Args) == 0 || f.Args[0] == "" {
+		return "", usagef("no image: name one after the flags, alpine for example")
+	}
+	name := f.Args[0]
+	f.Args = f.Args[1:]
+	return name, nil
+}
+
 func (f *createFlags) description() spec.Options {
 	return spec.Options{
-		Args: f.Args[1:], Entrypoint: f.Entrypoint, Workdir: f.Workdir, User: f.User, GroupAdd: f.GroupAdd,
+		Rootfs: f.Rootfs, Args: f.Args, Entrypoint: f.Entrypoint, Workdir: f.Workdir, User: f.User, GroupAdd: f.GroupAdd,
 		Env: f.Env, EnvFiles: f.EnvFile, Hostname: f.Hostname, Domainname: f.Domainname,
 		TTY: f.TTY, Init: f.Init, ReadOnly: f.ReadOnly, Privileged: f.Privileged,
 		Volumes: f.Volume, VolumesFrom: f.VolumesFrom, Mounts: f.Mount, Tmpfs: f.Tmpfs, Devices: f.Device, ShmSize: f.ShmSize,
@@ -218,7 +232,7 @@ func (f *createFlags) create(r *runner.Runner, o runner.CreateOptions, start boo
 			return nil, fmt.Errorf("--cidfile %s exists already: remove it or name another file", f.CIDFile)
 		}
 	}
-	if f.Pull == "always" {
+	if f.Pull == "always" && f.Rootfs == "" {
 		if err := r.Resolve(o.Image); err != nil {
 			return nil, err
 		}

@@ -101,7 +101,7 @@ func NewContainer(store runner.Store, v runner.View) Container {
 		ID:              v.ID,
 		Created:         rfc3339(v.Created),
 		State:           newState(v),
-		Image:           "sha256:" + v.RootFS.ID,
+		Image:           imageID(v),
 		ResolvConfPath:  store.Folder(v.ID) + "/resolv.conf",
 		HostnamePath:    store.Folder(v.ID) + "/hostname",
 		HostsPath:       store.Folder(v.ID) + "/hosts",
@@ -170,6 +170,14 @@ func graphDriver(store runner.Store, v runner.View) GraphDriver {
 		"WorkDir":   store.Folder(v.ID) + "/work",
 		"MergedDir": merged,
 	}}
+}
+
+// imageID is empty for a container of --rootfs, which has no image.
+func imageID(v runner.View) string {
+	if v.RootFS.ID == "" {
+		return ""
+	}
+	return "sha256:" + v.RootFS.ID
 }
 
 // orEmpty makes of a missing map an empty one, which JSON shows as {}.

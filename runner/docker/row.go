@@ -85,7 +85,7 @@ func NewRow(v runner.View, o RowOptions) (Row, error) {
 		labels:     v.Config.Labels,
 	}
 	r.Mounts, r.LocalVolumes = mountColumns(v, o.Whole)
-	if o.Names != nil && o.Names.Lost(v.RootFS.Store, v.RootFS.ID, v.Image) {
+	if v.RootFS.ID != "" && o.Names != nil && o.Names.Lost(v.RootFS.Store, v.RootFS.ID, v.Image) {
 		r.Image = "sha256:" + v.RootFS.ID
 	}
 	if !o.Whole {

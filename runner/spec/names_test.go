@@ -97,3 +97,26 @@ func FuzzParseExposed(f *testing.F) {
 		}
 	})
 }
+
+func TestParseRootfs(t *testing.T) {
+	for _, test := range []struct {
+		word, folder string
+		overlay      bool
+		bad          string
+	}{
+		{word: "/a", folder: "/a"},
+		{word: "/a/:O", folder: "/a", overlay: true},
+		{word: "a:b:O", folder: "/here/a:b", overlay: true},
+		{word: "./a", folder: "/here/a"},
+		{word: "/a:rw", bad: "only O"},
+		{word: ":O", bad: "FOLDER"},
+		{word: "", bad: "FOLDER"},
+	} {
+		folder, overlay, err := ParseRootfs(test.word, "/here")
+		if test.bad != "" {
+			checkError(t, test.word, err, test.bad)
+		} else if err != nil || folder != test.folder || overlay != test.overlay {
+			t.Errorf("%q: %q %v %v", test.word, folder, overlay, err)
+		}
+	}
+}

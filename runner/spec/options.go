@@ -6,6 +6,8 @@ package spec
 type Options struct {
 	// ID is the container's 64-digit id; its first 12 digits are the default host name.
 	ID string
+	// Rootfs (--rootfs) is a folder to run instead of an image; see ParseRootfs.
+	Rootfs string
 	// Args is what follows the image: the arguments, replacing the image's CMD.
 	Args []string
 	// Entrypoint (--entrypoint) replaces the image's entrypoint and drops its CMD; "" means none at all.
