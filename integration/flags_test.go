@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"archive/tar"
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -264,7 +266,7 @@ func TestRootfs(t *testing.T) {
 		}
 		e.Tool("tar", "-xf", "-", "--no-same-owner", "-C", dir).Input(string(rootfs)).Run(t).OK(t)
 		if e.Account.UID == 0 {
-			e.Run(t, "run", "--rm", "--rootfs", dir, "true").Exits(t, 125).Says(t, dir, "no id in containers")
+			e.Run(t, "run", "--rm", "--rootfs", dir, "true").Exits(t, 125).Says(t, dir, "without an id in containers")
 			owner := strings.Fields(e.OK(t, "unshare", "cat", "/proc/self/uid_map"))
 			e.Tool("chown", "-R", owner[1], dir).Run(t).OK(t)
 			e.Tool("chgrp", "-R", strings.Fields(e.OK(t, "unshare", "cat", "/proc/self/gid_map"))[1], dir).Run(t).OK(t)
@@ -288,6 +290,13 @@ func TestRootfs(t *testing.T) {
 		e.Want(t, dir+":O []", "inspect", "-f", "{{.Config.Image}} [{{.Image}}]", name)
 		e.Want(t, dir+":O", "ps", "-a", "-f", "name="+name, "--no-trunc", "--format", "{{.Image}}")
 		e.OK(t, "rm", name)
+
+		plain := e.Name(t)
+		e.OK(t, "run", "--name", plain, "--rootfs", dir, "true")
+		e.Cmd("cp", "-", plain+":/tmp").Input(string(singleFile(t, "copied", "by cp"))).Run(t).OK(t)
+		if text, err := os.ReadFile(filepath.Join(dir, "tmp", "copied")); err != nil || string(text) != "by cp" {
+			t.Errorf("cp into the folder: %q, %v", text, err)
+		}
 		if _, err := os.Stat(filepath.Join(dir, "bin", "sh")); err != nil {
 			t.Errorf("rm removed more than the container: %v", err)
 		}
@@ -296,4 +305,18 @@ func TestRootfs(t *testing.T) {
 		e.Run(t, "run", "--rm", "--rootfs", dir+"/etc/passwd", "true").Exits(t, 125).Says(t, "not a folder")
 		e.Run(t, "run", "--rm", "--rootfs", dir).Exits(t, 125)
 	})
+}
+
+// singleFile is a tar archive of one file.
+func singleFile(t *testing.T, name, text string) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	if err := writeEntry(w, tar.Header{Name: name, Mode: 0o644}, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
 }

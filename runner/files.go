@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/tree"
+	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/storage"
 )
 
@@ -75,11 +76,7 @@ func (f *Files) Close() error {
 
 // mountFiles mounts what a container that is not running would see.
 func (s Store) mountFiles(c Container) error {
-	o, _, err := c.overlay(s.file(c.ID, "upper"), s.file(c.ID, "work"))
-	if err != nil {
-		return err
-	}
-	if err := mountOverlay(o, s.root(), 0); err != nil {
+	if err := s.mountRootOf(c); err != nil {
 		return err
 	}
 	root, err := tree.Open(s.root())
@@ -88,7 +85,7 @@ func (s Store) mountFiles(c Container) error {
 	}
 	defer root.Close()
 	for _, m := range c.Spec.Mounts {
-		if m.Type != "bind" || strings.HasPrefix(m.Source, "/dev/") || m.Source == "/sys" || m.Source == "/proc" {
+		if m.Type != "bind" || !filepath.IsAbs(m.Source) || strings.HasPrefix(m.Source, "/dev/") || m.Source == "/sys" || m.Source == "/proc" {
 			continue
 		}
 		if err := mountInto(root, m); err != nil {
@@ -96,6 +93,25 @@ func (s Store) mountFiles(c Container) error {
 		}
 	}
 	return nil
+}
+
+// mountRootOf mounts the container's root, which with --rootfs may be a folder as
+// it is.
+func (s Store) mountRootOf(c Container) error {
+	if c.Options.Rootfs != "" {
+		dir, overlay, err := spec.ParseRootfs(c.Options.Rootfs, "/")
+		if err != nil {
+			return err
+		}
+		if !overlay {
+			return pathError("mount", dir, unix.Mount(dir, s.root(), "", unix.MS_BIND|unix.MS_REC, ""))
+		}
+	}
+	o, _, err := c.overlay(s.file(c.ID, "upper"), s.file(c.ID, "work"))
+	if err != nil {
+		return err
+	}
+	return mountOverlay(o, s.root(), 0)
 }
 
 // mountOverlay mounts o on a folder, for the whole process.

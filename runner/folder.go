@@ -55,8 +55,8 @@ func folderImage(dir string) (*storage.Image, error) {
 	}
 	owner := info.Sys().(*syscall.Stat_t)
 	if owner.Uid == overflowID || owner.Gid == overflowID {
-		return nil, fmt.Errorf("--rootfs %s belongs to a user who has no id in containers: have it belong to you, or for root "+
-			"to the user and group that `rl unshare cat /proc/self/uid_map` says is 0 there", dir)
+		return nil, fmt.Errorf("--rootfs %s belongs to a user or a group without an id in containers: have it belong to you and "+
+			"your group, or for root to those that `rl unshare cat /proc/self/uid_map` says is 0 there", dir)
 	}
 	return &storage.Image{
 		Layers: []string{dir}, Links: []string{dir}, RootMode: uint32(info.Mode().Perm()),
