@@ -24,9 +24,15 @@ type Registry struct {
 // must Need(DockerRegistry).
 func StartRegistry(t testing.TB) *Registry {
 	t.Helper()
+	return startRegistry(t, "")
+}
+
+// startRegistry starts a registry with something added to its configuration.
+func startRegistry(t testing.TB, more string) *Registry {
+	t.Helper()
 	r := &Registry{Addr: freeAddr(t), Dir: t.TempDir(), log: newCapture()}
 	config := filepath.Join(t.TempDir(), "config.yml")
-	text := fmt.Sprintf("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: %s\n  delete:\n    enabled: true\nhttp:\n  addr: %s\n", r.Dir, r.Addr)
+	text := fmt.Sprintf("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: %s\n  delete:\n    enabled: true\nhttp:\n  addr: %s\n%s", r.Dir, r.Addr, more)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

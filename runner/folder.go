@@ -15,7 +15,11 @@ import (
 // folder.
 func (s Store) image(o CreateOptions) (*storage.Image, error) {
 	if o.Options.Rootfs == "" {
-		return storage.Lookup(s.Data, o.Image)
+		img, err := storage.Lookup(s.Data, o.Image, o.Platform)
+		if err != nil {
+			return nil, err
+		}
+		return img, img.CheckExecutable(o.Image)
 	}
 	dir, _, err := spec.ParseRootfs(o.Options.Rootfs, o.Dir)
 	if err != nil {

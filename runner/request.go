@@ -60,6 +60,7 @@ type Request struct {
 type CreateOptions struct {
 	Name       string
 	Image      string
+	Platform   string // "linux/arm64"; empty for the one this machine executes
 	Options    spec.Options
 	AutoRemove bool
 	OpenStdin  bool

@@ -9,6 +9,8 @@ var (
 	ErrNotResolved = errors.New("image is not resolved")
 	// ErrInvalidReference is wrapped by errors about a malformed image name.
 	ErrInvalidReference = errors.New("invalid reference format")
+	// ErrNotExecutable is wrapped by errors about images for other machines.
+	ErrNotExecutable = errors.New("wrong platform")
 	// ErrTooManyLayers is returned when the mount options of an image do not
 	// fit the one page that mount(2) takes.
 	ErrTooManyLayers = errors.New("image has too many layers for one mount")

@@ -78,6 +78,21 @@ func WriteRecord(dataDir, ref string, img *Image, facts Facts) error {
 	return replace.File(path, fmt.Sprintf("%s.%d", path, os.Getpid()), data, 0o600)
 }
 
+// PlatformKey is the key of the record of the image for a platform, by name or
+// id; without one it is the key itself.
+func PlatformKey(key, platform string) string {
+	if platform == "" {
+		return key
+	}
+	return key + "," + platform
+}
+
+// SplitKey takes apart what PlatformKey made.
+func SplitKey(key string) (ref, platform string) {
+	ref, platform, _ = strings.Cut(key, ",")
+	return ref, platform
+}
+
 // RemoveRecords forgets every image. Nothing is lost by it but the time that
 // resolving takes.
 func RemoveRecords(dataDir string) error {

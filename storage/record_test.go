@@ -34,17 +34,17 @@ func writeFile(t testing.TB, path, content string) {
 func TestLookup(t *testing.T) {
 	data, _ := stored(t, "docker.io/library/alpine:latest", someID, someID[:6])
 	for _, ref := range []string{"alpine", "alpine:latest", "docker.io/library/alpine", someID, someDigest, someID[:6], "sha256:" + someID[:6]} {
-		img, err := Lookup(data, ref)
+		img, err := Lookup(data, ref, "")
 		if err != nil || img.ID != someID || len(img.Layers) != 2 {
 			t.Errorf("%s: %+v, %v", ref, img, err)
 		}
 	}
 	for _, ref := range []string{"alpine:3", "quay.io/alpine", someID[:7], strings.Repeat("0", 64), strings.Repeat("a/", 100) + "b"} {
-		if img, err := Lookup(data, ref); !errors.Is(err, ErrNotResolved) {
+		if img, err := Lookup(data, ref, ""); !errors.Is(err, ErrNotResolved) {
 			t.Errorf("%s: %+v, %v", ref, img, err)
 		}
 	}
-	if _, err := Lookup(data, "No/Such"); !errors.Is(err, ErrInvalidReference) {
+	if _, err := Lookup(data, "No/Such", ""); !errors.Is(err, ErrInvalidReference) {
 		t.Error(err)
 	}
 }
@@ -57,7 +57,7 @@ func TestNamesWinOverIDs(t *testing.T) {
 	if err := WriteRecord(data, "docker.io/library/cafe:latest", named, GatherFacts([]string{list})); err != nil {
 		t.Fatal(err)
 	}
-	if img, err := Lookup(data, "cafe"); err != nil || img.ID != named.ID {
+	if img, err := Lookup(data, "cafe", ""); err != nil || img.ID != named.ID {
 		t.Errorf("%+v, %v", img, err)
 	}
 }
@@ -81,11 +81,11 @@ func TestRecordsGoOutOfDate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			data, list := stored(t, someID)
-			if _, err := Lookup(data, someID); err != nil {
+			if _, err := Lookup(data, someID, ""); err != nil {
 				t.Fatal(err)
 			}
 			change(t, data, list)
-			if img, err := Lookup(data, someID); !errors.Is(err, ErrNotResolved) {
+			if img, err := Lookup(data, someID, ""); !errors.Is(err, ErrNotResolved) {
 				t.Errorf("%+v, %v", img, err)
 			}
 		})
@@ -101,7 +101,7 @@ func TestChangeWhileResolving(t *testing.T) {
 	if err := WriteRecord(data, someID, &Image{ID: someID}, facts); err != nil {
 		t.Fatal(err)
 	}
-	if img, err := Lookup(data, someID); !errors.Is(err, ErrNotResolved) {
+	if img, err := Lookup(data, someID, ""); !errors.Is(err, ErrNotResolved) {
 		t.Errorf("%+v, %v", img, err)
 	}
 }
@@ -128,7 +128,7 @@ func FuzzRecord(f *testing.F) {
 func BenchmarkLookup(b *testing.B) {
 	data, _ := stored(b, "docker.io/library/alpine:latest")
 	for b.Loop() {
-		if _, err := Lookup(data, "alpine"); err != nil {
+		if _, err := Lookup(data, "alpine", ""); err != nil {
 			b.Fatal(err)
 		}
 	}

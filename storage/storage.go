@@ -62,16 +62,17 @@ type Store struct {
 // Lookup returns the image that ref names: a name (a plain one is Docker
 // Hub's), a name with a digest, an image id or the beginning of one. Names win
 // over beginnings of ids, as with Docker. dataDir is where rl keeps its data.
+// With a platform, "linux/arm64", it is the image for that one.
 //
 // It returns ErrNotResolved when there is no record or the record is out of
 // date, and an error that wraps ErrInvalidReference for a malformed name.
-func Lookup(dataDir, ref string) (*Image, error) {
+func Lookup(dataDir, ref, platform string) (*Image, error) {
 	keys, err := keysOf(ref)
 	if err != nil {
 		return nil, err
 	}
 	for _, key := range keys {
-		img, err := readRecord(recordPath(dataDir, key))
+		img, err := readRecord(recordPath(dataDir, PlatformKey(key, platform)))
 		if err == nil {
 			return img, nil
 		}

@@ -44,7 +44,7 @@ func TestCandidates(t *testing.T) {
 		{"ru", "run"},
 		{"container sto", "stop"},
 		{"help ima", "image images"},
-		{"help image pu", "pull"},
+		{"help image pu", "pull push"},
 		{"exec ", "up"},
 		{"exec -it ", "up"},
 		{"exec -u root ", "up"},

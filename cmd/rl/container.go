@@ -129,7 +129,7 @@ func (a *app) runner(flags ...string) (*runner.Runner, error) {
 		return nil, err
 	}
 	resolve := func(image string) error {
-		return a.runInside(inFull, append(append([]string{"resolve"}, flags...), image))
+		return a.runInside(inFull, append(append([]string{"resolve"}, flags...), "--", image))
 	}
 	return runner.New(a.places, ns, resolve, a.early), nil
 }

@@ -10,6 +10,18 @@ var imageCommands = []command{
 		new:      func() any { return new(pullCmd) },
 	},
 	{
+		name: "push", aliases: []string{"image push"}, group: groupImages, where: inFull,
+		summary: "Upload an image to a registry", usage: "[flags] NAME[:TAG]",
+		examples: []string{"rl push registry.example.org/team/app:1", "rl push -a localhost:5000/app"},
+		new:      func() any { return new(pushCmd) },
+	},
+	{
+		name: "search", group: groupImages, where: inFull,
+		summary: "Search a registry for images", usage: "[flags] [REGISTRY/]TERM",
+		examples: []string{"rl search --filter is-official=true nginx", "rl search localhost:5000/app"},
+		new:      func() any { return new(searchCmd) },
+	},
+	{
 		name: "images", aliases: []string{"image ls", "image list"}, group: groupImages,
 		summary: "List images", usage: "[flags] [REPOSITORY[:TAG]]",
 		examples: []string{"rl images", "rl images --filter dangling=true -q"},
@@ -26,6 +38,18 @@ var imageCommands = []command{
 		summary: "Give an image another name", usage: "IMAGE NAME[:TAG]",
 		examples: []string{"rl tag alpine registry.example.org/base:1", "rl tag 91ef0af61f39 mine"},
 		new:      func() any { return new(tagCmd) },
+	},
+	{
+		name: "history", aliases: []string{"image history"}, group: groupImages, where: inFull,
+		summary: "Show how an image came to be", usage: "[flags] IMAGE",
+		examples: []string{"rl history alpine", "rl history --no-trunc --format '{{.CreatedBy}}' alpine"},
+		new:      func() any { return new(historyCmd) },
+	},
+	{
+		name: "image prune", group: groupImages,
+		summary: "Remove the images that nothing needs", usage: "[flags]",
+		examples: []string{"rl image prune", "rl image prune -a -f --filter until=720h"},
+		new:      func() any { return new(imagePruneCmd) },
 	},
 	{
 		name: "load", aliases: []string{"image load"}, group: groupImages,
@@ -56,65 +80,4 @@ var imageCommands = []command{
 		summary: "Write down what starting a container of an image needs", usage: "[flags] IMAGE",
 		new: func() any { return new(resolveCmd) },
 	},
-}
-
-type pullCmd struct {
-	All      bool   `name:"all-tags" short:"a" help:"Download every tag of the repository."`
-	Platform string `placeholder:"OS/ARCH" help:"Take the image for this platform, such as linux/arm64."`
-	Quiet    bool   `short:"q" help:"Print only the complete name."`
-	Image    string `arg:""`
-}
-
-type imagesCmd struct {
-	All     bool     `short:"a" help:"As without it: rl stores no intermediate images."`
-	Digests bool     `help:"Show digests."`
-	Filter  []string `short:"f" sep:"none" placeholder:"KEY=VALUE" help:"Only images with this: dangling, label, reference, before, since."`
-	Format  string   `placeholder:"FORMAT" help:"table, json, or a Go template."`
-	NoTrunc bool     `help:"Show whole ids."`
-	Quiet   bool     `short:"q" help:"Print only ids."`
-	Name    string   `arg:"" optional:""`
-}
-
-type rmiCmd struct {
-	Force   bool     `short:"f" help:"Remove all names of the image; take the name from an image in use."`
-	NoPrune bool     `help:"As without it: rl stores no untagged parents."`
-	Images  []string `arg:""`
-}
-
-type tagCmd struct {
-	Image string `arg:""`
-	Name  string `arg:""`
-}
-
-type loadCmd struct {
-	Input    string `short:"i" placeholder:"FILE" help:"Read this archive, or folder in the OCI layout, instead of standard input."`
-	Platform string `placeholder:"OS/ARCH" help:"Take the images for this platform."`
-	Quiet    bool   `short:"q" help:"Show no progress."`
-}
-
-type saveCmd struct {
-	Output string   `short:"o" placeholder:"FILE" help:"Write to this file instead of standard output."`
-	Format string   `default:"docker-archive" placeholder:"FORMAT" help:"docker-archive or oci-archive."`
-	Images []string `arg:""`
-}
-
-type importCmd struct {
-	Change   []string `short:"c" sep:"none" placeholder:"INSTRUCTION" help:"Apply a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR."`
-	Message  string   `short:"m" placeholder:"TEXT" help:"A comment for the image's history."`
-	Platform string   `placeholder:"OS/ARCH" help:"The platform of the programs in it."`
-	Source   string   `arg:""`
-	Name     string   `arg:"" optional:""`
-}
-
-type imageInspectCmd struct {
-	Format string   `short:"f" placeholder:"FORMAT" help:"json, or a Go template."`
-	Images []string `arg:""`
-}
-
-// resolveCmd is for `run`: what it prints goes to standard error.
-type resolveCmd struct {
-	Pull     string `enum:"missing,always,never" default:"missing"`
-	Platform string
-	Quiet    bool   `short:"q"`
-	Image    string `arg:""`
 }

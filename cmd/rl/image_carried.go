@@ -13,4 +13,6 @@ func (c *loadCmd) runInside(*app) error   { return errCarried }
 func (c *saveCmd) runInside(*app) error   { return errCarried }
 func (c *importCmd) runInside(*app) error { return errCarried }
 
+func (c *imagePruneCmd) runInside(*app) error { return errCarried }
+
 func (a *app) inspectImage(string) (any, error) { return nil, errCarried }

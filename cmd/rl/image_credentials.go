@@ -1,61 +1,77 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/credentials"
+	"github.com/rl-project/rl/storage"
 )
 
-// credentialFiles are where Podman and Docker keep credentials, in the order in
-// which they count. $REGISTRY_AUTH_FILE stands for all of them.
-func credentialFiles() []string {
-	if file := os.Getenv("REGISTRY_AUTH_FILE"); file != "" {
-		return []string{file}
-	}
-	var files []string
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		files = append(files, filepath.Join(dir, "containers", "auth.json"))
-	}
-	files = append(files, "/run/containers/0/auth.json")
-	if home, err := os.UserHomeDir(); err == nil {
-		files = append(files, filepath.Join(home, ".config", "containers", "auth.json"), filepath.Join(home, ".docker", "config.json"))
-	}
-	return files
-}
+// registryCommands are those that ask registries, which may want to know who
+// asks; the name of an image or of a repository is the last of their arguments.
+var registryCommands = []string{"pull", "push", "resolve", "search"}
 
-// rootCredentials returns root's registry credentials as a file in memory. In
-// the user namespace root is somebody else, who cannot open root's files.
-func rootCredentials() (*os.File, error) {
-	auths := make(map[string]json.RawMessage)
-	for _, file := range credentialFiles() {
-		data, err := os.ReadFile(file)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("registry credentials: %w", err)
-		}
-		var c struct {
-			Auths map[string]json.RawMessage `json:"auths"`
-		}
-		if err := json.Unmarshal(data, &c); err != nil {
-			return nil, fmt.Errorf("registry credentials: %s: %w", file, err)
-		}
-		for registry, auth := range c.Auths {
-			if _, known := auths[registry]; !known {
-				auths[registry] = auth
-			}
-		}
+// gatherCredentials returns what the person is known by to the registries that
+// a command may ask, as a file in memory. It is gathered on this side of the user
+// namespace: inside, root cannot open root's files, and a program that keeps
+// passwords in a keyring would be somebody else there.
+func gatherCredentials(args []string) (*os.File, error) {
+	registries := mirrorHosts()
+	if r, err := storage.ParseReference(args[len(args)-1]); err == nil {
+		registries = append(registries, r.Domain)
 	}
-	data, err := json.Marshal(map[string]any{"auths": auths})
+	slices.Sort(registries)
+	data, err := credentials.Gather(slices.Compact(registries))
 	if err != nil {
 		return nil, err
 	}
 	return inMemory("rl-credentials", data)
+}
+
+// mirrorHosts returns the registries that registries.conf names as locations: a
+// pull may go to one of them instead.
+func mirrorHosts() []string {
+	var hosts []string
+	for _, file := range registriesFiles() {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // the library says what is wrong with it
+		}
+		for line := range strings.Lines(string(text)) {
+			key, value, ok := strings.Cut(line, "=")
+			if !ok || strings.TrimSpace(key) != "location" {
+				continue
+			}
+			value, _, _ = strings.Cut(strings.Trim(strings.TrimSpace(value), `"'`), "/")
+			hosts = append(hosts, value)
+		}
+	}
+	return hosts
+}
+
+// registriesFiles returns the places of registries.conf (containers-registries.conf(5)).
+func registriesFiles() []string {
+	files := []string{"/etc/containers/registries.conf"}
+	dropIns := []string{"/etc/containers/registries.conf.d"}
+	config := os.Getenv("XDG_CONFIG_HOME")
+	if home, err := os.UserHomeDir(); err == nil && config == "" {
+		config = filepath.Join(home, ".config")
+	}
+	files = append(files, filepath.Join(config, "containers/registries.conf"))
+	dropIns = append(dropIns, filepath.Join(config, "containers/registries.conf.d"))
+	if file := os.Getenv("CONTAINERS_REGISTRIES_CONF"); file != "" {
+		files = append(files, file)
+	}
+	for _, dir := range dropIns {
+		found, _ := filepath.Glob(filepath.Join(dir, "*.conf"))
+		files = append(files, found...)
+	}
+	return files
 }
 
 // inMemory makes a file that exists only while somebody has it open.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rl-project/rl/internal/format"
 	"github.com/rl-project/rl/storage"
@@ -56,8 +57,16 @@ func imageFilter(filters []string) (store.Filter, error) {
 			f.Before = value
 		case "since":
 			f.Since = value
+		case "label!":
+			f.Without = append(f.Without, value)
+		case "until":
+			until, err := parseTimestamp(value, time.Now())
+			if err != nil {
+				return f, fmt.Errorf("filter %q: %w", one, err)
+			}
+			f.Until = until
 		default:
-			return f, fmt.Errorf("filter %q: images can be filtered by dangling, label, reference, before and since", one)
+			return f, fmt.Errorf("filter %q: images can be filtered by dangling, label, label!, reference, before, since and until", one)
 		}
 	}
 	return f, nil

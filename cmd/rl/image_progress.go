@@ -28,10 +28,21 @@ type progress struct {
 	order []string
 	state map[string]store.LayerProgress
 	drawn int // lines on the terminal, above the cursor
+	words map[store.LayerState]string
 }
 
+// What is said of a layer, in Docker's words.
+var (
+	pullWords = map[store.LayerState]string{
+		store.LayerWaiting: "Pulling fs layer", store.LayerCopying: "Downloading", store.LayerExists: "Already exists", store.LayerCopied: "Pull complete",
+	}
+	pushWords = map[store.LayerState]string{
+		store.LayerWaiting: "Preparing", store.LayerCopying: "Pushing", store.LayerExists: "Layer already exists", store.LayerCopied: "Pushed",
+	}
+)
+
 func newProgress(w io.Writer, quiet bool) *progress {
-	p := &progress{w: w, quiet: quiet, state: make(map[string]store.LayerProgress)}
+	p := &progress{w: w, quiet: quiet, state: make(map[string]store.LayerProgress), words: pullWords}
 	if f, ok := w.(*os.File); ok {
 		if width, lines, err := term.GetSize(int(f.Fd())); err == nil {
 			// A terminal that does not know its size says 0.
@@ -61,7 +72,7 @@ func (p *progress) report(l store.LayerProgress) {
 
 func (p *progress) line(l store.LayerProgress) {
 	if l.State != store.LayerCopying {
-		fmt.Fprintf(p.w, "%s: %s\n", layerName(l.Digest), layerText(l))
+		fmt.Fprintf(p.w, "%s: %s\n", layerName(l.Digest), p.words[l.State])
 	}
 }
 
@@ -73,7 +84,7 @@ func (p *progress) draw() {
 	}
 	for _, digest := range p.order {
 		l := p.state[digest]
-		text := layerName(digest) + ": " + layerText(l)
+		text := layerName(digest) + ": " + p.words[l.State]
 		if l.State == store.LayerCopying {
 			text += " " + bar(l.Current, l.Total)
 		}
@@ -89,18 +100,6 @@ func (p *progress) close() { p.drawn = 0 }
 func layerName(digest string) string {
 	_, hex, _ := strings.Cut(digest, ":")
 	return hex[:min(12, len(hex))]
-}
-
-func layerText(l store.LayerProgress) string {
-	switch l.State {
-	case store.LayerWaiting:
-		return "Pulling fs layer"
-	case store.LayerCopying:
-		return "Downloading"
-	case store.LayerExists:
-		return "Already exists"
-	}
-	return "Pull complete"
 }
 
 // bar draws how much of total is there, in bytes. The total may be unknown.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -65,8 +66,8 @@ func (a *app) runInsideThen(at where, args []string, started func()) error {
 		}
 	}
 	files, env := []*os.File{a.stdin, a.stdout, a.stderr}, storageVars(a.places.UID)
-	if a.places.UID == 0 {
-		credentials, err := rootCredentials()
+	if slices.Contains(registryCommands, args[0]) {
+		credentials, err := gatherCredentials(args)
 		if err != nil {
 			return err
 		}

@@ -10,11 +10,10 @@ import (
 
 // laterCommands are Docker's commands that rl does not have yet: who types one
 // has made no mistake and must not be sent to a command that is spelled alike.
-var laterCommands = strings.Fields(`commit compose history login logout
-	network prune push search`)
+var laterCommands = strings.Fields(`commit compose network`)
 
 // laterFlags are those of Docker's run and create.
-var laterFlags = strings.Fields(`--cgroup-parent --gpus --ip --ip6 --link --mac-address --network-alias --platform`)
+var laterFlags = strings.Fields(`--cgroup-parent --gpus --ip --ip6 --link --mac-address --network-alias`)
 
 // laterCommand says so of a command line that names one of laterCommands.
 func laterCommand(args []string) error {

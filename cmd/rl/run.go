@@ -20,6 +20,7 @@ import (
 type createFlags struct {
 	Name        string        `group:"Container" placeholder:"NAME" help:"Name of the container, made up if not given."`
 	Pull        string        `group:"Container" default:"missing" enum:"missing,always,never" help:"Download the image: always, missing or never."`
+	Platform    string        `group:"Container" placeholder:"OS/ARCH" help:"Take the image for this platform, such as linux/arm64."`
 	Interactive bool          `group:"Container" short:"i" help:"Keep stdin open."`
 	TTY         bool          `group:"Container" name:"tty" short:"t" help:"Give the command a terminal."`
 	RM          bool          `group:"Container" name:"rm" help:"Remove the container when it ends."`
@@ -109,7 +110,7 @@ func (f *createFlags) options() (runner.CreateOptions, error) {
 		return o, err
 	}
 	o = runner.CreateOptions{
-		Name: f.Name, Image: image, AutoRemove: f.RM, OpenStdin: f.Interactive, Options: f.description(),
+		Name: f.Name, Image: image, Platform: f.Platform, AutoRemove: f.RM, OpenStdin: f.Interactive, Options: f.description(),
 	}
 	if policy, err := spec.ParseRestart(f.Restart); err != nil {
 		return o, usagef("%w", err)
@@ -247,6 +248,9 @@ func (f *createFlags) create(r *runner.Runner, o runner.CreateOptions, start boo
 // resolveFlags are for the command that finds the image.
 func (f *createFlags) resolveFlags() []string {
 	flags := []string{"--pull", f.Pull}
+	if f.Platform != "" {
+		flags = append(flags, "--platform", f.Platform)
+	}
 	if f.Quiet {
 		flags = append(flags, "--quiet")
 	}

@@ -127,7 +127,7 @@ func filterExited(_ runner.Store, value string) (test, error) {
 
 // filterAncestor finds the containers of an image and of those built on it.
 func filterAncestor(store runner.Store, value string) (test, error) {
-	if img, err := storage.Lookup(store.Data, value); err == nil {
+	if img, err := storage.Lookup(store.Data, value, ""); err == nil {
 		return func(v runner.View) bool {
 			from := len(v.RootFS.Layers) - len(img.Layers)
 			return v.RootFS.ID == img.ID || from > 0 && slices.Equal(v.RootFS.Layers[from:], img.Layers)

@@ -29,7 +29,7 @@ func (s *Store) Base(ctx context.Context, ref string, o ResolveOptions) (Base, e
 	if err := s.Resolve(ctx, ref, o); err != nil {
 		return Base{}, err
 	}
-	img, err := storage.Lookup(s.options.Data, ref)
+	img, err := storage.Lookup(s.options.Data, ref, o.Pull.Platform)
 	if err != nil {
 		return Base{}, fmt.Errorf("image %s: %w", ref, err)
 	}

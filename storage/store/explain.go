@@ -48,23 +48,31 @@ func explain(err error) error {
 // about it: its error, and its output if it had any.
 var unpackFailure = regexp.MustCompile(`(?s)(sha256:[0-9a-f]{12})[0-9a-f]*"?: unpacking failed \(error: (.*?); output: (.*?)\)(?: exhausting|$|\n)`)
 
-// explainRegistry says what to do about an image that could not be pulled.
-func explainRegistry(name string, err error) error {
-	host := name
-	if r, bad := storage.ParseReference(name); bad == nil {
-		host = r.Domain
+// explainRegistry says what to do about an image that could not be pulled or
+// pushed; verb is which of the two.
+func explainRegistry(verb, name string, err error) error {
+	r, bad := storage.ParseReference(name)
+	if bad != nil {
+		return bad
 	}
+	return explainHost(verb, name, r.Domain, err)
+}
+
+// explainHost is explainRegistry for what a registry was asked, whatever it was.
+func explainHost(verb, name, host string, err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, ErrPlatform):
 		return err
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("pull of %s interrupted: %w", name, context.Canceled)
-	case isUnknown(err):
+		return fmt.Errorf("%s of %s interrupted: %w", verb, name, context.Canceled)
+	case isUnknown(err) && verb == "pull":
 		return fmt.Errorf("%w: %s is not in the registry; check the name, the tag and the digest", ErrNoSuchImage, name)
 	case isDenied(err):
-		return fmt.Errorf("access to %s denied: it does not exist, or needs credentials ('podman login' or 'docker login' stores them): %w", name, oneLine(err))
+		return fmt.Errorf("access to %s denied: it does not exist, or needs credentials ('rl login %s' stores them): %w", name, host, oneLine(err))
 	case errors.Is(err, docker.ErrTooManyRequests):
-		return fmt.Errorf("registry %s allows no more pulls for now: wait, or use credentials ('docker login' stores them)", host)
+		return fmt.Errorf("registry %s allows no more pulls for now: wait, or use credentials ('rl login' stores them)", host)
 	case isPlainHTTP(err):
 		return fmt.Errorf("registry %s speaks HTTP without TLS; to allow it, add to ~/.config/containers/registries.conf:  [[registry]] location=\"%s\" insecure=true", host, host)
 	case isUntrusted(err):
@@ -72,11 +80,11 @@ func explainRegistry(name string, err error) error {
 	case isUnreachable(err):
 		return fmt.Errorf("registry %s cannot be reached: check the name, the network and HTTPS_PROXY: %w", host, oneLine(innermost(err)))
 	case strings.Contains(err.Error(), "Digest did not match"), strings.Contains(err.Error(), "does not match provided manifest digest"):
-		return fmt.Errorf("%s was damaged on the way or in the registry; nothing of it is kept, pull again: %w", name, oneLine(err))
+		return fmt.Errorf("%s was damaged on the way or in the registry; nothing of it is kept, %s again: %w", name, verb, oneLine(err))
 	case isPlatform(err):
 		return fmt.Errorf("%w: %w", ErrPlatform, oneLine(err))
 	}
-	return explain(fmt.Errorf("pull of %s: %w", name, err))
+	return explain(fmt.Errorf("%s of %s: %w", verb, name, err))
 }
 
 func isUnknown(err error) bool {

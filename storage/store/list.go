@@ -19,9 +19,11 @@ type Summary = storage.Summary
 // Filter selects images in a list. The zero value selects all.
 type Filter struct {
 	Dangling      *bool
-	Labels        []string // "key" or "key=value", all of which must match
-	References    []string // names or patterns such as "alpine:3.*", one of which must match
-	Before, Since string   // images created before, or after, this one
+	Labels        []string  // "key" or "key=value", all of which must match
+	References    []string  // names or patterns such as "alpine:3.*", one of which must match
+	Before, Since string    // images created before, or after, this one
+	Until         time.Time // images created before this moment, if it is set
+	Without       []string  // labels of which none must match
 }
 
 // List returns the stored images, the newest first.
@@ -105,6 +107,8 @@ func (s *Store) selection(f Filter) (func(Summary) bool, error) {
 		return (f.Dangling == nil || *f.Dangling == (len(i.Names) == 0)) &&
 			(f.Before == "" || i.Created.Before(before)) &&
 			(f.Since == "" || i.Created.After(since)) &&
+			(f.Until.IsZero() || i.Created.Before(f.Until)) &&
+			!slices.ContainsFunc(f.Without, func(l string) bool { return hasLabels(i.Labels, []string{l}) }) &&
 			hasLabels(i.Labels, f.Labels) && matchesAny(i.Names, f.References)
 	}, nil
 }

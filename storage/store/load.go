@@ -171,11 +171,11 @@ func (s *Store) copyUnnamed(ctx context.Context, source types.ImageReference, sy
 	if err != nil {
 		return "", err
 	}
-	resolved, err := s.copy(ctx, target, source, sys, o)
+	made, err := s.copy(ctx, target, source, sys, o)
 	if err != nil {
 		return "", err
 	}
-	_, stored, err := istorage.ResolveReference(resolved)
+	_, stored, err := istorage.ResolveReference(made.reference)
 	if err != nil {
 		return "", err
 	}

@@ -138,7 +138,7 @@ func lookup(t *testing.T, s *Store, ref string) *storage.Image {
 	if err := s.Resolve(context.Background(), ref, ResolveOptions{When: PullNever}); err != nil {
 		t.Fatal(err)
 	}
-	img, err := storage.Lookup(s.options.Data, ref)
+	img, err := storage.Lookup(s.options.Data, ref, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,16 +28,12 @@ type ResolveOptions struct {
 // Resolve finds the image that ref names, pulls it if it should, and writes the
 // record by which storage.Lookup finds it from then on.
 func (s *Store) Resolve(ctx context.Context, ref string, o ResolveOptions) error {
-	f, err := s.find(ref)
+	_, err := s.findPlatform(ref, o.Pull.Platform)
 	switch {
-	case o.When == PullNever && err != nil:
+	case err != nil && (o.When == PullNever || !errors.Is(err, ErrNoSuchImage) && !errors.Is(err, ErrPlatform)):
 		return err
-	case err != nil && !errors.Is(err, ErrNoSuchImage):
-		return err
-	case err == nil && o.When != PullAlways && s.hasPlatform(f, o.Pull.Platform):
-		return s.record(ref)
-	case o.When == PullNever:
-		return fmt.Errorf("%w: image %s is stored for another platform than %s", ErrPlatform, ref, o.Pull.Platform)
+	case err == nil && o.When != PullAlways:
+		return s.record(ref, o.Pull.Platform)
 	}
 	name, bad := storage.NormalizeReference(ref)
 	if bad != nil {
@@ -50,25 +45,16 @@ func (s *Store) Resolve(ctx context.Context, ref string, o ResolveOptions) error
 	if _, err := s.Pull(ctx, ref, o.Pull); err != nil {
 		return err
 	}
-	return s.record(ref)
+	return s.record(ref, o.Pull.Platform)
 }
 
-// hasPlatform reports whether an image is for a platform; none is any.
-func (s *Store) hasPlatform(f found, want string) bool {
-	if want == "" {
-		return true
+// record writes what Lookup reads: for ref as it was typed, with the platform,
+// and for the id.
+func (s *Store) record(ref, platform string) error {
+	f, err := s.findRunnable(ref)
+	if platform != "" {
+		f, err = s.findPlatform(ref, platform)
 	}
-	p, err := ParsePlatform(want)
-	if err != nil {
-		return false
-	}
-	c, err := s.config(f.Image)
-	return err == nil && matches(p, c.Platform)
-}
-
-// record writes what Lookup reads: for ref as it was typed, and for the id.
-func (s *Store) record(ref string) error {
-	f, err := s.find(ref)
 	if err != nil {
 		return err
 	}
@@ -79,9 +65,9 @@ func (s *Store) record(ref string) error {
 	keys := []string{img.ID}
 	if f.name == "" {
 		id, _ := storage.IDPrefix(ref)
-		keys = append(keys, id)
+		keys = append(keys, storage.PlatformKey(id, platform))
 	} else if name, err := storage.NormalizeReference(ref); err == nil {
-		keys = append(keys, name)
+		keys = append(keys, storage.PlatformKey(name, platform))
 	}
 	for _, key := range keys {
 		if err := storage.WriteRecord(s.options.Data, key, img, s.facts); err != nil {
@@ -100,7 +86,8 @@ func (s *Store) refresh() {
 	files, _ := filepath.Glob(filepath.Join(s.options.Data, "images", "*.json"))
 	for _, file := range files {
 		key := strings.ReplaceAll(strings.TrimSuffix(filepath.Base(file), ".json"), "%", "/")
-		if s.record(key) != nil {
+		ref, platform := storage.SplitKey(key)
+		if s.record(ref, platform) != nil {
 			os.Remove(file)
 		}
 	}

@@ -165,7 +165,7 @@ func TestClaimOfAGoneImage(t *testing.T) {
 	if err := img.Claim(strings.Repeat("c", 64), t.TempDir()); !errors.Is(err, storage.ErrNotResolved) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := storage.Lookup(s.options.Data, "a"); !errors.Is(err, storage.ErrNotResolved) {
+	if _, err := storage.Lookup(s.options.Data, "a", ""); !errors.Is(err, storage.ErrNotResolved) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -226,7 +226,7 @@ func TestRecordsFollowTheStore(t *testing.T) {
 	// rl's own changes keep the records that hold.
 	importImage(t, s, "b")
 	for _, ref := range []string{"a", id, id[:9]} {
-		if img, err := storage.Lookup(s.options.Data, ref); err != nil || img.ID != id {
+		if img, err := storage.Lookup(s.options.Data, ref, ""); err != nil || img.ID != id {
 			t.Errorf("%s: %v, %v", ref, img, err)
 		}
 	}
@@ -235,7 +235,7 @@ func TestRecordsFollowTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ref := range []string{"a", id, id[:9]} {
-		if _, err := storage.Lookup(s.options.Data, ref); !errors.Is(err, storage.ErrNotResolved) {
+		if _, err := storage.Lookup(s.options.Data, ref, ""); !errors.Is(err, storage.ErrNotResolved) {
 			t.Errorf("%s: %v", ref, err)
 		}
 	}
@@ -244,7 +244,7 @@ func TestRecordsFollowTheStore(t *testing.T) {
 	if err := s.Tag("b", "a"); err != nil {
 		t.Fatal(err)
 	}
-	if img, err := storage.Lookup(s.options.Data, "a"); err != nil || img.ID == id {
+	if img, err := storage.Lookup(s.options.Data, "a", ""); err != nil || img.ID == id {
 		t.Errorf("%v, %v", img, err)
 	}
 }
@@ -287,7 +287,7 @@ func TestFindsAdditionalStores(t *testing.T) {
 	if err := os.WriteFile(list, []byte("[]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := storage.Lookup(other.options.Data, "a"); !errors.Is(err, storage.ErrNotResolved) {
+	if _, err := storage.Lookup(other.options.Data, "a", ""); !errors.Is(err, storage.ErrNotResolved) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := other.store.Shutdown(true); err != nil {
