@@ -26,7 +26,7 @@ var systemdCommands = []command{
 	},
 	{
 		name: "systemd show", group: groupServices,
-		summary: "Print the unit of a container or Quadlet file, not installing it", usage: "CONTAINER | FILE",
+		summary: "Print a container's or Quadlet file's unit, not installing it", usage: "CONTAINER | FILE",
 		examples: []string{"rl systemd show web", "rl systemd show ./web.container"},
 		new:      func() any { return new(systemdShowCmd) },
 	},
