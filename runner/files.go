@@ -3,6 +3,7 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -181,7 +182,14 @@ func mountInto(root *tree.Root, m specs.Mount) error {
 	return unix.MountSetattr(int(mounted.Fd()), "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 }
 
-// upper opens the folder of what a container has written.
-func (s Store) upper(id string) (*tree.Root, error) {
-	return tree.Open(filepath.Join(s.Folder(id), "upper"))
+// WriteLayer writes what a container has changed in its image's files as a layer
+// of an image. What is in volumes, and the places that rl made to mount something
+// of its own, are not part of it. The caller is in the user namespace.
+func (s Store) WriteLayer(id string, w io.Writer) error {
+	upper, err := tree.Open(s.file(id, "upper"))
+	if err != nil {
+		return err
+	}
+	own := ownPlace()
+	return errors.Join(upper.WriteLayer(w, nil, func(name string) bool { return own("/" + name) }), upper.Close())
 }

@@ -24,6 +24,7 @@ var commands = concat(
 	dfCommands,
 	resetCommands,
 	systemPruneCommands,
+	commitCommands,
 	loginCommands,
 	systemCommands,
 	eventCommands,

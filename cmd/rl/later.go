@@ -10,7 +10,7 @@ import (
 
 // laterCommands are Docker's commands that rl does not have yet: who types one
 // has made no mistake and must not be sent to a command that is spelled alike.
-var laterCommands = strings.Fields(`commit compose network`)
+var laterCommands = strings.Fields(`compose network`)
 
 // laterFlags are those of Docker's run and create.
 var laterFlags = strings.Fields(`--cgroup-parent --gpus --ip --ip6 --link --mac-address --network-alias`)

@@ -1,0 +1,59 @@
+//go:build !split && containers_image_openpgp
+
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/runner/docker"
+	"github.com/rl-project/rl/storage/store"
+)
+
+func (c *commitCmd) Run(a *app) (err error) {
+	s, err := a.store()
+	if err != nil {
+		return err
+	}
+	v, err := s.Find(c.Container)
+	if err != nil {
+		return err
+	}
+	if v.RootFS.ID == "" {
+		return errors.New("the container is not of an image (--rootfs): export it, and import that")
+	}
+	images, err := a.images()
+	if err != nil {
+		return err
+	}
+	if c.Pause && v.Status == runner.Running {
+		notes, err := s.Pause(context.Background(), v.ID)
+		if err != nil && !errors.Is(err, runner.ErrPaused) {
+			return err
+		}
+		if err == nil {
+			a.printNotes(notes)
+			ctx, stop := interruptible() // not to leave it paused
+			defer stop()
+			go func() {
+				<-ctx.Done()
+				_ = s.Unpause(context.Background(), v.ID)
+			}()
+			defer func() { err = errors.Join(err, s.Unpause(context.Background(), v.ID)) }()
+		}
+	}
+	config := v.Config
+	config.Env = docker.Environment(v)
+	id, err := images.Commit(store.CommitOptions{
+		Base: v.RootFS.ID, Config: config, Changes: c.Change, Name: c.Name, Author: c.Author, Message: c.Message,
+		Command: slices.Concat(config.Entrypoint, config.Cmd), Write: func(w io.Writer) error { return s.WriteLayer(v.ID, w) },
+	})
+	if err != nil {
+		return err
+	}
+	a.printf("sha256:%s\n", id)
+	return nil
+}
