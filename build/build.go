@@ -76,7 +76,7 @@ type Image struct {
 
 // Build builds an image and stores it.
 func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options) (img Image, err error) {
-	b := &builder{Options: o, places: places, images: images, cache: cache{filepath.Join(places.Data, "build")}, external: map[string]*stage{}}
+	b := &builder{Options: o, places: places, images: images, cache: cacheIn(places.Data), external: map[string]*stage{}}
 	if err := b.readFile(); err != nil {
 		return img, err
 	}
@@ -84,7 +84,7 @@ func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options
 	if err != nil {
 		return img, err
 	}
-	if b.scratch, err = scratch.Open(filepath.Join(places.Data, "tmp"), "build-"); err != nil {
+	if b.scratch, err = scratch.Open(filepath.Join(places.Data, "tmp"), scratchPrefix); err != nil {
 		return img, outOfSpace(err)
 	}
 	defer func() { err = errors.Join(err, b.close()) }()

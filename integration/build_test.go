@@ -2,11 +2,14 @@ package integration
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -240,4 +243,72 @@ func TestBuildIsReproducible(t *testing.T) {
 	if first, second := build(), build(); first != second {
 		t.Errorf("two builds gave %s and %s", first, second)
 	}
+}
+
+func TestBuilderPrune(t *testing.T) {
+	e := AsUser(t)
+	e.OK(t, "builder", "prune", "-f")
+	dir := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN head -c 8 /dev/urandom | od -x >/random\nRUN head -c 1000000 /dev/zero >/large\n"})
+	e.built(t, dir, "-t", "pruned")
+	if df := e.OK(t, "system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Active}}"); !strings.HasSuffix(df, "\nBuild Cache 2 0") {
+		t.Errorf("got %q", df)
+	}
+	random := e.OK(t, "run", "--rm", "pruned", "cat", "/random")
+	e.Run(t, "builder", "prune", "-f", "--filter", "until=1h").Exits(t, 0)
+	e.Want(t, "Total reclaimed space: 0B", "builder", "prune", "-f", "--keep-storage", "2m")
+	e.built(t, dir, "-t", "pruned")
+	e.Want(t, random, "run", "--rm", "pruned", "cat", "/random")
+	if out := e.OK(t, "builder", "prune", "-f"); !strings.HasPrefix(out, "Deleted build cache objects:\n") || !strings.HasSuffix(out, "Total reclaimed space: 1MB") {
+		t.Errorf("got %q", out)
+	}
+	e.Want(t, random, "run", "--rm", "pruned", "cat", "/random") // the image stays
+	if left, err := filepath.Glob(filepath.Join(e.Data(), "build", "*", "*")); err != nil || len(left) > 0 {
+		t.Errorf("left in the cache: %q, %v", left, err)
+	}
+	e.built(t, dir, "-t", "pruned")
+	if e.OK(t, "run", "--rm", "pruned", "cat", "/random") == random {
+		t.Error("a step that was pruned was found")
+	}
+	for _, bad := range []string{"--filter=color=red", "--filter=until=soon", "--keep-storage=much"} {
+		e.Run(t, "builder", "prune", "-f", bad).Exits(t, 125)
+	}
+}
+
+func TestBuildKilled(t *testing.T) {
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN echo first\nRUN echo waiting; sleep 1000\n"})
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Kill} {
+		reader, writer, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := e.Cmd("build", "-t", "killed", dir).Process(t.Context())
+		p.Stdout, p.Stderr = nil, writer
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		writer.Close()
+		for lines := bufio.NewScanner(reader); lines.Scan() && !strings.HasSuffix(lines.Text(), " waiting"); {
+		}
+		if err := p.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		// Ends when the last process that could write has: the step's too.
+		if _, err := io.Copy(io.Discard, reader); err != nil {
+			t.Fatal(err)
+		}
+		_ = p.Wait()
+		reader.Close()
+		for _, p := range e.Processes() {
+			if strings.Contains(strings.Join(p.Args, " "), "sleep 1000") {
+				t.Errorf("after %v: left behind: %s", signal, p)
+			}
+		}
+	}
+	small := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN echo first\n"})
+	e.Run(t, "build", small).Exits(t, 0).Says(t, "CACHED")
+	if left, err := filepath.Glob(filepath.Join(e.Data(), "tmp", "build-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+	e.Run(t, "image", "inspect", "killed").Exits(t, 1)
 }

@@ -8,6 +8,19 @@ var buildCommands = []command{
 		examples: []string{"rl build -t app .", "rl build -t app --target test --build-arg VERSION=1.2 ."},
 		new:      func() any { return new(buildCmd) },
 	},
+	{
+		name: "builder prune", aliases: []string{"buildx prune"}, group: groupImages, where: inFull,
+		summary: "Remove the results of build steps", usage: "[flags]",
+		examples: []string{"rl builder prune", "rl builder prune -f --filter until=24h"},
+		new:      func() any { return new(builderPruneCmd) },
+	},
+}
+
+type builderPruneCmd struct {
+	All         bool     `short:"a" help:"As without it: rl keeps no other kind of cache."`
+	Filter      []string `sep:"none" placeholder:"KEY=VALUE" help:"Only results with this: until (used last before that time)."`
+	Force       bool     `short:"f" help:"Do not ask."`
+	KeepStorage string   `placeholder:"SIZE" help:"Leave what was used last, up to this size."`
 }
 
 type buildCmd struct {

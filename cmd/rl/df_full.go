@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	units "github.com/docker/go-units"
+
 	"github.com/rl-project/rl/internal/format"
 	"github.com/rl-project/rl/internal/treesize"
 	"github.com/rl-project/rl/runner"
@@ -20,14 +22,14 @@ type dfReport struct {
 	Images     []imageRow
 	Containers []docker.Row
 	Volumes    []volumeRow
-	BuildCache []struct{}
+	BuildCache []cacheRow
 
-	images, containers, volumes kindUsage
+	images, containers, volumes, cache kindUsage
 }
 
 func (c *systemDfCmd) Run(a *app) error {
 	var r dfReport
-	failed := errors.Join(r.countImages(a), r.countContainers(a), r.countVolumes(a))
+	failed := errors.Join(r.countImages(a), r.countContainers(a), r.countVolumes(a), r.countBuildCache(a))
 	if err := c.print(a, r); err != nil {
 		return err
 	}
@@ -38,8 +40,7 @@ func (c *systemDfCmd) print(a *app, r dfReport) error {
 	if c.Verbose {
 		return c.printAll(a, r)
 	}
-	cache := kindUsage{kind: "Build Cache"}
-	rows := []dfRow{r.images.row(), r.containers.row(), r.volumes.row(), cache.row()}
+	rows := []dfRow{r.images.row(), r.containers.row(), r.volumes.row(), r.cache.row()}
 	return format.List(a.stdout, c.Format, dfColumns, dfHeader, rows)
 }
 
@@ -56,8 +57,8 @@ func (c *systemDfCmd) printAll(a *app, r dfReport) error {
 		docker.Header, r.Containers))
 	a.printf("\nLocal Volumes space usage:\n\n")
 	err = errors.Join(err, format.List(a.stdout, "", `{{.Name}}\t{{.Links}}\t{{.Size}}`, volumeHeader, r.Volumes))
-	a.printf("\nBuild cache usage: 0B\n")
-	return err
+	a.printf("\nBuild cache usage: %s\n\n", units.HumanSize(float64(r.cache.bytes)))
+	return errors.Join(err, format.List(a.stdout, "", `{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.InUse}}`, cacheHeader, r.BuildCache))
 }
 
 func (r *dfReport) countImages(a *app) error {

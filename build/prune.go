@@ -1,0 +1,172 @@
+package build
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/scratch"
+	"github.com/rl-project/rl/internal/treesize"
+)
+
+// Record is one step's result in the build cache.
+type Record struct {
+	ID      string
+	Command string
+	Created time.Time
+	Used    time.Time // last
+	Bytes   int64
+	InUse   bool // by a build that runs now
+}
+
+// Records returns what is in the build cache below the data folder, what was
+// used longest ago first. The caller is in rl's user namespace.
+func Records(data string) ([]Record, error) {
+	c := cacheIn(data)
+	entries, err := os.ReadDir(c.steps())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []Record
+	for _, e := range entries {
+		r, err := c.record(e.Name())
+		if errors.Is(err, os.ErrNotExist) {
+			continue // pruned meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b Record) int { return a.Used.Compare(b.Used) })
+	return all, nil
+}
+
+func (c cache) record(id string) (Record, error) {
+	r := Record{ID: id}
+	path := c.steps(id, "step.json")
+	lock, err := lockResult(path)
+	if err == nil {
+		lock.Close()
+	}
+	r.InUse = errors.Is(err, unix.EWOULDBLOCK)
+	info, err := os.Stat(path)
+	if err != nil {
+		return r, err
+	}
+	r.Used = info.ModTime()
+	var f facts
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &f)
+	}
+	if err != nil {
+		return r, err
+	}
+	r.Command, r.Created = f.Command, f.Created
+	r.Bytes, err = treesize.Bytes(c.steps(id, "fs"))
+	return r, err
+}
+
+// lockResult takes a result for removal; EWOULDBLOCK says that a build uses it.
+func lockResult(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Prune removes those results from the build cache that no build uses and for
+// which remove holds, and what killed builds have left. It returns those that it
+// removed. Images stay as they are.
+func Prune(data string, remove func(Record) bool) (removed []Record, err error) {
+	c := cacheIn(data)
+	tmp, err := scratch.Open(filepath.Join(data, "tmp"), scratchPrefix)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tmp.Close()) }()
+	all, err := Records(data)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if r.InUse || !remove(r) {
+			continue
+		}
+		switch err := c.remove(r.ID, tmp.Path); {
+		case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, os.ErrNotExist): // taken meanwhile
+		case err != nil:
+			return removed, err
+		default:
+			removed = append(removed, r)
+		}
+	}
+	return removed, c.sweep()
+}
+
+// remove takes a result out of the cache at once, and then its files, which may
+// take longer, away.
+func (c cache) remove(id, trash string) error {
+	lock, err := lockResult(c.steps(id, "step.json"))
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := os.Rename(c.steps(id), filepath.Join(trash, id)); err != nil {
+		return err
+	}
+	return errors.Join(os.RemoveAll(filepath.Join(trash, id)), ignoreMissing(os.Remove(c.fresh(id))))
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// sweep removes keys and marks of results that are gone.
+func (c cache) sweep() error {
+	keys, err := filepath.Glob(c.key("*"))
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if _, err := os.Stat(key); errors.Is(err, os.ErrNotExist) {
+			os.Remove(key)
+		}
+	}
+	marks, err := filepath.Glob(c.fresh("*"))
+	if err != nil {
+		return err
+	}
+	for _, mark := range marks {
+		// A mark is made just before its result: a young one may be waiting for it.
+		info, err := os.Stat(mark)
+		if err == nil && time.Since(info.ModTime()) > time.Minute && !exists(c.steps(filepath.Base(mark))) {
+			os.Remove(mark)
+		}
+	}
+	return nil
+}
+
+func exists(path string) bool { _, err := os.Lstat(path); return err == nil }
+
+func cacheIn(data string) cache { return cache{filepath.Join(data, "build")} }
+
+// scratchPrefix begins the names of the folders that builds work in.
+const scratchPrefix = "build-"
