@@ -18,7 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/pkg/compression"
 
-	"github.com/rl-project/rl/build/tree"
+	"github.com/rl-project/rl/internal/tree"
 )
 
 func addOf(c *instructions.AddCommand) transfer {
@@ -163,7 +163,7 @@ func (t transfer) placeArchive(root *tree.Root, dest string, from source, name s
 		o.Owner = nil // the archive says who
 	}
 	// Links of the archive may be absolute: they mean the image's root.
-	return true, root.Unpack(dest, tar.NewReader(whole), tree.CopyOptions{Time: o.Time, Owner: o.Owner})
+	return true, root.Unpack(whole, tree.Target{Path: dest, Contents: true, Time: o.Time, Owner: o.Owner})
 }
 
 // unpacks reports whether archives are unpacked: local ones by ADD, and others

@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/rl-project/rl/build/tree"
+	"github.com/rl-project/rl/internal/tree"
 	"github.com/rl-project/rl/storage/store"
 )
 
@@ -50,7 +50,7 @@ func (b *builder) addLayer(parent string, r *result) (string, error) {
 			return err
 		}
 		defer root.Close()
-		return root.WriteLayer(w, b.Epoch)
+		return root.WriteLayer(w, b.Epoch, nil)
 	}}
 	if err := b.images.AddLayer(parent, &l); err != nil {
 		return "", err

@@ -9,7 +9,7 @@ import (
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 
-	"github.com/rl-project/rl/build/tree"
+	"github.com/rl-project/rl/internal/tree"
 )
 
 // buildContext is the folder that COPY and ADD copy from.

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rl-project/rl/build/tree"
 	"github.com/rl-project/rl/internal/replace"
+	"github.com/rl-project/rl/internal/tree"
 )
 
 // digestCache remembers the digests of files by what stat(2) says of them, so

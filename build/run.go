@@ -12,7 +12,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
-	"github.com/rl-project/rl/build/tree"
+	"github.com/rl-project/rl/internal/tree"
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/spec"
 )

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rl-project/rl/build/tree"
+	"github.com/rl-project/rl/internal/tree"
 	"github.com/rl-project/rl/runner/boot"
 )
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +33,8 @@ type Target struct {
 	// Owner, if not nil, is who everything will belong to; otherwise the owners
 	// of the archive count.
 	Owner *Owner
+	// Time, if not nil, is when everything was changed last.
+	Time *time.Time
 	// NoLinks refuses to go through symbolic links below Path, which somebody
 	// who is not trusted may have put there, or into the archive.
 	NoLinks bool
@@ -203,6 +206,11 @@ func (u *unpacker) makeRoom(above *Root, h *tar.Header) (done bool, err error) {
 		return false, pathError("look at", h.Name, err)
 	}
 	there, comes := st.Mode&unix.S_IFMT == unix.S_IFDIR, h.Typeflag == tar.TypeDir
+	if comes && !there && !u.NoLinks {
+		if e, err := u.root.Stat(h.Name); err == nil && e.IsDir() {
+			return true, nil // a link to a folder stays, and is followed inside the root
+		}
+	}
 	switch {
 	case there && comes:
 		u.folders = append(u.folders, h)
@@ -303,7 +311,11 @@ func (u *unpacker) dress(above *Root, base string, h *tar.Header) error {
 			return err
 		}
 	}
-	changed := unix.NsecToTimespec(h.ModTime.UnixNano())
+	modified := h.ModTime
+	if u.Time != nil {
+		modified = *u.Time
+	}
+	changed := unix.NsecToTimespec(modified.UnixNano())
 	return pathError("set the time of", h.Name, unix.UtimesNanoAt(int(above.dir.Fd()), base, []unix.Timespec{changed, changed}, unix.AT_SYMLINK_NOFOLLOW))
 }
 

@@ -56,3 +56,19 @@ func (r *Root) attributes(name string) (map[string][]byte, error) {
 func portable(key string) bool {
 	return key == "security.capability" || strings.HasPrefix(key, "user.") && !strings.HasPrefix(key, overlayPrefix)
 }
+
+func copyAttributes(to *Root, name string, from *Root, source string) error {
+	found, err := from.attributes(source)
+	if err != nil {
+		return err
+	}
+	for key, value := range found {
+		if !portable(key) {
+			continue
+		}
+		if err := unix.Lsetxattr(to.procPath(name), key, value, 0); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+			return err
+		}
+	}
+	return nil
+}

@@ -153,15 +153,6 @@ func (c *copier) folder(to, from *Root, name, below string) error {
 	return c.likeFolder(target, source)
 }
 
-// below opens a folder right below r, which must not be a link.
-func (r *Root) below(name string) (*Root, error) {
-	fd, err := unix.Openat(int(r.dir.Fd()), name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: name, Err: err}
-	}
-	return &Root{os.NewFile(uintptr(fd), name)}, nil
-}
-
 func (c *copier) keepsAny(r *Root, name string) bool {
 	entries, _ := r.list()
 	for _, e := range entries {
@@ -268,40 +259,12 @@ func copySlowly(out, in int) error {
 	return err
 }
 
-// fdFile reads and writes a descriptor that somebody else closes.
-type fdFile int
-
-func (f fdFile) Read(p []byte) (int, error) {
-	n, err := unix.Read(int(f), p)
-	if err == nil && n == 0 {
-		err = io.EOF
-	}
-	return max(n, 0), err
-}
-
-func (f fdFile) Write(p []byte) (int, error) {
-	for done := 0; done < len(p); {
-		n, err := unix.Write(int(f), p[done:])
-		if err != nil {
-			return done, err
-		}
-		done += n
-	}
-	return len(p), nil
-}
-
 func copyLink(to *Root, name string, from *Root, source string) error {
 	target, err := from.readLink(source)
 	if err != nil {
 		return err
 	}
 	return unix.Symlinkat(target, int(to.dir.Fd()), name)
-}
-
-func (r *Root) readLink(name string) (string, error) {
-	buffer := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(int(r.dir.Fd()), name, buffer)
-	return string(buffer[:max(n, 0)]), err
 }
 
 // like gives a copy its owner, mode, attributes and time: in this order, because
