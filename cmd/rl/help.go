@@ -60,7 +60,7 @@ func printOverview(w io.Writer) {
 		fmt.Fprintf(w, "\n%s:\n", g)
 		for _, c := range commands {
 			if c.group == g && !hasShorterName(c) {
-				fmt.Fprintf(w, "  %-14s %s\n", c.name, c.summary)
+				fmt.Fprintf(w, "  %-15s %s\n", c.name, c.summary)
 			}
 		}
 	}
@@ -70,9 +70,9 @@ func printOverview(w io.Writer) {
 // hasShorterName reports whether a command of one word does what c does, as
 // inspect does for `image inspect`.
 func hasShorterName(c command) bool {
-	_, verb, two := strings.Cut(c.name, " ")
+	noun, verb, _ := strings.Cut(c.name, " ")
 	_, short := commandIndex()[verb]
-	return two && short
+	return short && (noun == "image" || noun == "container")
 }
 
 // printNoun lists the commands that exist under a noun such as "container".
