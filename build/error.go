@@ -10,7 +10,7 @@ import (
 
 var (
 	// ErrDockerfile is wrapped by errors about a Dockerfile that cannot be read.
-	ErrDockerfile = errors.New("Dockerfile") //nolint:staticcheck // a name
+	ErrDockerfile = errors.New("Dockerfile")
 	// ErrNoStage is wrapped when a stage is asked for that is not there.
 	ErrNoStage = errors.New("no such stage")
 	// ErrCycle is wrapped when stages need each other.

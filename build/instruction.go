@@ -89,7 +89,8 @@ func (s *stage) configure(c instructions.Command) error {
 		s.history("LABEL"+pairs(c.Labels), false)
 	case *instructions.CmdCommand:
 		config.Cmd, s.cmdSet = s.commandLine(c.ShellDependantCmdLine), true
-		config.ArgsEscaped = true //nolint:staticcheck // as Docker writes it
+		//lint:ignore SA1019 Docker writes it
+		config.ArgsEscaped = true
 		s.history(fmt.Sprintf("CMD %q", config.Cmd), false)
 	case *instructions.EntrypointCommand:
 		config.Entrypoint = s.commandLine(c.ShellDependantCmdLine)

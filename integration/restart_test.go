@@ -34,14 +34,14 @@ func TestRestartKeepsAddressAndLog(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		name := e.Name(t)
 		e.OK(t, "run", "-d", "--restart", "always", "--name", name, Image,
-			"sh", "-c", counted+"ip -4 -o addr show dev eth0 | awk '{print $4}'; [ $n = 1 ] && exit; sleep 1000")
+			"sh", "-c", counted+"ip -4 -o addr show dev eth0 | awk '{print $4}'; [ $n = 1 ] && exit; echo here; sleep 1000")
 		follow := e.Cmd("logs", "-f", name).Start(t)
 		follow.Expect(t, "life 1\n")
-		out := follow.Expect(t, "life 2\n")
+		follow.Expect(t, "here\n")
 		e.Run(t, "exec", name, "true").OK(t)
-		out = e.OK(t, "logs", name)
+		out := e.OK(t, "logs", name)
 		lines := strings.Split(out, "\n")
-		if len(lines) != 4 || lines[1] == "" || lines[1] != lines[3] {
+		if len(lines) != 5 || lines[1] == "" || lines[1] != lines[3] {
 			t.Errorf("not the same address before and after: %q", out)
 		}
 		e.Want(t, name, "stop", "-t", "0", name)

@@ -203,7 +203,7 @@ func (t *translation) container() error {
 	}
 	mode := map[string]string{"": "rl", "false": "rl", "true": "container", "yes": "container", "healthy": "healthy"}[t.notify]
 	if mode == "" {
-		return fmt.Errorf("Notify=%s: it is true, false or healthy", t.notify)
+		return fmt.Errorf("it is true, false or healthy: Notify=%s", t.notify)
 	}
 	run := append([]string{"run", "--name", t.own(), "--rm", "--sdnotify", mode}, t.flags...)
 	run = append(append(append(run, t.extra...), image), t.args...)

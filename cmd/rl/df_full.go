@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -16,6 +17,30 @@ import (
 	"github.com/rl-project/rl/storage/store"
 	"github.com/rl-project/rl/storage/volume"
 )
+
+// dfRow is a line of `system df`.
+type dfRow struct{ Type, TotalCount, Active, Size, Reclaimable string }
+
+const dfColumns = `{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}`
+
+var dfHeader = dfRow{"TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"}
+
+// kindUsage is how much space the things of one kind take.
+type kindUsage struct {
+	kind               string
+	total, active      int
+	bytes, reclaimable int64
+}
+
+func (u kindUsage) row() dfRow {
+	reclaimable := humanSize(u.reclaimable)
+	if u.bytes > 0 {
+		reclaimable += fmt.Sprintf(" (%d%%)", u.reclaimable*100/u.bytes)
+	}
+	return dfRow{u.kind, fmt.Sprint(u.total), fmt.Sprint(u.active), humanSize(u.bytes), reclaimable}
+}
+
+func humanSize(bytes int64) string { return units.HumanSizeWithPrecision(float64(bytes), 4) }
 
 // dfReport is everything that `system df` shows.
 type dfReport struct {

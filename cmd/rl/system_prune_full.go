@@ -4,6 +4,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rl-project/rl/storage/store"
@@ -68,4 +71,35 @@ func (a *app) pruneImages(f pruneFilter, all bool) (pruned, error) {
 	after, err := s.Usage()
 	done.bytes = max(before.Layers-after.Layers, 0)
 	return done, errors.Join(append(failed, err)...)
+}
+
+// check reads the filters.
+func (c *systemPruneCmd) check(now time.Time) (pruneFilter, error) {
+	f, err := parsePruneFilter(c.Filter, now)
+	if err == nil && c.Volumes && !f.until.IsZero() {
+		err = fmt.Errorf("the filter until is not for --volumes: nobody knows when a volume was used")
+	}
+	return f, err
+}
+
+// warning says what will be removed, in Docker's words.
+func (c *systemPruneCmd) warning() string {
+	list := []string{
+		"This will remove:", "  - all stopped containers",
+	}
+	if c.Volumes {
+		list = append(list, "  - all anonymous volumes not used by at least one container")
+	}
+	if c.All {
+		list = append(list, "  - all images without at least one container associated to them")
+	} else {
+		list = append(list, "  - all dangling images")
+	}
+	if len(c.Filter) > 0 {
+		list = append(list, "", "  Items to be pruned will be filtered with:")
+		for _, word := range slices.Sorted(slices.Values(c.Filter)) {
+			list = append(list, "  - "+word)
+		}
+	}
+	return strings.Join(append(list, ""), "\n")
 }

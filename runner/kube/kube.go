@@ -82,9 +82,7 @@ func (g *generator) objects(first runner.View) []object {
 		list = append(list, object{{"apiVersion", "v1"}, {"kind", "ConfigMap"},
 			{"metadata", object{{"name", g.Name + "-files"}}}, {"data", g.files}})
 	}
-	for _, c := range g.claims {
-		list = append(list, c)
-	}
+	list = append(list, g.claims...)
 	labels := g.labels(first)
 	meta := object{{"name", g.Name}, {"labels", labels}}
 	if g.Deployment {

@@ -72,7 +72,9 @@ func dockerConfigOf(c storage.Config) dockerConfig {
 	return dockerConfig{
 		ImageConfig: ispec.ImageConfig{
 			User: c.User, ExposedPorts: c.ExposedPorts, Env: c.Env, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Volumes: c.Volumes,
-			WorkingDir: c.WorkingDir, Labels: c.Labels, StopSignal: c.StopSignal, ArgsEscaped: c.ArgsEscaped,
+			WorkingDir: c.WorkingDir, Labels: c.Labels, StopSignal: c.StopSignal,
+			//lint:ignore SA1019 Docker writes it
+			ArgsEscaped: c.ArgsEscaped,
 		},
 		Healthcheck: (*healthcheck)(c.Healthcheck), Shell: c.Shell,
 	}

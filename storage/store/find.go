@@ -102,7 +102,9 @@ func (c dockerConfig) plain() storage.Config {
 	i := c.ImageConfig
 	return storage.Config{
 		User: i.User, ExposedPorts: i.ExposedPorts, Env: i.Env, Entrypoint: i.Entrypoint, Cmd: i.Cmd, Volumes: i.Volumes,
-		WorkingDir: i.WorkingDir, Labels: i.Labels, StopSignal: i.StopSignal, ArgsEscaped: i.ArgsEscaped,
+		WorkingDir: i.WorkingDir, Labels: i.Labels, StopSignal: i.StopSignal,
+		//lint:ignore SA1019 Docker writes it
+		ArgsEscaped: i.ArgsEscaped,
 		Healthcheck: (*storage.Healthcheck)(c.Healthcheck), Shell: c.Shell,
 	}
 }
