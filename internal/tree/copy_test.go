@@ -109,17 +109,21 @@ func TestDigestIsOfContentNotOfTime(t *testing.T) {
 	if digest() != first {
 		t.Error("a time stamp changed the digest")
 	}
-	for name, change := range map[string]func() error{
-		"mode":    func() error { return os.Chmod(filepath.Join(dir, "a"), 0o600) },
-		"content": func() error { return os.WriteFile(filepath.Join(dir, "a"), []byte("3"), 0o600) },
-		"name":    func() error { return os.Rename(filepath.Join(dir, "a"), filepath.Join(dir, "c")) },
-	} {
+	changes := []struct {
+		of     string
+		change func() error
+	}{
+		{"mode", func() error { return os.Chmod(filepath.Join(dir, "a"), 0o600) }},
+		{"content", func() error { return os.WriteFile(filepath.Join(dir, "a"), []byte("3"), 0o600) }},
+		{"name", func() error { return os.Rename(filepath.Join(dir, "a"), filepath.Join(dir, "c")) }},
+	}
+	for _, c := range changes {
 		before := digest()
-		if err := change(); err != nil {
+		if err := c.change(); err != nil {
 			t.Fatal(err)
 		}
 		if digest() == before {
-			t.Errorf("a change of %s did not change the digest", name)
+			t.Errorf("a change of %s did not change the digest", c.of)
 		}
 	}
 }
