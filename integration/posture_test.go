@@ -348,3 +348,26 @@ func TestGroups(t *testing.T) {
 		e.Want(t, "1000", "run", "--rm", "-u", "1000:1000", Image, "id", "-G")
 	})
 }
+
+// Two installations of one account know nothing of each other, even root's,
+// whose folders have the same names in two mount namespaces.
+func TestInstallationsApart(t *testing.T) {
+	for _, who := range accounts() {
+		t.Run(who.name, func(t *testing.T) {
+			t.Parallel()
+			namespace := func(e *Env, how ...string) string {
+				return e.OK(t, append(how, "readlink", "/proc/self/ns/user")...)
+			}
+			first, second := Fresh(t, who.account), Fresh(t, who.account)
+			for _, e := range []*Env{first, second} {
+				if err := e.Preload(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			id := first.OK(t, "run", "-d", "--network", "none", Image, "sleep", "1000")
+			if mine := namespace(second, "run", "--rm", "--network", "none", Image); mine == namespace(first, "exec", id) {
+				t.Errorf("two installations share the user namespace %s", mine)
+			}
+		})
+	}
+}

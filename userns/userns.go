@@ -156,11 +156,20 @@ func search(places dirs.Dirs) int {
 		if err != nil || !strings.Contains("\x00"+string(environ), mark) {
 			continue
 		}
-		if belowOurs("/proc/" + e.Name() + "/ns/user") {
+		proc := "/proc/" + e.Name()
+		if belowOurs(proc+"/ns/user") && sameFolder(proc+"/root"+places.Runtime, places.Runtime) {
 			return pid
 		}
 	}
 	return 0
+}
+
+// sameFolder tells two folders of one name in different mount namespaces apart:
+// root's are called the same in each of them.
+func sameFolder(theirs, ours string) bool {
+	there, err := os.Stat(theirs)
+	here, ownErr := os.Stat(ours)
+	return err == nil && ownErr == nil && os.SameFile(there, here)
 }
 
 // belowOurs reports whether the user namespace at path has that of this
