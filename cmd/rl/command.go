@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -91,13 +92,12 @@ func find(args []string) (command, []string, error) {
 	if strings.HasPrefix(args[0], "-") {
 		return command{}, nil, usagef("unknown flag: %s\nSee 'rl --help'", args[0])
 	}
-	byName := commandIndex()
 	if len(args) > 1 {
-		if c, ok := byName[args[0]+" "+args[1]]; ok {
+		if c, ok := named(args[0] + " " + args[1]); ok {
 			return c, args[2:], nil
 		}
 	}
-	if c, ok := byName[args[0]]; ok {
+	if c, ok := named(args[0]); ok {
 		return c, args[1:], nil
 	}
 	if err := laterCommand(args); err != nil {
@@ -107,7 +107,7 @@ func find(args []string) (command, []string, error) {
 	if isNoun(args[0]) && len(args) > 1 {
 		typed += " " + args[1]
 	}
-	if near := nearest(typed, byName); near != "" {
+	if near := nearest(typed, commandIndex()); near != "" {
 		return command{}, nil, usagef("%q is not a command, did you mean %q?\nSee 'rl --help'", typed, near)
 	}
 	return command{}, nil, usagef("%q is not a command\nSee 'rl --help'", typed)
@@ -115,12 +115,24 @@ func find(args []string) (command, []string, error) {
 
 // isNoun reports whether word stands before other words, as in `image ls`.
 func isNoun(word string) bool {
-	for name := range commandIndex() {
-		if strings.HasPrefix(name, word+" ") {
-			return true
+	before := func(name string) bool {
+		rest, ok := strings.CutPrefix(name, word)
+		return ok && strings.HasPrefix(rest, " ")
+	}
+	return slices.ContainsFunc(commands, func(c command) bool {
+		return before(c.name) || slices.ContainsFunc(c.aliases, before)
+	})
+}
+
+// named finds a command by its name or an alias. Every process of rl looks up one:
+// that takes a twentieth of what making the index does.
+func named(name string) (command, bool) {
+	for i := range commands {
+		if c := &commands[i]; c.name == name || slices.Contains(c.aliases, name) {
+			return *c, true
 		}
 	}
-	return false
+	return command{}, false
 }
 
 // commandIndex maps each name and alias to its command.
