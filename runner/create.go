@@ -58,7 +58,7 @@ func (s Store) finish(c *Container, name string, img *storage.Image) error {
 	if err != nil {
 		return err
 	}
-	return s.save(c.ID, "config.json", c)
+	return s.saveContainer(*c)
 }
 
 // newFolder makes a container's folder and takes its lock. A sweep may come
@@ -124,9 +124,11 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 		return c, err
 	}
 	c.Spec.Root.Path = s.root()
-	c.Config = effective(img.Config, o.Options, c.Spec)
-	// A filter that cannot be compiled is to be refused now.
-	_, err = filterOf(c.Spec)
+	c.Config = effective(img.Config, o.Options, c.Spec, facts)
+	if facts.Seccomp == spec.SeccompProfile {
+		// A filter that cannot be compiled is to be refused now.
+		_, err = filterOf(c.Spec)
+	}
 	return c, err
 }
 
@@ -158,7 +160,7 @@ func (s Store) host(id string, layers []string) (spec.Host, error) {
 }
 
 // effective is the image's configuration with the person's changes to it.
-func effective(img storage.Config, o spec.Options, s *specs.Spec) storage.Config {
+func effective(img storage.Config, o spec.Options, s *specs.Spec, facts spec.Facts) storage.Config {
 	c := img
 	c.Env = s.Process.Env
 	c.WorkingDir = s.Process.Cwd
@@ -175,9 +177,7 @@ func effective(img storage.Config, o spec.Options, s *specs.Spec) storage.Config
 		c.Cmd = o.Args
 	}
 	c.ExposedPorts = exposed(img, o)
-	if facts, err := spec.FactsOf(s); err == nil {
-		c.Labels = facts.Labels
-	}
+	c.Labels = facts.Labels
 	return c
 }
 

@@ -35,7 +35,7 @@ func stored(t testing.TB, n int) Store {
 		if err := os.MkdirAll(s.Folder(c.ID), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.save(c.ID, "config.json", c); err != nil {
+		if err := s.saveContainer(c); err != nil {
 			t.Fatal(err)
 		}
 	}

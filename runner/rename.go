@@ -65,7 +65,7 @@ func (s Store) rename(c *Container, name string) error {
 		return fmt.Errorf("%s has that name already", name)
 	}
 	c.Renaming = name
-	if err := s.save(c.ID, "config.json", c); err != nil {
+	if err := s.saveContainer(*c); err != nil {
 		return err
 	}
 	moved := s.moveName(old, name, c.ID)
@@ -73,7 +73,7 @@ func (s Store) rename(c *Container, name string) error {
 		c.Name = name
 	}
 	c.Renaming = ""
-	if err := errors.Join(moved, s.save(c.ID, "config.json", c)); err != nil {
+	if err := errors.Join(moved, s.saveContainer(*c)); err != nil {
 		return err
 	}
 	s.Record(*c, "rename", "oldName", "/"+old)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/dirs"
@@ -157,6 +158,38 @@ func (s Store) prepare() error {
 		}
 	}
 	return nil
+}
+
+// saveContainer writes a container's description down.
+func (s Store) saveContainer(c Container) error {
+	return s.save(c.ID, "config.json", written{Container: &c, Spec: onLinux(c.Spec)})
+}
+
+// written is a Container without the parts of its Spec that are for other
+// systems: package json looks into the type of each field, used or not, which
+// took a twentieth of a start.
+type written struct {
+	*Container
+	Spec *linuxSpec
+}
+
+// linuxSpec is specs.Spec, as far as rl fills it in.
+type linuxSpec struct {
+	Version     string            `json:"ociVersion"`
+	Process     *specs.Process    `json:"process,omitempty"`
+	Root        *specs.Root       `json:"root,omitempty"`
+	Hostname    string            `json:"hostname,omitempty"`
+	Domainname  string            `json:"domainname,omitempty"`
+	Mounts      []specs.Mount     `json:"mounts,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Linux       *specs.Linux      `json:"linux,omitempty"`
+}
+
+func onLinux(s *specs.Spec) *linuxSpec {
+	if s == nil {
+		return nil
+	}
+	return &linuxSpec{s.Version, s.Process, s.Root, s.Hostname, s.Domainname, s.Mounts, s.Annotations, s.Linux}
 }
 
 // save writes a container's file anew, whole or not at all.

@@ -32,7 +32,7 @@ func (s Store) Update(ctx context.Context, id string, o UpdateOptions) (notes []
 		if err != nil {
 			return err
 		}
-		if err := s.save(id, "config.json", next); err != nil {
+		if err := s.saveContainer(next); err != nil {
 			return err
 		}
 		s.Record(next, "update")
@@ -149,7 +149,7 @@ func (m *monitor) updateRunning(o UpdateOptions) Reply {
 		}
 		return replyOf(err)
 	}
-	if err := m.store.save(m.ID, "config.json", next); err != nil {
+	if err := m.store.saveContainer(next); err != nil {
 		return replyOf(fmt.Errorf("the limits hold until the container ends, but could not be stored: %w", err))
 	}
 	m.Container = next
