@@ -24,6 +24,8 @@ var functions = template.FuncMap{
 	"truncate": truncate,
 }
 
+var escapes = strings.NewReplacer(`\t`, "\t", `\n`, "\n")
+
 // titleFunctions leave the titles of a table as they are.
 var titleFunctions = template.FuncMap{
 	"json":     func(s string) string { return s },
@@ -34,13 +36,30 @@ var titleFunctions = template.FuncMap{
 }
 
 // Parse compiles a template given on the command line. Like Docker it takes the
-// two characters \t and \n for what they mean.
+// two characters \t and \n for what they mean; those within {{ }} are Go's.
 func Parse(text string) (*template.Template, error) {
-	t, err := template.New("").Funcs(functions).Parse(strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(text))
+	t, err := template.New("").Funcs(functions).Parse(unescape(text))
 	if err != nil {
 		return nil, fmt.Errorf("template: %s", strings.TrimPrefix(err.Error(), "template: :"))
 	}
 	return t, nil
+}
+
+func unescape(text string) string {
+	var b strings.Builder
+	for {
+		plain, rest, found := strings.Cut(text, "{{")
+		escapes.WriteString(&b, plain)
+		if !found {
+			return b.String()
+		}
+		action, after, closed := strings.Cut(rest, "}}")
+		b.WriteString("{{" + action)
+		if closed {
+			b.WriteString("}}")
+		}
+		text = after
+	}
 }
 
 // List prints rows as the format of a list command says: empty or "table" for

@@ -18,6 +18,7 @@ func TestList(t *testing.T) {
 		{"json", `{"ID":"1","Name":"one"}` + "\n" + `{"ID":"2222222222222","Name":"two"}` + "\n"},
 		{"{{.Name}}", "one\ntwo\n"},
 		{`{{upper .Name | printf "%s!"}} {{truncate .ID 3}}`, "ONE! 1\nTWO! 222\n"},
+		{`{{.ID}}{{"\n\ttwice"}}\t{{.ID}}`, "1\n\ttwice\t1\n2222222222222\n\ttwice\t2222222222222\n"},
 		{`{{json .Name}}{{pad (title .Name) 1 2}}|`, "\"one\" One  |\n\"two\" Two  |\n"},
 	} {
 		var out strings.Builder
