@@ -245,6 +245,20 @@ func TestBuildIsReproducible(t *testing.T) {
 	}
 }
 
+// What was built can be loaded where it was built.
+func TestBuildSavedAndLoaded(t *testing.T) {
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{"f": "x", "Dockerfile": "FROM alpine:3.20\nRUN echo x >/x\nCOPY f /\nCMD [\"cat\", \"/x\"]\n"})
+	name := e.Name(t) + ":1"
+	e.OK(t, "build", "-q", "-t", name, dir)
+	for _, format := range []string{"docker-archive", "oci-archive"} {
+		file := filepath.Join(e.Folder(t), "image.tar")
+		e.OK(t, "save", "--format", format, "-o", file, name)
+		e.Want(t, "Loaded image: "+name, "load", "-i", file)
+	}
+	e.OK(t, "rmi", name)
+}
+
 func TestBuilderPrune(t *testing.T) {
 	e := AsUser(t)
 	e.OK(t, "builder", "prune", "-f")

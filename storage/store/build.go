@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -39,54 +38,6 @@ func (s *Store) Base(ctx context.Context, ref string, o ResolveOptions) (Base, e
 	}
 	blob, err := s.configBlob(stored)
 	return Base{Image: img, Blob: blob, Top: stored.TopLayer}, err
-}
-
-// NewLayer is a layer of an image that is being made.
-type NewLayer struct {
-	// Write writes its archive, uncompressed.
-	Write func(io.Writer) error
-	// DiffID is the digest of that archive, and ID the store's name of the layer,
-	// when they are known from an earlier AddLayer.
-	DiffID digest.Digest
-	ID     string
-}
-
-// AddLayer stores a layer on top of another, unless it is there, and fills in
-// its ID and DiffID. A layer that never gets into an image is removed like what
-// an interrupted pull leaves.
-func (s *Store) AddLayer(parent string, l *NewLayer) error {
-	if l.ID != "" {
-		if stored, err := s.store.Layer(l.ID); err == nil && stored.Parent == parent {
-			return nil
-		}
-	}
-	if known, ok := s.layerOn(parent, l.DiffID); ok {
-		l.ID = known
-		return nil
-	}
-	reader, writer := io.Pipe()
-	go func() { writer.CloseWithError(l.Write(writer)) }()
-	stored, _, err := s.store.PutLayer("", parent, nil, "", false, nil, reader)
-	reader.CloseWithError(err)
-	if err != nil {
-		return explain(fmt.Errorf("store a layer: %w", err))
-	}
-	l.ID, l.DiffID = stored.ID, stored.UncompressedDigest
-	return nil
-}
-
-// layerOn finds a layer by its content and what it lies on.
-func (s *Store) layerOn(parent string, diffID digest.Digest) (string, bool) {
-	if diffID == "" {
-		return "", false
-	}
-	layers, _ := s.store.LayersByUncompressedDigest(diffID)
-	for _, l := range layers {
-		if l.Parent == parent {
-			return l.ID, true
-		}
-	}
-	return "", false
 }
 
 // AddImage makes an image of a configuration and the layer top, with the layers
