@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -34,6 +35,16 @@ func Open(path string) (*Group, error) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	return &Group{path: path, dir: os.NewFile(uintptr(fd), path)}, nil
+}
+
+// Of opens the group of a process, which an init system may have moved below
+// its container's.
+func Of(pid int) (*Group, error) {
+	path, err := groupOf(strconv.Itoa(pid))
+	if err != nil {
+		return nil, err
+	}
+	return Open(path)
 }
 
 // Path is where the group is in the file system of the machine, "" for a nil Group.

@@ -15,9 +15,14 @@ import (
 // each of its own would take as long to make.
 const debianPackages = "redis-server,redis-tools,nginx-light,postgresql-15"
 
+// bootPackages make a Debian that is started by its init system.
+const bootPackages = "systemd,systemd-sysv,dbus,libpam-systemd"
+
 // debianSetup makes the folder for PostgreSQL's data and leaves out what only
 // takes space. It is a shell script with the new system in $1.
-const debianSetup = `chroot "$1" install -d -o postgres -g postgres -m 700 /data && rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*`
+const debianSetup = `chroot "$1" install -d -o postgres -g postgres -m 700 /data; ` + tidySetup
+
+const tidySetup = `rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*`
 
 // DebianImages means that images can be made of Debian's packages.
 var DebianImages = Requirement{"images of Debian packages", func() error {
@@ -36,7 +41,7 @@ var (
 func (e *Env) ImportDebian(t testing.TB) string {
 	t.Helper()
 	Need(t, DebianImages)
-	archive, err := debianArchive()
+	archive, err := debianArchive(debianPackages, debianSetup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,9 +55,9 @@ func (e *Env) ImportDebian(t testing.TB) string {
 	return name
 }
 
-// debianArchive is the path of the image's root file system, made where it is
-// not there yet.
-func debianArchive() (string, error) {
+// debianArchive is the path of a root file system with those packages, made
+// where it is not there yet. The setup is a shell script with the system in $1.
+func debianArchive(packages, setup string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
@@ -66,14 +71,14 @@ func debianArchive() (string, error) {
 		return "", err
 	}
 	defer unlock()
-	recipe := sha256.Sum256([]byte(debianPackages + debianSetup))
+	recipe := sha256.Sum256([]byte(packages + setup))
 	path := filepath.Join(cache, fmt.Sprintf("%x.tar", recipe[:6]))
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	cmd := exec.Command("mmdebstrap", "--variant=minbase", "--format=tar", "--quiet", "--include="+debianPackages,
+	cmd := exec.Command("mmdebstrap", "--variant=minbase", "--format=tar", "--quiet", "--include="+packages,
 		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
-		"--customize-hook="+debianSetup, "bookworm", "-")
+		"--customize-hook="+setup, "bookworm", "-")
 	cmd.Env = append(os.Environ(), "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	return path, writeOutput(cmd, path)
 }

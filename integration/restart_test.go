@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -101,4 +102,19 @@ func TestRestartRefusesWrongPolicies(t *testing.T) {
 		e.Run(t, "run", "--restart", flag, Image, "true").Exits(t, 125).Says(t, says)
 	}
 	e.Run(t, "run", "--rm", "--restart", "always", Image, "true").Exits(t, 125).Says(t, "--rm", "--restart")
+}
+
+// Each life has what was mounted: folders, files, and what is mounted in them.
+func TestRestartKeepsBindMounts(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		dir, file, name := e.Folder(t), e.File(t, "file", "text\n"), e.Name(t)
+		e.OK(t, "run", "-d", "--restart", "on-failure:2", "--name", name, "-v", dir+":/dir", "-v", file+":/file:ro", "-v", dir+"/made:/made",
+			Image, "sh", "-c", "echo life >> /dir/lives; cat /file; touch /made/it; exit 3")
+		e.Want(t, "3", "wait", name)
+		e.Want(t, "text\ntext\ntext", "logs", name)
+		if text, err := os.ReadFile(dir + "/lives"); string(text) != "life\nlife\nlife\n" {
+			t.Errorf("%q, %v", text, err)
+		}
+		e.OK(t, "rm", name)
+	})
 }

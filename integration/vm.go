@@ -22,8 +22,8 @@ import (
 const vmPatience = 4 * time.Minute
 
 // VM is a running virtual machine: Debian 12 with systemd and a user
-// `tester`, the program under test as /usr/local/bin/rl, and a root file
-// system in /srv/rootfs.tar. What it writes is gone when it is stopped.
+// `tester`, the program under test as /usr/local/bin/rl, a root file system in
+// /srv/rootfs.tar, and one with an init system on its third disk. What it writes is gone when it is stopped.
 type VM struct {
 	dir   string // keys, second disk, sockets
 	cmd   *exec.Cmd
@@ -61,10 +61,14 @@ func (vm *VM) start(image string) error {
 	if err := writeVMPayload(payload, vm.keys); err != nil {
 		return err
 	}
+	debian, err := debianArchive(bootPackages, tidySetup)
+	if err != nil {
+		return err
+	}
 	if vm.port, err = freePort(); err != nil {
 		return err
 	}
-	vm.cmd = exec.Command("qemu-system-x86_64", vm.args(image, payload)...)
+	vm.cmd = exec.Command("qemu-system-x86_64", vm.args(image, payload, debian)...)
 	vm.cmd.Stderr = vm.log
 	if err := vm.power(); err != nil {
 		return err
@@ -96,7 +100,7 @@ func (vm *VM) power() error {
 	return <-started
 }
 
-func (vm *VM) args(image, payload string) []string {
+func (vm *VM) args(image, payload, debian string) []string {
 	accel := os.Getenv("RL_VM_ACCEL") // kvm, where it works
 	if accel == "" {
 		accel = "tcg,thread=multi"
@@ -107,6 +111,7 @@ func (vm *VM) args(image, payload string) []string {
 		"-append", "console=ttyS0 root=/dev/vda rw quiet",
 		"-drive", "format=raw,if=virtio,snapshot=on,file=" + filepath.Join(image, "root.img"),
 		"-drive", "format=raw,if=virtio,readonly=on,file=" + payload,
+		"-drive", "format=raw,if=virtio,readonly=on,file=" + debian,
 		"-netdev", fmt.Sprintf("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:%d-:22", vm.port),
 		"-device", "virtio-net-pci,netdev=net"}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +26,8 @@ type Runner struct {
 	namespace *userns.Namespace
 	resolve   func(image string) error
 	early     *Early
+	// Sockets go to the container that is started.
+	Sockets Sockets
 }
 
 // New returns a Runner for the containers in places. resolve is called for an
@@ -58,6 +61,9 @@ func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error)
 		readNamed(&o)
 	}
 	request := Request{Op: OpCreate, Create: &o, Start: start, Attach: a, Supervised: o.Supervised}
+	if start {
+		request.Sockets = r.Sockets
+	}
 	if r.UID == 0 && start {
 		var err error
 		if request.Trees, err = r.sourcesOf(o, int(r.namespace.UIDs[0].Host), int(r.namespace.GIDs[0].Host)); err != nil {
@@ -69,7 +75,7 @@ func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error)
 
 // Start starts a container that is not running.
 func (r *Runner) Start(id string, a Attach, supervised bool) (*Session, error) {
-	request := Request{Op: OpStart, ID: id, Start: true, Attach: a, Supervised: supervised}
+	request := Request{Op: OpStart, ID: id, Start: true, Attach: a, Supervised: supervised, Sockets: r.Sockets}
 	if r.UID == 0 {
 		v, err := r.Load(id)
 		if err != nil {
@@ -86,12 +92,13 @@ func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
 		return nil, failf("%w", err)
 	}
 	defer closeAll(trees)
+	files := append(slices.Clip(trees), request.Sockets.Files...)
 	w, pid, err := r.nextMonitor()
 	if err != nil {
 		return nil, err
 	}
 	r.lendGroup(pid)
-	s, err := r.ask(w, request, image, trees)
+	s, err := r.ask(w, request, image, files)
 	err = r.nameOwner(request, err)
 	if err != nil {
 		w.Close()
@@ -184,9 +191,9 @@ func (r *Runner) nameOwner(request Request, err error) error {
 
 // ask sends a request and reads the answer, resolving the image in between if
 // that is what the monitor lacks.
-func (r *Runner) ask(w *wire, request Request, image string, trees []*os.File) (*Session, error) {
+func (r *Runner) ask(w *wire, request Request, image string, files []*os.File) (*Session, error) {
 	for tries := 0; ; tries++ {
-		if err := w.sendJSON(frameRequest, request, trees...); err != nil {
+		if err := w.sendJSON(frameRequest, request, files...); err != nil {
 			return nil, fmt.Errorf("talk to the container's monitor: %w", err)
 		}
 		var reply Reply

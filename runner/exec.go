@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -8,6 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/internal/fork"
 	"github.com/rl-project/rl/internal/process"
 	"github.com/rl-project/rl/runner/boot"
@@ -100,7 +102,7 @@ func (m *monitor) forkExec(l *life, p *specs.Process, files []*os.File, o ExecOp
 	}
 	done := make(chan error, 1)
 	start := func() {
-		child, err := fork.Start(b.Program(), fork.Options{Cgroup: l.groupFD()})
+		child, err := l.forkInto(b.Program())
 		if err == nil {
 			e.process, err = m.awaitExec(child, p.Args[0])
 		}
@@ -120,6 +122,21 @@ func (m *monitor) forkExec(l *life, p *specs.Process, files []*os.File, o ExecOp
 		}
 	}
 	return e, err
+}
+
+// forkInto starts a program in the container's group. That takes no processes
+// once an init system has made groups below it: then in the init system's own.
+func (l *life) forkInto(p *fork.Program) (*fork.Process, error) {
+	child, err := fork.Start(p, fork.Options{Cgroup: l.groupFD()})
+	if !errors.Is(err, unix.EBUSY) {
+		return child, err
+	}
+	group, err := cgroup2.Of(l.init.PID)
+	if err != nil {
+		return nil, err
+	}
+	defer group.Close()
+	return fork.Start(p, fork.Options{Cgroup: group.FD()})
 }
 
 // execStdio chooses where the process's streams come from.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,9 @@ func Init(args []string) int {
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return initFailed(args[0], err)
+	}
+	if os.Getenv(listenFDs) != "" {
+		path, args = "/proc/self/exe", append([]string{"rl", "init", "--"}, args...)
 	}
 	child, err := os.StartProcess(path, args, &os.ProcAttr{
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
@@ -41,6 +45,23 @@ func Init(args []string) int {
 		}
 	}
 	return CodeFailed
+}
+
+const listenFDs = "LISTEN_FDS"
+
+// Activated reports whether this process is between process 1 and a command
+// with sockets of systemd's, to call ExecActivated.
+func Activated() bool { return os.Getppid() == 1 && os.Getenv(listenFDs) != "" }
+
+// ExecActivated executes args in place of this process, whose id the sockets are
+// for then. It returns the exit code of a failure.
+func ExecActivated(args []string) int {
+	path, err := exec.LookPath(args[0])
+	if err == nil {
+		os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+		err = unix.Exec(path, args, os.Environ())
+	}
+	return initFailed(args[0], err)
 }
 
 // reap takes in all children that have ended.

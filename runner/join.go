@@ -115,8 +115,7 @@ func (m *monitor) joinShm(l *launch) error {
 	if r.err != nil {
 		return fmt.Errorf("container %.12s has no shared memory to share: %w", id, r.err)
 	}
-	l.child = append(l.child, os.NewFile(uintptr(r.fd), "shm"))
-	l.Trees[spec.JoinedShm] = r.fd
+	l.addTree(spec.JoinedShm, os.NewFile(uintptr(r.fd), "shm"))
 	return nil
 }
 

@@ -37,6 +37,7 @@ type monitor struct {
 	idler      *footprint.Idler    // makes the process small when it has nothing to do
 	size       Size                // of the terminal at the start
 	trees      map[string]*os.File // sources of bind mounts that came with the request
+	sockets    Sockets             // for the command, in each life
 	network    *slirp.Client
 	netns      *os.File // the network namespace, kept for the next life
 	notes      []string
@@ -82,7 +83,6 @@ func Monitor(conn *os.File, places dirs.Dirs) error {
 		if err := first.receiveJSON(frameRequest, &request); err != nil {
 			return nil // the command gave up
 		}
-		m.takeTrees(request.Trees, first.files())
 		again, err := m.begin(first, request)
 		if err != nil || !again {
 			return err
@@ -93,6 +93,9 @@ func Monitor(conn *os.File, places dirs.Dirs) error {
 // begin answers the first request and, where that starts a container, runs it
 // to its end. again asks for another request: the command had something to do.
 func (m *monitor) begin(w *wire, r Request) (again bool, err error) {
+	if err := m.takeFiles(r, w.files()); err != nil {
+		return false, w.sendJSON(frameReply, replyOf(err))
+	}
 	if err := m.take(r); err != nil {
 		if errors.Is(err, storage.ErrNotResolved) {
 			return true, w.sendJSON(frameReply, Reply{Unresolved: true})
@@ -159,6 +162,9 @@ func (m *monitor) take(r Request) (err error) {
 // run starts the container and serves it until it has ended for good.
 func (m *monitor) run(w *wire, client *attached) error {
 	ctx := context.Background()
+	if err := m.anchorTrees(); err != nil {
+		return failf("%w", err)
+	}
 	if err := m.listen(); err != nil {
 		return err
 	}
@@ -319,6 +325,7 @@ func (m *monitor) settle() (drained chan struct{}) {
 	if !pidNamespace(m.Spec) && m.group != nil {
 		m.group.Kill()
 	}
+	io.leave()
 	drained = make(chan struct{})
 	go func() {
 		io.drain()

@@ -52,6 +52,8 @@ type Request struct {
 	// Trees are the sources of bind mounts whose detached mounts come with the
 	// request, in that order.
 	Trees []string `json:",omitempty"`
+	// Sockets are those of systemd's that come after the trees.
+	Sockets Sockets `json:",omitzero"`
 	// Timeout is how long a stop waits before it kills; nil for the container's own.
 	Timeout *time.Duration `json:",omitempty"`
 }

@@ -125,16 +125,14 @@ func (l *launch) closeChildEnds() {
 func (m *monitor) launch(undo *cleanup) (*launch, error) {
 	l := &launch{Init: boot.Init{Spec: m.Spec, Root: m.Spec.Root.Path, KeepGroups: m.facts.KeepGroups}}
 	undo.add(l.closeChildEnds)
-	if err := m.openSubpaths(); err != nil {
+	l.Trees = map[string]int{}
+	err := m.copyTrees(l)
+	if err != nil {
 		return nil, failf("%w", err)
 	}
-	l.Trees = map[string]int{}
-	for source, tree := range m.trees {
-		l.Trees[source] = int(tree.Fd())
-		l.child = append(l.child, tree)
+	if err := m.openSubpaths(l); err != nil {
+		return nil, failf("%w", err)
 	}
-	m.trees = nil
-	var err error
 	if err = m.joinShm(l); err != nil {
 		return nil, failf("%w", err)
 	}
@@ -149,6 +147,9 @@ func (m *monitor) launch(undo *cleanup) (*launch, error) {
 	}
 	if m.netns != nil {
 		l.Joins = append(l.Joins, int(m.netns.Fd()))
+	}
+	if err := m.passSockets(l); err != nil {
+		return nil, failf("%w", err)
 	}
 	if l.ready, l.Ready, err = l.gate(undo); err != nil {
 		return nil, err
@@ -238,9 +239,10 @@ func (m *monitor) arrange(ctx context.Context, pid int, l *launch) error {
 	if l.console != nil {
 		master, err := receiveTerminal(l.console)
 		if err == nil {
-			m.io.openTerminal(master)
+			err = m.io.openTerminal(master)
 			m.io.resizeTo(m.size)
-		} else if !errors.Is(err, errNoFile) { // the child says what went wrong
+		}
+		if err != nil && !errors.Is(err, errNoFile) { // the child says what went wrong
 			return failf("receive the terminal: %w", err)
 		}
 	}

@@ -25,6 +25,7 @@ type stdio struct {
 	mu      sync.Mutex
 	stdin   *os.File // nil once closed
 	master  *os.File // the terminal, nil without one
+	inner   *os.File // its inner side, held open until the container's end
 	clients []*attached
 }
 
@@ -84,12 +85,46 @@ func inputPipe() (child, ours *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "stdin"), os.NewFile(uintptr(fds[1]), "stdin"), nil
 }
 
-// openTerminal takes the master side of the container's terminal.
-func (s *stdio) openTerminal(master *os.File) {
+// openTerminal takes the master side of the container's terminal. Programs may
+// leave the terminal and come back to it, as an init system does with the
+// console, so it has a user as long as the container lives.
+func (s *stdio) openTerminal(master *os.File) error {
+	inner, err := openInner(master)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
-	s.master, s.stdin = master, master
+	s.master, s.stdin, s.inner = master, master, inner
 	s.mu.Unlock()
 	s.pump(logs.Stdout, master)
+	return nil
+}
+
+// openInner opens the inner side of a terminal.
+func openInner(master *os.File) (inner *os.File, err error) {
+	raw, err := master.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	failed := raw.Control(func(fd uintptr) {
+		peer, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+		if errno != 0 {
+			err = os.NewSyscallError("ioctl", errno)
+			return
+		}
+		inner = os.NewFile(peer, "terminal")
+	})
+	return inner, errors.Join(failed, err)
+}
+
+// leave lets the terminal's end be seen: the container has no more processes.
+func (s *stdio) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inner != nil {
+		s.inner.Close()
+		s.inner = nil
+	}
 }
 
 // pump copies one stream until its end.

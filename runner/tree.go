@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -97,14 +98,86 @@ func (s Store) sourcesIn(d *specs.Spec) []string {
 	return sources
 }
 
-// takeTrees notes the mounts that came with a request.
-func (m *monitor) takeTrees(sources []string, files []*os.File) {
-	if len(sources) == 0 || len(sources) != len(files) {
-		closeAll(files)
-		return
+// takeFiles keeps the descriptors that came with a request: mounts, then sockets.
+func (m *monitor) takeFiles(r Request, files []*os.File) error {
+	closeAll(m.sockets.Files) // of an earlier try
+	m.sockets = Sockets{}
+	count := min(len(r.Trees), len(files))
+	if err := m.keepSockets(r.Sockets, files[count:]); err != nil {
+		closeAll(files[:count])
+		return err
 	}
-	m.trees = make(map[string]*os.File, len(files))
+	return m.keepTrees(r.Trees, files[:count])
+}
+
+// keepTrees notes the mounts that came with a request.
+func (m *monitor) keepTrees(sources []string, trees []*os.File) error {
+	for _, tree := range m.trees { // of an earlier try
+		tree.Close()
+	}
+	m.trees = nil
+	if len(sources) != len(trees) {
+		closeAll(trees)
+		return failf("%d mounts came instead of %d", len(trees), len(sources))
+	}
+	if len(sources) > 0 {
+		m.trees = make(map[string]*os.File, len(trees))
+	}
 	for i, source := range sources {
-		m.trees[source] = files[i]
+		m.trees[source] = trees[i]
 	}
+	return nil
+}
+
+// anchorTrees mounts the trees where only this monitor sees them, on a small
+// file system in place of the root: a mount that is nowhere can be used once,
+// and each life of the container needs it.
+func (m *monitor) anchorTrees() error {
+	if len(m.trees) == 0 {
+		return nil
+	}
+	root := m.Spec.Root.Path
+	if err := unix.Mount("tmpfs", root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=700,size=1m"); err != nil {
+		return &os.PathError{Op: "mount", Path: root, Err: err}
+	}
+	for source, tree := range m.trees {
+		place := filepath.Join(root, strconv.Itoa(int(tree.Fd())))
+		if err := makeLike(place, tree); err != nil {
+			return err
+		}
+		if err := unix.MoveMount(int(tree.Fd()), "", unix.AT_FDCWD, place, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+			return &os.PathError{Op: "mount", Path: source, Err: err}
+		}
+	}
+	return nil
+}
+
+// makeLike makes what a mount can be put on.
+func makeLike(path string, tree *os.File) error {
+	info, err := tree.Stat()
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return os.Mkdir(path, 0o700)
+	}
+	return os.WriteFile(path, nil, 0o600)
+}
+
+// copyTrees gives one life of the container its own copies of the trees.
+func (m *monitor) copyTrees(l *launch) error {
+	for source, tree := range m.trees {
+		fd, err := unix.OpenTree(int(tree.Fd()), "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+		if err != nil {
+			return &os.PathError{Op: "mount", Path: source, Err: err}
+		}
+		l.addTree(source, os.NewFile(uintptr(fd), source))
+	}
+	return nil
+}
+
+// addTree has the child mount a tree in place of a source.
+func (l *launch) addTree(source string, tree *os.File) {
+	l.Trees[source] = int(tree.Fd())
+	l.child = append(l.child, tree)
 }

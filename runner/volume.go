@@ -216,7 +216,7 @@ func (s Store) hideAnonymous(c Container) (trash []string) {
 // openSubpaths opens the folders inside of volumes that are to be mounted, as
 // detached mounts: a link that a container has put there leads nowhere out of
 // the volume.
-func (m *monitor) openSubpaths() error {
+func (m *monitor) openSubpaths(l *launch) error {
 	for _, v := range m.facts.Volumes {
 		if v.Subpath == "" {
 			continue
@@ -230,10 +230,7 @@ func (m *monitor) openSubpaths() error {
 			if err != nil {
 				return fmt.Errorf("volume-subpath of %s: %w", v.Source, err)
 			}
-			if m.trees == nil {
-				m.trees = make(map[string]*os.File)
-			}
-			m.trees[done.Source] = tree
+			l.addTree(done.Source, tree)
 		}
 	}
 	return nil

@@ -22,7 +22,8 @@ type app struct {
 	stdin, stdout, stderr *os.File
 	args                  []string // the command's own arguments, its name first
 	places                dirs.Dirs
-	early                 *runner.Early // a monitor that was started already, or nil
+	early                 *runner.Early  // a monitor that was started already, or nil
+	sockets               runner.Sockets // that systemd has handed to this process
 }
 
 // exitError ends rl with a code; err, if any, is printed first.

@@ -69,6 +69,7 @@ func dispatch(a *app, args []string) error {
 		return flags.(executor).Run(a)
 	}
 	if cmd.monitor {
+		a.sockets = activated() // first of all: no child is to inherit them
 		a.startEarly()
 	}
 	if err := parse(a, cmd, flags, rest); err != nil {

@@ -131,7 +131,9 @@ func (a *app) runner(flags ...string) (*runner.Runner, error) {
 	resolve := func(image string) error {
 		return a.runInside(inFull, append(append([]string{"resolve"}, flags...), "--", image))
 	}
-	return runner.New(a.places, ns, resolve, a.early), nil
+	r := runner.New(a.places, ns, resolve, a.early)
+	r.Sockets = a.sockets
+	return r, nil
 }
 
 // startEarly starts a monitor while this process reads its flags, which takes

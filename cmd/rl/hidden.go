@@ -66,6 +66,9 @@ type initCmd struct {
 }
 
 func (c *initCmd) Run(*app) error {
+	if runner.Activated() {
+		return exitCode(runner.ExecActivated(c.Args[1:]))
+	}
 	if os.Getpid() != 1 {
 		return errors.New("this command is the first process of containers with --init")
 	}

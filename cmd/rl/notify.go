@@ -7,7 +7,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/spec"
@@ -37,6 +40,22 @@ func (a *app) ready(session *runner.Session, mode string) error {
 		}
 	}
 	return notify(os.Getenv("NOTIFY_SOCKET"), fmt.Sprintf("READY=1\nMAINPID=%d\nSTATUS=container %.12s", os.Getpid(), session.ID))
+}
+
+// activated returns the sockets that systemd has handed to this process
+// (sd_listen_fds(3)), which no other process is to inherit.
+func activated() runner.Sockets {
+	pid, _ := strconv.Atoi(os.Getenv("LISTEN_PID"))
+	count, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	if pid != os.Getpid() || err != nil || count < 1 {
+		return runner.Sockets{}
+	}
+	s := runner.Sockets{Count: count, Names: os.Getenv("LISTEN_FDNAMES")}
+	for fd := 3; fd < 3+count; fd++ {
+		unix.CloseOnExec(fd)
+		s.Files = append(s.Files, os.NewFile(uintptr(fd), "socket"))
+	}
+	return s
 }
 
 // notify sends a message to systemd.

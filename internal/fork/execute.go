@@ -89,9 +89,12 @@ func (c *code) execute() {
 			}
 		}
 		if s.kind == kindClose {
-			c.closeAllBut(&s.args)
+			c.closeAllBut(s.number, &s.args)
 			i++
 			continue
+		}
+		if s.kind == kindMoveStatus {
+			s.args[0] = uintptr(c.status)
 		}
 		result, _, errno := syscall.RawSyscall6(s.number, s.args[0], s.args[1], s.args[2], s.args[3], s.args[4], s.args[5])
 		if errno == 0 && s.positive && result == 0 {
@@ -108,6 +111,9 @@ func (c *code) execute() {
 			i = s.onError
 			continue
 		}
+		if s.kind == kindMoveStatus {
+			c.status = int(result)
+		}
 		if s.save != 0 {
 			c.slots[s.save-1] = result
 		}
@@ -119,15 +125,14 @@ func (c *code) execute() {
 	}
 }
 
-// closeAllBut closes what lies between the descriptors to keep, the lowest
-// first. close_range(2) fails only where the kernel does not have it.
+// closeAllBut closes what lies between the descriptors to keep, from first on. close_range(2) fails only where the kernel does not have it.
 //
 //go:nosplit
 //go:norace
 //go:nocheckptr
-func (c *code) closeAllBut(keep *[6]uintptr) {
+func (c *code) closeAllBut(first uintptr, keep *[6]uintptr) {
 	const last = 1<<32 - 1
-	for low := uintptr(3); low <= last; {
+	for low := first; low <= last; {
 		next := uintptr(c.status)
 		if next < low {
 			next = last

@@ -80,7 +80,7 @@ func TestCloseAllButKeepsWhatIsNamed(t *testing.T) {
 		for _, fd := range kept {
 			keep = append(keep, fd)
 		}
-		p.CloseAllBut("close the others", keep...)
+		p.CloseAllBut("close the others", 3, keep...)
 		p.Call("use the slot", unix.SYS_FCHDIR, slot)
 		for _, fd := range ends {
 			var closed Label
@@ -100,6 +100,18 @@ func TestCloseAllButKeepsWhatIsNamed(t *testing.T) {
 		if err := start(t, p, Options{}).Wait(); !errors.Is(err, unix.EXDEV) {
 			t.Errorf("keeping %v of %v: %v", kept, ends, err)
 		}
+	}
+}
+
+// The pipe to the parent has one of the lowest numbers, which the program may
+// want for itself.
+func TestMovedStatusIsHeard(t *testing.T) {
+	p := new(Program)
+	p.MoveStatus(100)
+	p.CloseAllBut("close the low ones", 3)
+	p.Fail("the end", unix.EXDEV)
+	if err := start(t, p, Options{}).Wait(); !errors.Is(err, unix.EXDEV) {
+		t.Error(err)
 	}
 }
 

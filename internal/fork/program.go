@@ -52,6 +52,7 @@ const (
 	kindReport
 	kindFail
 	kindClose
+	kindMoveStatus
 )
 
 // Grow makes room for n steps, which spares the copies of a growing list.
@@ -187,10 +188,16 @@ func (p *Program) Mark(l *Label) { l.target = len(p.steps) }
 // Goto goes on at l.
 func (p *Program) Goto(l *Label) { p.add(step{name: "goto", kind: kindGoto, nonZero: l}) }
 
-// CloseAllBut closes every descriptor above stderr except keep, at most six
+// CloseAllBut closes every descriptor from first on except keep, at most six
 // descriptors or Slots, and the one over which the child reports.
-func (p *Program) CloseAllBut(name string, keep ...any) {
-	p.Call(name, unix.SYS_CLOSE_RANGE, keep...).kind = kindClose
+func (p *Program) CloseAllBut(name string, first int, keep ...any) {
+	p.Call(name, uintptr(first), keep...).kind = kindClose
+}
+
+// MoveStatus has the child report over a descriptor of that number or above, so
+// that those below can be given to the program that it becomes.
+func (p *Program) MoveStatus(lowest int) {
+	p.Call("move the report", unix.SYS_FCNTL, 0, unix.F_DUPFD_CLOEXEC, lowest).kind = kindMoveStatus
 }
 
 // Report sends the value of slot to the parent's Process.Report.

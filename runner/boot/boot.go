@@ -20,6 +20,11 @@ import (
 const (
 	masterFD = 220
 	fuseFD   = 221
+	readyFD  = 222
+	rootFD   = 223
+	exeFD    = 224
+	// FirstHigh is the lowest number of descriptors that are handed to containers.
+	FirstHigh = 225
 )
 
 // Stdio is where a process's standard descriptors come from.
@@ -57,6 +62,9 @@ type Init struct {
 	// Trees are descriptors of detached mounts (open_tree(2)) for bind mounts
 	// whose source, the key, is out of the child's reach.
 	Trees map[string]int
+	// Sockets are descriptors, of FirstHigh and above, which the command gets as
+	// 3, 4 and so on (sd_listen_fds(3)).
+	Sockets []int
 	// Reaper runs the command below this program (rl itself, as `init`), which
 	// reaps and forwards signals.
 	Reaper []string
@@ -140,14 +148,15 @@ func (in Init) Program() *fork.Program {
 	b.enterRoot(in.Spec)
 	b.names(in.Spec)
 	b.stdio(in.Stdio, in.Spec.Process, true)
-	b.become(process{in.Spec.Process, in.Filter, in.KeepGroups, in.Ready})
+	ready := b.sockets(in)
+	b.become(process{in.Spec.Process, in.Filter, in.KeepGroups, ready, len(in.Sockets)})
 	// Last, because from here on death signals work: a monitor that died
 	// before is noticed here, and one that dies later kills the container. It
 	// may have died after it wrote the byte, so the other end is looked at too.
-	b.Call("wait for the monitor", unix.SYS_READ, in.Ready, make([]byte, 1), 1).Positive()
+	b.Call("wait for the monitor", unix.SYS_READ, ready, make([]byte, 1), 1).Positive()
 	var gone fork.Label
-	ready := &unix.PollFd{Fd: int32(in.Ready)}
-	b.Call("see that the monitor lives", unix.SYS_PPOLL, fork.Pointer(ready), 1, fork.Pointer(new(unix.Timespec)), nil, 0).IfNonZero(&gone)
+	poll := &unix.PollFd{Fd: int32(ready)}
+	b.Call("see that the monitor lives", unix.SYS_PPOLL, fork.Pointer(poll), 1, fork.Pointer(new(unix.Timespec)), nil, 0).IfNonZero(&gone)
 	if in.Reaper != nil {
 		b.reaper(in.Reaper, in.Spec.Process)
 	} else {

@@ -19,6 +19,7 @@ type process struct {
 	filter     []unix.SockFilter
 	keepGroups bool
 	ready      int // descriptor that is still needed, 0 for none
+	sockets    int // how many descriptors from 3 on are the command's
 }
 
 // become drops the child to the container's limits, user and capabilities.
@@ -33,7 +34,7 @@ func (b *builder) become(p process) {
 	b.limits(p.Process)
 	// The paths that follow are the image's: one below /proc/self/fd must not
 	// lead through a descriptor of the monitor's to the host (CVE-2024-21626).
-	b.CloseAllBut("close the monitor's descriptors", b.root, b.exe, p.ready)
+	b.CloseAllBut("close the monitor's descriptors", firstSocket+p.sockets, b.root, b.exe, p.ready)
 	b.workdir(p.Cwd)
 	if !p.NoNewPrivileges {
 		b.seccomp(p.filter)
@@ -43,7 +44,7 @@ func (b *builder) become(p process) {
 		b.Call("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 		b.seccomp(p.filter)
 	}
-	b.Call("hide descriptors", unix.SYS_CLOSE_RANGE, 3, int(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)
+	b.Call("hide descriptors", unix.SYS_CLOSE_RANGE, firstSocket+p.sockets, int(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)
 }
 
 // lastSignal is the last of the real-time signals, signal(7).
