@@ -17,9 +17,12 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/dirs"
 	"github.com/rl-project/rl/internal/scratch"
@@ -60,6 +63,13 @@ type Options struct {
 	ShmSize string
 	Ulimits []string
 	Limits  spec.Limits
+	// Secrets are what --secret names, by their ids. They get into the RUNs that
+	// mount them and nowhere else.
+	Secrets map[string][]byte
+	// SSH are the agents of --ssh, by their ids.
+	SSH map[string]SSH
+	// Allow are the rights that RUN may ask for: network.host, security.insecure.
+	Allow []string
 	// Epoch, if not nil, replaces all younger times in the image.
 	Epoch *time.Time
 	// Annotations are those of the image's manifest.
@@ -82,6 +92,9 @@ func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options
 	}
 	target, err := b.target()
 	if err != nil {
+		return img, err
+	}
+	if b.agents, err = openAgents(o.SSH); err != nil {
 		return img, err
 	}
 	if b.scratch, err = scratch.Open(filepath.Join(places.Data, "tmp"), scratchPrefix); err != nil {
@@ -111,6 +124,12 @@ func (b *builder) close() error {
 	}
 	if b.context != nil {
 		b.context.close()
+	}
+	for _, place := range b.attached {
+		// Or else removing the folder would remove the person's files.
+		if err := unix.Unmount(place, unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("take the context away from %s: %w", place, err)
+		}
 	}
 	return errors.Join(err, b.scratch.Close())
 }

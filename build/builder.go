@@ -39,8 +39,10 @@ type builder struct {
 	mu       sync.Mutex
 	external map[string]*stage // images that are copied from
 	claims   []string
+	attached []string // places of contexts in the scratch folder
 
 	networks networks
+	agents   map[string]agentOpener
 }
 
 // claim keeps a base image from being removed while the build lasts. b.mu is held.

@@ -2,12 +2,17 @@ package build
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"os"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/tree"
 )
@@ -17,6 +22,65 @@ type buildContext struct {
 	root    *tree.Root
 	ignored *patternmatcher.PatternMatcher // nil for none
 	digests *digestCache
+
+	once  sync.Once
+	shown []string // see layers
+	err   error
+}
+
+// contextNamed returns the context that --from names, or nil if it is a stage or
+// an image.
+func (s *stage) contextNamed(_ context.Context, name string) (*buildContext, error) {
+	if name == "" {
+		return s.b.context, nil
+	}
+	return nil, nil
+}
+
+// layers returns the folders of an overlay that shows the context: its own, and
+// above that one that hides what .dockerignore leaves out.
+func (c *buildContext) layers(b *builder) ([]string, error) {
+	c.once.Do(func() { c.shown, c.err = c.mask(b) })
+	return c.shown, c.err
+}
+
+// attach returns a path of the context's folder. A folder that root has handed
+// down is a mount that is nowhere yet, of which overlayfs wants nothing.
+func (c *buildContext) attach(b *builder) (string, error) {
+	dir, err := os.MkdirTemp(b.scratch.Path, "context-")
+	if err != nil {
+		return "", err
+	}
+	if unix.MoveMount(int(c.root.Fd()), "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH) == nil {
+		b.attached = append(b.attached, dir)
+		// It lies in a folder that will be removed with all that is in it.
+		attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+		err := unix.MountSetattr(unix.AT_FDCWD, dir, unix.AT_RECURSIVE, attr)
+		return dir, os.NewSyscallError("mount_setattr", err)
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", c.root.Fd()), os.Remove(dir)
+}
+
+func (c *buildContext) mask(b *builder) ([]string, error) {
+	place, err := c.attach(b)
+	shown := []string{place}
+	if c.ignored == nil || err != nil {
+		return shown, err
+	}
+	dir, err := os.MkdirTemp(b.scratch.Path, "mask-")
+	if err != nil {
+		return nil, err
+	}
+	to, err := tree.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer to.Close()
+	some, err := c.root.Mask(to, c.keep)
+	if err != nil || !some {
+		return shown, err
+	}
+	return append([]string{dir}, shown...), os.Chmod(dir, 0o755)
 }
 
 func openContext(o Options, digests string) (*buildContext, error) {

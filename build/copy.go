@@ -78,7 +78,7 @@ type item struct {
 
 // copyFiles carries out COPY and ADD.
 func (s *stage) copyFiles(ctx context.Context, t transfer) error {
-	from, closed, err := s.openSource(ctx, t)
+	from, closed, err := s.openSource(ctx, t.from)
 	if err != nil {
 		return err
 	}
@@ -129,13 +129,16 @@ func (s *stage) destination(name string) string {
 	return dest
 }
 
-// openSource opens what is copied from: the context, a stage, or an image.
-func (s *stage) openSource(ctx context.Context, t transfer) (source, func(), error) {
-	if t.from == "" {
-		c := s.b.context
+// openSource opens what is copied from: a context, a stage, or an image.
+func (s *stage) openSource(ctx context.Context, name string) (source, func(), error) {
+	c, err := s.contextNamed(ctx, name)
+	if err != nil {
+		return source{}, nil, err
+	}
+	if c != nil {
 		return source{root: c.root, keep: c.keep, hash: c.digests.hash}, func() {}, nil
 	}
-	other, err := s.b.source(t.from, s)
+	other, err := s.b.source(name, s)
 	if err != nil {
 		return source{}, nil, err
 	}

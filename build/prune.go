@@ -16,7 +16,9 @@ import (
 
 // Record is one step's result in the build cache.
 type Record struct {
-	ID      string
+	ID string
+	// Type is "regular", or "exec.cachemount" for the folder of a cache mount.
+	Type    string
 	Command string
 	Created time.Time
 	Used    time.Time // last
@@ -28,16 +30,33 @@ type Record struct {
 // used longest ago first. The caller is in rl's user namespace.
 func Records(data string) ([]Record, error) {
 	c := cacheIn(data)
-	entries, err := os.ReadDir(c.steps())
+	all, err := records(c.steps(), "regular")
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := records(c.mounts(), cacheMountType)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, mounts...)
+	slices.SortFunc(all, func(a, b Record) int { return a.Used.Compare(b.Used) })
+	return all, nil
+}
+
+// cacheMountType is what BuildKit calls the records of cache mounts.
+const cacheMountType = "exec.cachemount"
+
+// records returns those of one folder.
+func records(dir, kind string) (all []Record, err error) {
+	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	var all []Record
 	for _, e := range entries {
-		r, err := c.record(e.Name())
+		r, err := record(filepath.Join(dir, e.Name()), kind)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // pruned meanwhile
 		}
@@ -46,13 +65,12 @@ func Records(data string) ([]Record, error) {
 		}
 		all = append(all, r)
 	}
-	slices.SortFunc(all, func(a, b Record) int { return a.Used.Compare(b.Used) })
 	return all, nil
 }
 
-func (c cache) record(id string) (Record, error) {
-	r := Record{ID: id}
-	path := c.steps(id, "step.json")
+func record(dir, kind string) (Record, error) {
+	r := Record{ID: filepath.Base(dir), Type: kind}
+	path := filepath.Join(dir, "step.json")
 	lock, err := lockResult(path)
 	if err == nil {
 		lock.Close()
@@ -72,7 +90,7 @@ func (c cache) record(id string) (Record, error) {
 		return r, err
 	}
 	r.Command, r.Created = f.Command, f.Created
-	r.Bytes, err = treesize.Bytes(c.steps(id, "fs"))
+	r.Bytes, err = treesize.Bytes(filepath.Join(dir, "fs"))
 	return r, err
 }
 
@@ -107,7 +125,7 @@ func Prune(data string, remove func(Record) bool) (removed []Record, err error) 
 		if r.InUse || !remove(r) {
 			continue
 		}
-		switch err := c.remove(r.ID, tmp.Path); {
+		switch err := c.remove(r, tmp.Path); {
 		case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, os.ErrNotExist): // taken meanwhile
 		case err != nil:
 			return removed, err
@@ -120,16 +138,20 @@ func Prune(data string, remove func(Record) bool) (removed []Record, err error) 
 
 // remove takes a result out of the cache at once, and then its files, which may
 // take longer, away.
-func (c cache) remove(id, trash string) error {
-	lock, err := lockResult(c.steps(id, "step.json"))
+func (c cache) remove(r Record, trash string) error {
+	dir := c.steps(r.ID)
+	if r.Type == cacheMountType {
+		dir = c.mounts(r.ID)
+	}
+	lock, err := lockResult(filepath.Join(dir, "step.json"))
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	if err := os.Rename(c.steps(id), filepath.Join(trash, id)); err != nil {
+	if err := os.Rename(dir, filepath.Join(trash, r.ID)); err != nil {
 		return err
 	}
-	return errors.Join(os.RemoveAll(filepath.Join(trash, id)), ignoreMissing(os.Remove(c.fresh(id))))
+	return errors.Join(os.RemoveAll(filepath.Join(trash, r.ID)), ignoreMissing(os.Remove(c.fresh(r.ID))))
 }
 
 func ignoreMissing(err error) error {

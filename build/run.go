@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -71,7 +72,22 @@ func (s *stage) execution(c *instructions.RunCommand) (execution, error) {
 		e.network = s.b.Network
 	}
 	e.insecure = instructions.GetSecurity(c) == instructions.SecurityInsecure
-	return e, nil
+	if len(instructions.GetDevices(c)) > 0 {
+		return e, errors.New("RUN --device is not supported: a build gets no devices")
+	}
+	return e, s.b.allowed(e)
+}
+
+// allowed refuses what lets a RUN out of its box unless the person said so: a
+// Dockerfile may be somebody else's.
+func (b *builder) allowed(e execution) error {
+	if e.network == "host" && b.Network != "host" && !slices.Contains(b.Allow, "network.host") {
+		return errors.New("RUN --network=host is not allowed: to trust this Dockerfile with the host's network, add --allow network.host")
+	}
+	if e.insecure && !slices.Contains(b.Allow, "security.insecure") {
+		return errors.New("RUN --security=insecure is not allowed: to trust this Dockerfile with every capability, add --allow security.insecure")
+	}
+	return nil
 }
 
 // heredoc puts the text of heredocs where the command finds it.

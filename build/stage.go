@@ -120,9 +120,6 @@ func (s *stage) prepare(ctx context.Context, commands []instructions.Command) er
 			from = append(from, c.From)
 		case *instructions.RunCommand:
 			s.steps++
-			if err := c.Expand(func(word string) (string, error) { return word, nil }); err != nil {
-				return s.b.at(err, c.Location())
-			}
 			for _, m := range instructions.GetMounts(c) {
 				from = append(from, m.From)
 			}

@@ -25,8 +25,9 @@ func (e *Env) context(t testing.TB, files map[string]string) string {
 		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		e.own(t, path)
+		e.own(t, filepath.Dir(path))
 	}
-	e.own(t, dir)
 	return dir
 }
 

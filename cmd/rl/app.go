@@ -24,6 +24,7 @@ type app struct {
 	places                dirs.Dirs
 	early                 *runner.Early  // a monitor that was started already, or nil
 	sockets               runner.Sockets // that systemd has handed to this process
+	lent                  lender         // the command, if it has files to hand down, or nil
 }
 
 // exitError ends rl with a code; err, if any, is printed first.

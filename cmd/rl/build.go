@@ -1,5 +1,12 @@
 package main
 
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
 // buildCommands make images. They run in the full program.
 var buildCommands = []command{
 	{
@@ -25,6 +32,7 @@ type builderPruneCmd struct {
 
 type buildCmd struct {
 	AddHost       []string `sep:"none" placeholder:"NAME:IP" help:"Add a line to /etc/hosts of RUN."`
+	Allow         []string `placeholder:"RIGHT" help:"Let RUN ask for this: network.host or security.insecure."`
 	Annotation    []string `sep:"none" placeholder:"KEY=VALUE" help:"Add an annotation to the image's manifest."`
 	BuildArg      []string `sep:"none" placeholder:"NAME[=VALUE]" help:"Give an ARG this value, or that of the variable of its name."`
 	File          string   `short:"f" placeholder:"FILE" help:"The Dockerfile, FOLDER/Dockerfile unless given; - for standard input."`
@@ -38,7 +46,9 @@ type buildCmd struct {
 	Progress      string   `default:"auto" enum:"auto,plain,quiet" placeholder:"KIND" help:"How to show progress: auto, plain or quiet."`
 	Pull          bool     `help:"Ask the registry for newer base images."`
 	Quiet         bool     `short:"q" help:"Print only the image's id."`
+	Secret        []string `sep:"none" placeholder:"id=ID[,src=FILE|,env=NAME]" help:"Let RUN --mount=type=secret have this file or variable."`
 	ShmSize       string   `placeholder:"SIZE" help:"The size of /dev/shm of RUN."`
+	SSH           []string `name:"ssh" sep:"none" placeholder:"ID[=SOCKET|KEY[,KEY]]" help:"Let RUN --mount=type=ssh use an SSH agent or keys; default is the running agent."`
 	Tag           []string `short:"t" sep:"none" placeholder:"NAME[:TAG]" help:"Name the image."`
 	Target        string   `placeholder:"STAGE" help:"Build this stage instead of the last."`
 	Ulimit        []string `sep:"none" placeholder:"NAME=SOFT[:HARD]" help:"Set a limit of the processes of RUN."`
@@ -52,4 +62,31 @@ type buildCmd struct {
 	CPUSetMems string `name:"cpuset-mems" placeholder:"LIST" help:"The memory nodes to use."`
 
 	Context string `arg:""`
+}
+
+// lends are the files and folders that a build reads or writes.
+func (c *buildCmd) lends() []string {
+	paths := []string{c.Context}
+	for _, file := range []string{c.File, c.Iidfile, c.MetadataFile} {
+		if file != "" && file != "-" {
+			paths = append(paths, filepath.Dir(file))
+		}
+	}
+	for _, text := range c.Secret {
+		for field := range strings.SplitSeq(text, ",") {
+			key, value, _ := strings.Cut(field, "=")
+			if key == "src" || key == "source" || key == "id" && !strings.Contains(text, "src=") {
+				paths = append(paths, value)
+			}
+		}
+	}
+	for _, text := range c.SSH {
+		if _, files, given := strings.Cut(text, "="); given {
+			paths = append(paths, strings.Split(files, ",")...)
+		} else if socket := os.Getenv("SSH_AUTH_SOCK"); socket != "" {
+			paths = append(paths, socket)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }

@@ -72,6 +72,7 @@ func (c *buildCmd) report(img build.Image) error {
 }
 
 func writeReport(file string, data []byte) error {
+	file = lentPath(file)
 	if err := replace.File(file, file+".rl."+strconv.Itoa(os.Getpid()), data, 0o644); err != nil {
 		return fmt.Errorf("the image is built, but %w", err)
 	}
@@ -96,7 +97,7 @@ func (a *app) explainBuild(err error) error {
 // options reads the flags.
 func (c *buildCmd) options(a *app) (o build.Options, err error) {
 	o = build.Options{
-		Context: c.Context, Target: c.Target, NoCache: c.NoCache, NoCacheFor: c.NoCacheFilter, Platform: c.Platform,
+		Context: lentPath(c.Context), Target: c.Target, NoCache: c.NoCache, NoCacheFor: c.NoCacheFilter, Platform: c.Platform,
 		Network: c.Network, Hosts: c.AddHost, ShmSize: c.ShmSize, Ulimits: c.Ulimit, Pull: store.PullMissing,
 		Limits: spec.Limits{
 			Memory: c.Memory, MemorySwap: c.MemorySwap, CPUShares: c.CPUShares, CPUPeriod: c.CPUPeriod,
@@ -131,6 +132,9 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 			return o, fmt.Errorf("--tag %s: an image cannot be given a digest as its name", tag)
 		}
 		o.Tags = append(o.Tags, name.WithDefaultTag().String())
+	}
+	if err = c.private(&o); err != nil {
+		return o, err
 	}
 	if o.Epoch, err = epoch(o.Args); err != nil {
 		return o, err
@@ -175,7 +179,8 @@ func epoch(args map[string]string) (*time.Time, error) {
 // readFiles reads the Dockerfile, and the file that says what to leave out of
 // the context: the Dockerfile's own, or .dockerignore.
 func (c *buildCmd) readFiles(a *app, o *build.Options) (err error) {
-	info, err := os.Stat(c.Context)
+	folder := lentPath(c.Context)
+	info, err := os.Stat(folder)
 	if err != nil {
 		return fmt.Errorf("the context: %w", err)
 	}
@@ -188,16 +193,19 @@ func (c *buildCmd) readFiles(a *app, o *build.Options) (err error) {
 		o.FileName = "Dockerfile"
 		o.File, err = io.ReadAll(a.stdin)
 	case "":
-		file = filepath.Join(c.Context, "Dockerfile")
+		file = filepath.Join(folder, "Dockerfile")
 		fallthrough
 	default:
 		o.FileName = filepath.Base(file)
+		if c.File != "" {
+			file = lentPath(c.File)
+		}
 		o.File, err = os.ReadFile(file)
 	}
 	if err != nil {
 		return fmt.Errorf("the Dockerfile: %w; name another with -f", err)
 	}
-	for _, name := range []string{file + ".dockerignore", filepath.Join(c.Context, ".dockerignore")} {
+	for _, name := range []string{file + ".dockerignore", filepath.Join(folder, ".dockerignore")} {
 		if o.Ignore, err = os.ReadFile(name); !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

@@ -85,7 +85,7 @@ func (r *dfReport) countBuildCache(a *app) error {
 	}
 	records, err := build.Records(places.Data)
 	for _, c := range records {
-		row := cacheRow{ID: c.ID, CacheType: "regular", Size: units.HumanSize(float64(c.Bytes)), InUse: strconv.FormatBool(c.InUse),
+		row := cacheRow{ID: c.ID, CacheType: c.Type, Size: units.HumanSize(float64(c.Bytes)), InUse: strconv.FormatBool(c.InUse),
 			CreatedSince: units.HumanDuration(time.Since(c.Created)) + " ago", LastUsedSince: units.HumanDuration(time.Since(c.Used)) + " ago",
 			Description: c.Command}
 		r.BuildCache = append(r.BuildCache, row)

@@ -79,6 +79,7 @@ func dispatch(a *app, args []string) error {
 		return usagef("%w\nSee 'rl help %s'", err, cmd.name)
 	}
 	if cmd.where != outside && !a.inside() {
+		a.lent, _ = flags.(lender)
 		return a.runInside(cmd.where, a.args)
 	}
 	if cmd.where == inFull {

@@ -74,6 +74,12 @@ func (a *app) runInsideThen(at where, args []string, started func()) error {
 		defer credentials.Close()
 		files, env = append(files, credentials), append(env, "REGISTRY_AUTH_FILE=/proc/self/fd/3")
 	}
+	lent, about, err := a.lend(ns)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	defer closeFiles(lent)
+	files, env = append(files, lent...), append(env, about...)
 	// The child asks to die with the thread that started it.
 	runtime.LockOSThread()
 	child, err := ns.Start(userns.Command{

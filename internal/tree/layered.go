@@ -41,3 +41,30 @@ func openLayer(dir, path string) (io.ReadCloser, error) {
 	}
 	return layer.OpenFile(path)
 }
+
+// ResolveLayered is Root.Resolve for an overlay that is not mounted: each name on
+// the way is what the topmost layer that has it says.
+func ResolveLayered(layers []string, name string) (string, error) {
+	roots := make([]*Root, 0, len(layers))
+	defer func() {
+		for _, r := range roots {
+			r.Close()
+		}
+	}()
+	for _, dir := range layers {
+		r, err := Open(dir)
+		if err != nil {
+			return "", err
+		}
+		roots = append(roots, r)
+	}
+	return resolve(name, func(name string) (e Entry, in *Root, err error) {
+		for _, r := range roots {
+			e, err = r.Lstat(name)
+			if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
+				return e, r, err
+			}
+		}
+		return e, nil, unix.ENOENT
+	})
+}

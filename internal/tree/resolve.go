@@ -15,6 +15,15 @@ const mostLinks = 40
 // Resolve returns the path of what name leads to, without symbolic links, as
 // they stand at the moment. What of it does not exist is kept as it is.
 func (r *Root) Resolve(name string) (string, error) {
+	return resolve(name, func(name string) (Entry, *Root, error) {
+		e, err := r.Lstat(name)
+		return e, r, err
+	})
+}
+
+// resolve follows the links of name; lstat tells of a path without links, and in
+// which folder it was found.
+func resolve(name string, lstat func(string) (Entry, *Root, error)) (string, error) {
 	done, todo := "", strings.Split(clean(name), "/")
 	for links := 0; len(todo) > 0; {
 		part := todo[0]
@@ -27,7 +36,7 @@ func (r *Root) Resolve(name string) (string, error) {
 			continue
 		}
 		next := path.Join(done, part)
-		e, err := r.Lstat(next)
+		e, in, err := lstat(next)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 			return path.Join(append([]string{next}, todo...)...), nil
 		}
@@ -41,7 +50,7 @@ func (r *Root) Resolve(name string) (string, error) {
 		if links++; links > mostLinks {
 			return "", pathError("open", name, unix.ELOOP)
 		}
-		target, err := r.linkTarget(next)
+		target, err := in.linkTarget(next)
 		if err != nil {
 			return "", err
 		}

@@ -36,6 +36,9 @@ func Open(dir string) (*Root, error) {
 // Close gives the folder back.
 func (r *Root) Close() error { return r.dir.Close() }
 
+// Fd is the descriptor of the folder, open as a place (O_PATH).
+func (r *Root) Fd() uintptr { return r.dir.Fd() }
+
 // at opens name in the folder dir, following links inside r if flags let it.
 func (r *Root) at(name string, flags int) (*os.File, error) {
 	how := &unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/userns"
+)
+
+// Root's commands, too, work inside the user namespace, whose root is another
+// user of the host, and who cannot look into root's own folders. So the process
+// outside opens what the command line names and hands it down. An ordinary user
+// is that root, and needs none of this.
+
+// lender is a command with files of the person's: lends lists the paths, as typed.
+type lender interface{ lends() []string }
+
+// lentVar holds the paths that were handed down, and their descriptors, as JSON.
+const lentVar = "RL_LENT"
+
+// lend opens what flags name for the process inside: the files, and what tells it
+// of them. What is not there is left to that process to complain about.
+func (a *app) lend(ns *userns.Namespace) (files []*os.File, env []string, err error) {
+	if a.lent == nil || a.places.UID != 0 {
+		return nil, nil, nil
+	}
+	fds := map[string]int{}
+	for _, path := range a.lent.lends() {
+		f, err := handDown(ns, path)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+			continue
+		}
+		if err != nil {
+			closeFiles(files)
+			return nil, nil, err
+		}
+		fds[path] = firstLent + len(files)
+		files = append(files, f)
+	}
+	text, err := json.Marshal(fds)
+	return files, []string{lentVar + "=" + string(text)}, err
+}
+
+// handDown opens one path: a socket by connecting to it, as what listens there
+// may ask who comes.
+func handDown(ns *userns.Namespace, path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode()&os.ModeSocket == 0 {
+		return ns.Show(path)
+	}
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.File()
+}
+
+// firstLent is the first descriptor after those of the standard streams.
+const firstLent = 3
+
+func closeFiles(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// lentFiles are the descriptors that were handed down, by the paths as typed.
+func lentFiles() (fds map[string]int) {
+	if json.Unmarshal([]byte(os.Getenv(lentVar)), &fds) != nil {
+		return nil
+	}
+	return fds
+}
+
+// lentSocket is the connection to a socket that the command line names, nil if
+// none was handed down.
+func lentSocket(path string) *os.File {
+	fd, ok := lentFiles()[path]
+	if !ok {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), path)
+}
+
+// lentPath is the path inside of a file that the command line names.
+func lentPath(path string) string {
+	fds := lentFiles()
+	if fd, ok := fds[path]; ok {
+		return "/proc/self/fd/" + strconv.Itoa(fd)
+	}
+	if fd, ok := fds[filepath.Dir(path)]; ok {
+		return filepath.Join("/proc/self/fd", strconv.Itoa(fd), filepath.Base(path))
+	}
+	return path
+}
