@@ -3,17 +3,14 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"go.podman.io/image/v5/oci/layout"
 
 	"github.com/rl-project/rl/storage"
 )
@@ -33,34 +30,33 @@ func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (id st
 	if err != nil {
 		return "", err
 	}
-	name := ""
+	var names []string
 	if o.Name != "" {
-		if name, err = storage.NormalizeReference(o.Name); err != nil {
+		name, err := storage.NormalizeReference(o.Name)
+		if err != nil {
 			return "", err
 		}
+		names = []string{name}
 	}
-	tmp, err := s.openScratch()
+	layer := NewLayer{Write: func(w io.Writer) error { return copyRootfs(ctx, w, r) }}
+	if err := s.AddLayer("", &layer); err != nil {
+		return "", err
+	}
+	c.RootFS = ispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.DiffID}}
+	blob, err := json.Marshal(c)
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, tmp.Close()) }()
-	dir := filepath.Join(tmp.Path, "layout")
-	if err := writeLayout(ctx, dir, r, c); err != nil {
-		return "", explain(err)
+	if id, _, err = s.AddImage(blob, layer.ID, names, nil); err != nil {
+		return "", err
 	}
-	ref, err := layout.NewIndexReference(dir, 0)
+	img, err := s.store.Image(id)
 	if err != nil {
 		return "", err
 	}
-	a := archived{ref: ref}
-	if name != "" {
-		a.names = []string{name}
-	}
-	loaded, err := s.loadAll(ctx, "import", []archived{a}, PullOptions{Platform: o.Platform})
-	if err != nil {
-		return "", err
-	}
-	return loaded[0].ID, nil
+	s.warnClamped(shortID(id), img)
+	s.happened("import", "sha256:"+id, strings.Join(names, ""))
+	return id, nil
 }
 
 func importedConfig(o ImportOptions) (config, error) {
@@ -87,46 +83,19 @@ func importedConfig(o ImportOptions) (config, error) {
 	return c, nil
 }
 
-// writeLayout makes an OCI layout of an image with one layer.
-func writeLayout(ctx context.Context, dir string, rootfs io.Reader, c config) error {
-	l, err := newLayout(dir)
+// copyRootfs writes the tar in r, uncompressed, and looks through it on the way:
+// one that is none would otherwise make an empty image.
+func copyRootfs(ctx context.Context, w io.Writer, r io.Reader) error {
+	plain := decompress(ctx, r)
+	defer plain.Close()
+	copied := io.TeeReader(plain, w)
+	kind, err := sniff(copied)
 	if err != nil {
 		return err
-	}
-	file := filepath.Join(dir, "rootfs.tar")
-	if err := unpackTo(ctx, file, rootfs); err != nil {
-		return err
-	}
-	layer, err := addRootfs(l, file)
-	if err != nil {
-		return err
-	}
-	c.RootFS = ispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}}
-	data, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-	configured, err := l.blob(ispec.MediaTypeImageConfig, data)
-	if err != nil {
-		return err
-	}
-	return errors.Join(l.image(configured, []ispec.Descriptor{layer}, nil), l.finish())
-}
-
-// addRootfs makes a tar the layer, after looking through it: a tar that is none
-// would otherwise make an empty image.
-func addRootfs(l *layoutWriter, file string) (d ispec.Descriptor, err error) {
-	kind, err := sniffFile(file)
-	if err != nil {
-		return d, err
 	}
 	if kind == dockerArchive || kind == ociArchive {
-		return d, fmt.Errorf("%w of a root file system: it holds images; 'rl load' stores them", ErrArchive)
+		return fmt.Errorf("%w of a root file system: it holds images; 'rl load' stores them", ErrArchive)
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return d, err
-	}
-	d, err = l.layer(f)
-	return d, errors.Join(err, f.Close(), os.Remove(file))
+	_, err = io.Copy(io.Discard, copied)
+	return err
 }

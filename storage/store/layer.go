@@ -4,21 +4,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/vbatts/tar-split/archive/tar"
 	"github.com/vbatts/tar-split/tar/asm"
-	split "github.com/vbatts/tar-split/tar/storage"
+	tarsplit "github.com/vbatts/tar-split/tar/storage"
 	cstorage "go.podman.io/storage"
 	graphdriver "go.podman.io/storage/drivers"
 	"go.podman.io/storage/pkg/archive"
 	"go.podman.io/storage/pkg/chrootarchive"
+	"go.podman.io/storage/pkg/tarlog"
 )
 
 // NewLayer is a layer of an image that is being made.
 type NewLayer struct {
-	// Write writes its archive, uncompressed. It may be called twice, and writes
-	// the same each time.
+	// Write writes its archive, uncompressed.
 	Write func(io.Writer) error
 	// DiffID is the digest of that archive, and ID the store's name of the layer,
 	// when they are known from an earlier AddLayer.
@@ -86,20 +92,31 @@ func (s *Store) stageLayer(parent string, l *NewLayer) (err error) {
 	return err
 }
 
-// putLayer stores the layer with a driver that cannot stage. The layer must be
-// called by its digest from the beginning, so it is written twice.
-func (s *Store) putLayer(parent string, l *NewLayer) error {
+// putLayer stores the layer with a driver that cannot stage: there it must be
+// called by its digest from the beginning.
+func (s *Store) putLayer(parent string, l *NewLayer) (err error) {
+	tmp, err := s.openScratch()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tmp.Close()) }()
+	f, err := os.Create(filepath.Join(tmp.Path, "layer.tar"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
 	digester := digest.Canonical.Digester()
-	if err := l.Write(digester.Hash()); err != nil {
+	if err := l.Write(io.MultiWriter(f, digester.Hash())); err != nil {
 		return err
 	}
 	l.DiffID = digester.Digest()
 	if s.hasLayer(parent, l) {
 		return nil
 	}
-	reader := stream(l.Write)
-	_, _, err := s.store.PutLayer(l.ID, parent, nil, "", false, nil, reader)
-	reader.CloseWithError(err)
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	_, _, err = s.store.PutLayer(l.ID, parent, nil, "", false, nil, f)
 	return err
 }
 
@@ -131,20 +148,24 @@ func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriv
 	}
 	source := stream(d.write)
 	defer source.Close()
-	digester, size := digest.Canonical.Digester(), new(counter)
-	tar, done, err := asm.NewInputTarStreamWithDone(
-		io.TeeReader(source, io.MultiWriter(digester.Hash(), size)), split.NewJSONPacker(headers), split.NewDiscardFilePutter())
+	digester, size, owners := digest.Canonical.Digester(), new(counter), newOwners()
+	log, err := tarlog.NewLogger(owners.add)
 	if err != nil {
 		return out, err
 	}
-	err = chrootarchive.UntarUncompressed(tar, dest, options)
-	if err == nil {
-		_, err = io.Copy(io.Discard, tar) // the padding at its end
-	}
-	tar.Close()
-	if err = errors.Join(err, <-done); err != nil {
+	split, done, err := asm.NewInputTarStreamWithDone(
+		io.TeeReader(source, io.MultiWriter(digester.Hash(), size, log)), tarsplit.NewJSONPacker(headers), tarsplit.NewDiscardFilePutter())
+	if err != nil {
 		return out, err
 	}
+	err = chrootarchive.UntarUncompressed(split, dest, options)
+	if err == nil {
+		_, err = io.Copy(io.Discard, split) // the padding at its end
+	}
+	if err = errors.Join(err, split.Close(), <-done, log.Close()); err != nil {
+		return out, err
+	}
+	out.UIDs, out.GIDs = owners.lists()
 	out.UncompressedDigest, out.Size, out.TarSplit = digester.Digest(), int64(*size), headers
 	out.CompressedDigest = out.UncompressedDigest
 	return out, nil
@@ -152,6 +173,21 @@ func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriv
 
 // Close is there for [graphdriver.Differ]; nothing is open after ApplyDiff.
 func (differ) Close() error { return nil }
+
+// owners are the ids of a layer's files, which the store keeps with the layer.
+type owners struct{ uids, gids map[uint32]bool }
+
+func newOwners() owners { return owners{map[uint32]bool{}, map[uint32]bool{}} }
+
+func (o owners) add(h *tar.Header) {
+	if !strings.HasPrefix(path.Base(h.Name), archive.WhiteoutPrefix) {
+		o.uids[uint32(h.Uid)], o.gids[uint32(h.Gid)] = true, true
+	}
+}
+
+func (o owners) lists() (uids, gids []uint32) {
+	return slices.Sorted(maps.Keys(o.uids)), slices.Sorted(maps.Keys(o.gids))
+}
 
 // counter counts what is written to it.
 type counter int64

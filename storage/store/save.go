@@ -1,19 +1,18 @@
 package store
 
 import (
+	"archive/tar"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
-	dockerarchive "go.podman.io/image/v5/docker/archive"
 	"go.podman.io/image/v5/docker/reference"
-	istorage "go.podman.io/image/v5/storage"
-	"go.podman.io/image/v5/types"
 	cstorage "go.podman.io/storage"
 	"go.podman.io/storage/pkg/archive"
 )
@@ -24,32 +23,32 @@ const (
 	FormatOCI    = "oci-archive"
 )
 
-// Save writes images as one archive. Every name that is given becomes a name in
-// the archive; an image that is given by id is in it without one.
-func (s *Store) Save(ctx context.Context, w io.Writer, format string, refs []string) (err error) {
+// Save writes images as one archive, from first to last: what tells of the images
+// and then their layers, uncompressed, each once. Every name that is given becomes
+// a name in the archive; an image that is given by id is in it without one. Both
+// formats are the OCI layout; Docker's has manifest.json beside it.
+func (s *Store) Save(ctx context.Context, w io.Writer, format string, refs []string) error {
+	if format != FormatDocker && format != FormatOCI {
+		return fmt.Errorf("format %q is not one of %s and %s", format, FormatDocker, FormatOCI)
+	}
 	images, err := s.gather(refs)
 	if err != nil {
 		return err
 	}
-	tmp, err := s.openScratch()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, tmp.Close()) }()
-	switch format {
-	case FormatDocker:
-		err = s.saveDocker(ctx, w, filepath.Join(tmp.Path, "archive.tar"), images)
-	case FormatOCI:
-		err = s.saveOCI(ctx, w, filepath.Join(tmp.Path, "layout"), images)
-	default:
-		return fmt.Errorf("format %q is not one of %s and %s", format, FormatDocker, FormatOCI)
-	}
+	var o outline
 	for _, img := range images {
-		if err == nil {
-			s.happened("save", "sha256:"+img.id, "")
+		if err := s.outline(&o, img); err != nil {
+			return explain(fmt.Errorf("save image %s: %w", shortID(img.id), err))
 		}
 	}
-	return err
+	t := tar.NewWriter(w)
+	if err := errors.Join(o.write(t, format), s.writeLayers(ctx, t, o.layers), t.Close()); err != nil {
+		return explain(fmt.Errorf("save: %w", err))
+	}
+	for _, img := range images {
+		s.happened("save", "sha256:"+img.id, "")
+	}
+	return nil
 }
 
 // A saved image is one, with the names that it has in the archive.
@@ -82,121 +81,186 @@ func (s *Store) gather(refs []string) ([]saved, error) {
 	return images, nil
 }
 
-func (s *Store) saveDocker(ctx context.Context, w io.Writer, file string, images []saved) error {
-	out, err := dockerarchive.NewWriter(nil, file)
-	if err != nil {
-		return explain(err)
-	}
-	for _, img := range images {
-		if err = s.saveInto(ctx, out, img); err != nil {
-			break
-		}
-	}
-	if err = errors.Join(err, out.Close()); err != nil {
-		return explain(err)
-	}
-	return copyFile(w, file)
+// outline is what an archive tells of its images before their layers come.
+type outline struct {
+	index  ispec.Index
+	docker []dockerImage
+	blobs  [][]byte
+	layers []storedLayer
 }
 
-func (s *Store) saveInto(ctx context.Context, out *dockerarchive.Writer, img saved) error {
-	var first reference.NamedTagged
-	sys := &types.SystemContext{}
-	if len(img.names) > 0 {
-		first, sys.DockerArchiveAdditionalTags = img.names[0], img.names[1:]
-	}
-	target, err := out.NewReference(first)
-	if err != nil {
-		return err
-	}
-	return s.copyOut(ctx, target, img.id, sys)
+// dockerImage is an entry of Docker's manifest.json.
+type dockerImage struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
 }
 
-// saveOCI makes a layout, in which images share their layers, and writes it as
-// one archive.
-func (s *Store) saveOCI(ctx context.Context, w io.Writer, dir string, images []saved) error {
-	l, err := newLayout(dir)
-	if err != nil {
-		return explain(err)
-	}
-	for _, img := range images {
-		if err := s.addImage(ctx, l, img); err != nil {
-			return explain(fmt.Errorf("save image %s: %w", shortID(img.id), err))
-		}
-	}
-	if err := l.finish(); err != nil {
-		return explain(err)
-	}
-	return explain(archiveLayout(w, dir))
+// storedLayer is a layer as it is in an archive.
+type storedLayer struct {
+	id string
+	ispec.Descriptor
 }
 
-// addImage writes an image with its configuration as it is. The library would
-// rewrite the one of an image in Docker's format, after which it has another id
-// and has lost what the OCI specification does not know, such as health checks.
-func (s *Store) addImage(ctx context.Context, l *layoutWriter, img saved) error {
+// outline adds an image, with its configuration as it is, so that it keeps its id.
+func (s *Store) outline(o *outline, img saved) error {
 	stored, err := s.store.Image(img.id)
 	if err != nil {
 		return err
 	}
-	data, err := s.configBlob(stored)
+	config, err := s.configBlob(stored)
 	if err != nil {
 		return err
 	}
-	layers, err := s.layers(stored)
+	stack, err := s.layers(stored)
 	if err != nil {
 		return err
 	}
-	var written []ispec.Descriptor
-	for _, layer := range slices.Backward(layers) {
-		d, err := s.addLayer(ctx, l, layer)
+	m := ispec.Manifest{MediaType: ispec.MediaTypeImageManifest, Config: describe(ispec.MediaTypeImageConfig, config)}
+	m.SchemaVersion = 2
+	d := dockerImage{Config: blobPath(m.Config.Digest)}
+	for _, layer := range slices.Backward(stack) {
+		l, err := s.describeLayer(layer)
 		if err != nil {
 			return err
 		}
-		written = append(written, d)
+		m.Layers = append(m.Layers, l)
+		d.Layers = append(d.Layers, blobPath(l.Digest))
+		if !slices.ContainsFunc(o.layers, func(known storedLayer) bool { return known.Digest == l.Digest }) {
+			o.layers = append(o.layers, storedLayer{layer.ID, l})
+		}
 	}
-	configured, err := l.blob(ispec.MediaTypeImageConfig, data)
+	data, err := s.manifestFor(stored, m)
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, n := range img.names {
-		names = append(names, n.String())
+	o.blobs = append(o.blobs, config, data)
+	for _, name := range img.names {
+		d.RepoTags = append(d.RepoTags, reference.FamiliarString(name))
 	}
-	return l.image(configured, written, names)
+	o.docker = append(o.docker, d)
+	o.enter(describe(ispec.MediaTypeImageManifest, data), img.names)
+	return nil
 }
 
-// addLayer writes a layer's archive as it was when it came, uncompressed.
-func (s *Store) addLayer(ctx context.Context, l *layoutWriter, layer *cstorage.Layer) (d ispec.Descriptor, err error) {
-	plain := archive.Uncompressed
-	content, err := s.store.Diff("", layer.ID, &cstorage.DiffOptions{Compression: &plain})
-	if err != nil {
-		return d, err
+// manifestFor returns m, or the stored manifest if that says the same and maybe
+// more: then the image's digest goes along.
+func (s *Store) manifestFor(img *cstorage.Image, m ispec.Manifest) ([]byte, error) {
+	data, err := s.store.ImageBigData(img.ID, cstorage.ImageDigestBigDataKey)
+	var known ispec.Manifest
+	if err == nil && json.Unmarshal(data, &known) == nil && known.MediaType == m.MediaType &&
+		known.Config.Digest == m.Config.Digest && slices.EqualFunc(known.Layers, m.Layers, sameBlob) {
+		return data, nil
 	}
-	defer func() { err = errors.Join(err, content.Close()) }()
-	d, err = l.layer(untilDone{ctx, content})
-	if err == nil && layer.UncompressedDigest != "" && d.Digest != layer.UncompressedDigest {
-		err = fmt.Errorf("layer %s has changed since it was stored; pull the image again", shortID(layer.ID))
-	}
-	return d, err
+	return json.Marshal(m)
 }
 
-// copyOut copies a stored image to another place.
-func (s *Store) copyOut(ctx context.Context, target types.ImageReference, id string, sys *types.SystemContext) error {
-	source, err := istorage.Transport.NewStoreReference(s.store, nil, id)
-	if err != nil {
-		return err
+// enter puts an image into the index under its names, or without one. Podman
+// looks for the name in one place, containerd and Docker in another.
+func (o *outline) enter(d ispec.Descriptor, names []reference.NamedTagged) {
+	if len(names) == 0 {
+		o.index.Manifests = append(o.index.Manifests, d)
 	}
-	if _, err := s.copy(ctx, target, source, sys, PullOptions{}); err != nil {
-		return explain(fmt.Errorf("save image %s: %w", shortID(id), err))
+	for _, name := range names {
+		d.Annotations = map[string]string{ispec.AnnotationRefName: name.String(), containerdName: name.String()}
+		o.index.Manifests = append(o.index.Manifests, d)
+	}
+}
+
+// write writes all that comes before the layers.
+func (o *outline) write(t *tar.Writer, format string) error {
+	o.index.SchemaVersion, o.index.MediaType = 2, ispec.MediaTypeImageIndex
+	files := []struct {
+		name    string
+		content any
+	}{{ispec.ImageLayoutFile, ispec.ImageLayout{Version: ispec.ImageLayoutVersion}}, {ispec.ImageIndexFile, o.index}, {"manifest.json", o.docker}}
+	if format == FormatOCI {
+		files = files[:2]
+	}
+	for _, f := range files {
+		data, err := json.Marshal(f.content)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(t, f.name, data); err != nil {
+			return err
+		}
+	}
+	written := map[string]bool{}
+	for _, data := range o.blobs {
+		name := blobPath(digest.FromBytes(data))
+		if written[name] {
+			continue
+		}
+		written[name] = true
+		if err := writeFile(t, name, data); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func copyFile(w io.Writer, file string) error {
-	f, err := os.Open(file)
+func (s *Store) writeLayers(ctx context.Context, t *tar.Writer, layers []storedLayer) error {
+	for _, l := range layers {
+		if err := t.WriteHeader(fileHeader(blobPath(l.Digest), l.Size)); err != nil {
+			return err
+		}
+		d, n, err := s.readLayer(ctx, l.id, t)
+		if err == nil && (d != l.Digest || n != l.Size) || errors.Is(err, tar.ErrWriteTooLong) {
+			err = fmt.Errorf("layer %s has changed since it was stored; pull the image again", shortID(l.id))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describeLayer tells a layer's digest and size, which stores of old programs may
+// not know.
+func (s *Store) describeLayer(l *cstorage.Layer) (ispec.Descriptor, error) {
+	d := ispec.Descriptor{MediaType: ispec.MediaTypeImageLayer, Digest: l.UncompressedDigest, Size: l.UncompressedSize}
+	if d.Digest != "" && d.Size > 0 {
+		return d, nil
+	}
+	var err error
+	d.Digest, d.Size, err = s.readLayer(context.Background(), l.ID, io.Discard)
+	return d, err
+}
+
+// readLayer writes a layer's archive as it was when it came, uncompressed.
+func (s *Store) readLayer(ctx context.Context, id string, w io.Writer) (_ digest.Digest, n int64, err error) {
+	plain := archive.Uncompressed
+	source, err := s.store.Diff("", id, &cstorage.DiffOptions{Compression: &plain})
 	if err != nil {
+		return "", 0, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	digester := digest.Canonical.Digester()
+	n, err = io.CopyBuffer(io.MultiWriter(digester.Hash(), w), struct{ io.Reader }{untilDone{ctx, source}}, make([]byte, 1<<20))
+	return digester.Digest(), n, err
+}
+
+func describe(mediaType string, data []byte) ispec.Descriptor {
+	return ispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+}
+
+// blobPath is where a blob lies in an OCI layout.
+func blobPath(d digest.Digest) string {
+	return path.Join(ispec.ImageBlobsDir, d.Algorithm().String(), d.Encoded())
+}
+
+func writeFile(t *tar.Writer, name string, data []byte) error {
+	if err := t.WriteHeader(fileHeader(name, int64(len(data)))); err != nil {
 		return err
 	}
-	defer f.Close()
-	_, err = io.Copy(w, f)
-	return explain(err)
+	_, err := t.Write(data)
+	return err
 }
+
+// fileHeader has no time and no owner: the same images give the same archive.
+func fileHeader(name string, size int64) *tar.Header {
+	return &tar.Header{Name: name, Mode: 0o644, Size: size, Typeflag: tar.TypeReg}
+}
+
+func sameBlob(a, b ispec.Descriptor) bool { return a.Digest == b.Digest && a.Size == b.Size }

@@ -71,34 +71,42 @@ func isLayout(dir string) bool {
 	return err1 == nil && err2 == nil
 }
 
-// unpackTo writes what r holds to a file, uncompressed, whatever it was
-// compressed with: gzip, bzip2, xz or zstd. It returns when ctx ends even while
-// r, which may be a pipe that nobody writes to, gives nothing.
-func unpackTo(ctx context.Context, file string, r io.Reader) error {
-	done := make(chan error, 1)
-	go func() { done <- unpack(file, untilDone{ctx, r}) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func unpack(file string, r io.Reader) (err error) {
-	plain, _, err := compression.AutoDecompress(r)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrArchive, err)
-	}
-	defer func() { err = errors.Join(err, plain.Close()) }()
+// unpackTo writes what r holds to a file, uncompressed.
+func unpackTo(ctx context.Context, file string, r io.Reader) (err error) {
+	plain := decompress(ctx, r)
+	defer plain.Close()
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(f, plain)
-	if err = errors.Join(err, f.Close()); isDamaged(err) {
-		return fmt.Errorf("%w: it breaks off or is damaged: %w", ErrArchive, err)
+	return errors.Join(err, f.Close())
+}
+
+// decompress reads what r holds, whatever it was compressed with: gzip, bzip2, xz
+// or zstd. It ends with ctx even while r, which may be a pipe that nobody writes
+// to, gives nothing.
+func decompress(ctx context.Context, r io.Reader) io.ReadCloser {
+	reader, writer := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { writer.CloseWithError(ctx.Err()) })
+	go func() {
+		defer stop()
+		err := copyPlain(writer, untilDone{ctx, r})
+		if isDamaged(err) {
+			err = fmt.Errorf("%w: it breaks off or is damaged: %w", ErrArchive, err)
+		}
+		writer.CloseWithError(err)
+	}()
+	return reader
+}
+
+func copyPlain(w io.Writer, r io.Reader) (err error) {
+	plain, _, err := compression.AutoDecompress(r)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrArchive, err)
 	}
+	defer func() { err = errors.Join(err, plain.Close()) }()
+	_, err = io.CopyBuffer(w, struct{ io.Reader }{plain}, make([]byte, 1<<20))
 	return err
 }
 
@@ -119,5 +127,5 @@ func (u untilDone) Read(b []byte) (int, error) {
 // because of the disk.
 func isDamaged(err error) bool {
 	var disk *os.PathError
-	return err != nil && !errors.As(err, &disk) && !errors.Is(err, context.Canceled)
+	return err != nil && !errors.As(err, &disk) && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrArchive) && !errors.Is(err, io.ErrClosedPipe)
 }
