@@ -53,6 +53,10 @@ type Options struct {
 	ID string
 	// Resources are the requested limits; nil means none. See Missing for what is read.
 	Resources *specs.LinuxResources
+	// Parent is where the group goes: the name of a slice where systemd makes the group, such as jobs.slice,
+	// and elsewhere a path below the group that is delegated, whose missing folders are made and go again
+	// with the last container in them. "" for the usual place.
+	Parent string
 	// PID is the monitor, as the caller's pid namespace counts. It is moved next to
 	// the container, so that it may fork into the container's group.
 	PID int
@@ -73,9 +77,12 @@ func Create(ctx context.Context, o Options) (*Group, error) {
 	}
 	m := locate()
 	g, err := m.create(ctx, o)
-	wanted := len(Missing(o.Resources, nil)) > 0
+	wanted := o.Parent != "" || len(Missing(o.Resources, nil)) > 0
 	if err != nil && wanted && !errors.Is(err, ErrNoSystemd) {
 		return nil, err
+	}
+	if g == nil && o.Parent != "" {
+		return nil, noParent(m, o.Parent, err)
 	}
 	if err := refuse(m, g, o.Resources, err); err != nil {
 		return nil, errors.Join(err, g.discard())
@@ -95,7 +102,7 @@ func (m machine) create(ctx context.Context, o Options) (*Group, error) {
 	case m.Mode != Unified:
 		return nil, nil
 	case m.delegated != "":
-		return below(ctx, m.delegated, GroupName(o.ID))
+		return belowParent(ctx, m.delegated, o.Parent, GroupName(o.ID))
 	}
 	ctx, cancel := context.WithTimeout(ctx, systemdTimeout)
 	defer cancel()
@@ -105,7 +112,10 @@ func (m machine) create(ctx context.Context, o Options) (*Group, error) {
 	}
 	defer sd.conn.Close()
 	if m.unit != "" && sd.delegates(ctx, m.unit) {
-		return below(ctx, m.unit, GroupName(o.ID))
+		return belowParent(ctx, m.unit, o.Parent, GroupName(o.ID))
+	}
+	if o.Parent != "" && !validSlice(o.Parent) {
+		return nil, notSlice(o.Parent)
 	}
 	home, err := sd.start(ctx, containerScope(m, o))
 	if err != nil {

@@ -14,6 +14,8 @@ var (
 	ErrNoGroup = errors.New("the container has no control group of its own")
 	// ErrGone is wrapped when a group was removed in the meantime.
 	ErrGone = errors.New("control group is gone")
+	// ErrParent is wrapped for a place where a container's group cannot be.
+	ErrParent = errors.New("control group parent")
 	// ErrUnsupported is wrapped for limits that cgroup v2 does not have.
 	ErrUnsupported = errors.New("not possible with cgroup v2")
 )

@@ -186,7 +186,9 @@ func (g *Group) Remove(ctx context.Context) error {
 	if err := waitEvent(ctx, g.path, "populated", "0"); err != nil && !errors.Is(err, ErrGone) {
 		return err
 	}
-	return removeTree(g.path)
+	err := removeTree(g.path)
+	removeParents(g.path)
+	return err
 }
 
 // discard undoes makeGroup; nobody is in the group yet.
@@ -195,5 +197,7 @@ func (g *Group) discard() error {
 		return nil
 	}
 	g.Close()
-	return removeTree(g.path)
+	err := removeTree(g.path)
+	removeParents(g.path)
+	return err
 }

@@ -211,17 +211,26 @@ func TestLend(t *testing.T) {
 	if os.Getuid() != 0 || locate().delegated != Root {
 		t.Skip("only as root without systemd")
 	}
+	for _, parent := range []string{"", "lent-jobs/night"} {
+		t.Run(parent, func(t *testing.T) { lend(t, parent) })
+	}
+	if exists(filepath.Join(Root, "lent-jobs")) {
+		t.Error("the parent of the lent group is still there")
+	}
+}
+
+func lend(t *testing.T, parent string) {
 	const nobody = 65534
 	m := play("lent")
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	m.start()
-	if err := Lend(t.Context(), m.cmd.Process.Pid, nobody, nobody); err != nil {
+	if err := Lend(t.Context(), m.cmd.Process.Pid, nobody, nobody, parent); err != nil {
 		t.Fatal(err)
 	}
 	m.say()
 	path := m.hear()
 	home := filepath.Dir(path)
-	if filepath.Base(path) != GroupName(testID) || !strings.HasPrefix(filepath.Base(home), lentPrefix) {
+	if filepath.Dir(home) != filepath.Join(Root, parent) || filepath.Base(path) != GroupName(testID) || !strings.HasPrefix(filepath.Base(home), lentPrefix) {
 		t.Errorf("the container's group is %q", path)
 	}
 	if got, _ := groupOf(fmt.Sprint(m.cmd.Process.Pid)); got != filepath.Join(home, supervisorName) {
@@ -229,7 +238,7 @@ func TestLend(t *testing.T) {
 	}
 	m.in.Close()
 	m.cmd.Wait()
-	removeReturned(Root)
+	removeReturned(filepath.Join(Root, parent))
 	if exists(home) {
 		t.Error("the lent group is still there")
 	}

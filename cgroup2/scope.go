@@ -37,6 +37,14 @@ func containerScope(m machine, o Options) scope {
 	if unit := filepath.Base(m.unit); isService(unit) {
 		s.properties = append(s.properties, set("BindsTo", []string{unit}))
 	}
+	return inSlice(s, o.Parent)
+}
+
+// inSlice puts a scope into a slice, "" for systemd's own choice.
+func inSlice(s scope, slice string) scope {
+	if slice != "" {
+		s.properties = append(s.properties, set("Slice", slice))
+	}
 	return s
 }
 
@@ -93,13 +101,17 @@ func Settle(ctx context.Context, name string, pid int) error {
 
 // Lend has root give a monitor that runs as another user, root of the user namespace, a group below
 // which it can Create the container's. It is called before the monitor does. The group is a scope
-// of the system's systemd, or where there is none lies at the top of the tree.
-func Lend(ctx context.Context, pid, uid, gid int) error {
+// of the system's systemd, or where there is none lies at the top of the tree. Parent is as in Options, and
+// not for Create too.
+func Lend(ctx context.Context, pid, uid, gid int, parent string) error {
 	m := locate()
+	if m.Mode != Unified && parent != "" {
+		return noParent(m, parent, nil)
+	}
 	if m.Mode != Unified {
 		return nil // Create will say so
 	}
-	home, err := m.lendable(ctx, lentPrefix+strings.ToLower(rand.Text()[:8]), pid)
+	home, err := m.lendable(ctx, lentPrefix+strings.ToLower(rand.Text()[:8]), pid, parent)
 	if err != nil {
 		return err
 	}
@@ -107,9 +119,16 @@ func Lend(ctx context.Context, pid, uid, gid int) error {
 }
 
 // lendable makes a group with the monitor in its supervisor.
-func (m machine) lendable(ctx context.Context, name string, pid int) (string, error) {
+func (m machine) lendable(ctx context.Context, name string, pid int, parent string) (string, error) {
 	if m.delegated != "" {
-		return lendBelow(m.delegated, name, pid)
+		dirs, err := parentDirs(m.delegated, parent)
+		if err != nil {
+			return "", err
+		}
+		return lendBelow(append([]string{m.delegated}, dirs...), name, pid)
+	}
+	if parent != "" && !validSlice(parent) {
+		return "", notSlice(parent)
 	}
 	ctx, cancel := context.WithTimeout(ctx, systemdTimeout)
 	defer cancel()
@@ -118,7 +137,7 @@ func (m machine) lendable(ctx context.Context, name string, pid int) (string, er
 		return "", err
 	}
 	defer sd.conn.Close()
-	home, err := sd.start(ctx, monitorScope(name, "rl container", pid))
+	home, err := sd.start(ctx, inSlice(monitorScope(name, "rl container", pid), parent))
 	if err != nil {
 		return "", err
 	}
@@ -126,9 +145,10 @@ func (m machine) lendable(ctx context.Context, name string, pid int) (string, er
 }
 
 // lendBelow makes the group where no systemd will remove it: it removes those whose monitors have
-// ended. The lock keeps two callers from removing what the other has just made.
-func lendBelow(parent, name string, pid int) (string, error) {
-	lock, err := os.Open(parent)
+// ended. The lock keeps two callers from removing what the other has just made. The first of dirs is there, the
+// others are parents to be made; the group goes into the last.
+func lendBelow(dirs []string, name string, pid int) (string, error) {
+	lock, err := os.Open(dirs[0])
 	if err != nil {
 		return "", err
 	}
@@ -136,7 +156,13 @@ func lendBelow(parent, name string, pid int) (string, error) {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		return "", os.NewSyscallError("flock", err)
 	}
-	removeReturned(parent)
+	for _, dir := range withParents(dirs[:1]) {
+		removeReturned(dir)
+	}
+	if err := makeParents(dirs); err != nil {
+		return "", err
+	}
+	parent := dirs[len(dirs)-1]
 	if err := enable(parent); err != nil {
 		return "", err
 	}
@@ -153,6 +179,7 @@ func removeReturned(parent string) {
 	for _, home := range lent {
 		if events, err := readKeyed(home, "cgroup.events"); err == nil && events["populated"] == 0 {
 			_ = removeTree(home)
+			removeParents(home)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 // a unit that has ended went with it.
 func Sweep(ctx context.Context, live func(id string) bool) error {
 	var errs []error
-	for _, dir := range locate().places() {
+	for _, dir := range withParents(locate().places()) {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			continue // a place that does not exist holds nothing
@@ -32,9 +32,26 @@ func Sweep(ctx context.Context, live func(id string) bool) error {
 			if err := removeTree(path); !errors.Is(err, unix.EBUSY) {
 				errs = append(errs, ignoreGone(err))
 			}
+			removeParents(path)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// withParents adds the folders below places that --cgroup-parent may have named: what is neither a unit of
+// systemd's nor a group of rl's own.
+func withParents(places []string) []string {
+	var all []string
+	for _, place := range places {
+		all = append(all, place)
+		entries, _ := os.ReadDir(place)
+		for _, e := range entries {
+			if e.IsDir() && filepath.Ext(e.Name()) == "" && e.Name() != supervisorName && !strings.HasPrefix(e.Name(), prefix) {
+				all = append(all, withParents([]string{filepath.Join(place, e.Name())})...)
+			}
+		}
+	}
+	return all
 }
 
 // populated reports whether a group, or one below it, has processes.

@@ -90,3 +90,34 @@ func TestBindRelative(t *testing.T) {
 		}
 	})
 }
+
+// Each key of --mount does what it says, and inspect shows what was said.
+func TestMountOptions(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		dir, name, volume := e.Folder(t), e.Name(t), e.Name(t)
+		missing := filepath.Join(dir, "made", "by-mount")
+		got := e.OK(t, "run", "--name", name,
+			"--mount", "type=bind,src="+dir+",dst=/ro,readonly,bind-recursive=writable,bind-propagation=rslave",
+			"--mount", "type=bind,source="+missing+",target=/made,bind-create-src",
+			"--mount", "type=volume,source="+volume+",destination=/etc/vol,volume-nocopy,volume-label=a=b",
+			"--mount", "type=tmpfs,target=/tmpfs,tmpfs-size=1m,tmpfs-mode=0700",
+			"--mount", `"type=bind","src=`+dir+`","dst=/shallow","bind-nonrecursive=true"`,
+			Image, "sh", "-c", "touch /ro/x 2>/dev/null || echo ro; stat -c %a /tmpfs; df -k /tmpfs | awk 'END{print $2}'; ls -d /made /shallow; ls /etc/vol | wc -l; touch /shallow/written")
+		if got != "ro\n700\n1024\n/made\n/shallow\n0" {
+			t.Errorf("got %q", got)
+		}
+		for _, file := range []string{missing, filepath.Join(dir, "written")} {
+			if _, err := os.Stat(file); err != nil {
+				t.Error(err)
+			}
+		}
+		e.Want(t, "b", "volume", "inspect", "-f", `{{.Labels.a}}`, volume)
+		want := strings.NewReplacer("DIR", dir, "VOLUME", volume).Replace(
+			`{"Type":"bind","Source":"DIR","Target":"/ro","ReadOnly":true,"BindOptions":{"Propagation":"rslave","ReadOnlyNonRecursive":true}}
+{"Type":"bind","Source":"DIR/made/by-mount","Target":"/made","BindOptions":{"CreateMountpoint":true}}
+{"Type":"volume","Source":"VOLUME","Target":"/etc/vol","VolumeOptions":{"NoCopy":true,"Labels":{"a":"b"}}}
+{"Type":"tmpfs","Target":"/tmpfs","TmpfsOptions":{"SizeBytes":1048576,"Mode":448}}
+{"Type":"bind","Source":"DIR","Target":"/shallow","BindOptions":{"NonRecursive":true}}`)
+		e.Want(t, want, "inspect", "-f", "{{range $i, $m := .HostConfig.Mounts}}{{if $i}}\n{{end}}{{json $m}}{{end}}", name)
+	})
+}

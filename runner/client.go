@@ -97,7 +97,10 @@ func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.lendGroup(pid)
+	if err := r.lendGroup(pid, r.parentOf(request)); err != nil {
+		w.Close()
+		return nil, failf("%w", err)
+	}
 	s, err := r.ask(w, request, image, files)
 	err = r.nameOwner(request, err)
 	if err != nil {
@@ -162,10 +165,27 @@ func spawnMonitor(ns *userns.Namespace) (*wire, int, error) {
 
 // lendGroup has real root give the monitor, which is another user, a cgroup to
 // work in. Without one the monitor refuses limits, by name, as for a user.
-func (r *Runner) lendGroup(monitor int) {
-	if r.UID == 0 {
-		_ = cgroup2.Lend(context.Background(), monitor, int(r.namespace.UIDs[0].Host), int(r.namespace.GIDs[0].Host))
+func (r *Runner) lendGroup(monitor int, parent string) error {
+	if r.UID != 0 {
+		return nil
 	}
+	err := cgroup2.Lend(context.Background(), monitor, int(r.namespace.UIDs[0].Host), int(r.namespace.GIDs[0].Host), parent)
+	if parent == "" {
+		return nil
+	}
+	return err
+}
+
+// parentOf is the --cgroup-parent of the container that a request is about.
+func (r *Runner) parentOf(request Request) string {
+	if request.Create != nil {
+		return request.Create.Options.CgroupParent
+	}
+	v, err := r.Load(request.ID)
+	if err != nil {
+		return "" // the monitor will say so
+	}
+	return v.Options.CgroupParent
 }
 
 // nameOwner adds to the error about a port that is taken which process has it,

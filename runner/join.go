@@ -115,7 +115,7 @@ func (m *monitor) joinShm(l *launch) error {
 	if r.err != nil {
 		return fmt.Errorf("container %.12s has no shared memory to share: %w", id, r.err)
 	}
-	l.addTree(spec.JoinedShm, os.NewFile(uintptr(r.fd), "shm"))
+	l.addTree("/dev/shm", os.NewFile(uintptr(r.fd), "shm"))
 	return nil
 }
 

@@ -110,6 +110,7 @@ type launch struct {
 	console *os.File // yields the terminal
 	fuse    *os.File // yields /dev/fuse
 	mapped  *os.File // a byte in it says that the ids are there
+	hooks   *os.File // yields a byte when all is mounted; a byte in it lets the child go on
 	overlay storage.Overlay
 	child   []*os.File // the child's ends
 }
@@ -155,6 +156,12 @@ func (m *monitor) launch(undo *cleanup) (*launch, error) {
 		return nil, err
 	}
 	l.Sync = int(l.ready.Fd())
+	if m.Spec.Hooks != nil {
+		if l.hooks, l.Hooks, err = l.socket(undo); err != nil {
+			return nil, err
+		}
+		l.HooksSync = int(l.hooks.Fd())
+	}
 	if m.facts.Init {
 		l.Reaper = []string{"rl", "init", "--"}
 	}
@@ -236,6 +243,9 @@ func (m *monitor) arrange(ctx context.Context, pid int, l *launch) error {
 			return err
 		}
 	}
+	if err := m.runHooks(ctx, pid, l); err != nil {
+		return failf("%w", err)
+	}
 	if l.console != nil {
 		master, err := receiveTerminal(l.console)
 		if err == nil {
@@ -255,7 +265,13 @@ func (m *monitor) arrange(ctx context.Context, pid int, l *launch) error {
 // makeGroup makes the container's cgroup, or learns that there is none and
 // that the memory limit is the monitor's to enforce.
 func (m *monitor) makeGroup(ctx context.Context, undo *cleanup) error {
-	group, err := cgroup2.Create(ctx, cgroup2.Options{ID: m.ID, Resources: m.Spec.Linux.Resources, PID: os.Getpid()})
+	parent := m.facts.CgroupParent
+	if m.store.UID == 0 {
+		parent = "" // the group that root has lent lies there
+	}
+	group, err := cgroup2.Create(ctx, cgroup2.Options{
+		ID: m.ID, Resources: m.Spec.Linux.Resources, PID: os.Getpid(), Parent: parent,
+	})
 	if err != nil {
 		return failf("%w", err)
 	}

@@ -114,8 +114,10 @@ func (s Step) execute(ctx context.Context, value *specs.Spec) (Ended, error) {
 	}
 	l := &launch{Init: boot.Init{Spec: value, Root: s.Root, Mount: s.Mount, Trees: map[string]int{}}}
 	undo.add(l.closeChildEnds)
-	for source, tree := range s.Trees {
-		l.Trees[source] = int(tree.Fd())
+	for _, m := range value.Mounts {
+		if tree := s.Trees[m.Source]; tree != nil {
+			l.Trees[m.Destination] = int(tree.Fd())
+		}
 	}
 	if s.Network != nil {
 		l.Joins = []int{int(s.Network.netns.Fd())}

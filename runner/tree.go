@@ -61,6 +61,11 @@ func (s Store) sourcesOf(o CreateOptions, uid, gid int) ([]string, error) {
 		}
 		sources = append(sources, m.Source)
 	}
+	if in := o.Options.Injection; in != nil {
+		for _, m := range in.Mounts {
+			sources = append(sources, m.Source)
+		}
+	}
 	return sources, nil
 }
 
@@ -124,6 +129,10 @@ func (m *monitor) keepTrees(sources []string, trees []*os.File) error {
 		m.trees = make(map[string]*os.File, len(trees))
 	}
 	for i, source := range sources {
+		if m.trees[source] != nil { // mounted at several places
+			trees[i].Close()
+			continue
+		}
 		m.trees[source] = trees[i]
 	}
 	return nil
@@ -164,20 +173,32 @@ func makeLike(path string, tree *os.File) error {
 	return os.WriteFile(path, nil, 0o600)
 }
 
-// copyTrees gives one life of the container its own copies of the trees.
+// copyTrees gives one life of the container a copy of a tree for each mount of
+// it.
 func (m *monitor) copyTrees(l *launch) error {
-	for source, tree := range m.trees {
-		fd, err := unix.OpenTree(int(tree.Fd()), "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
-		if err != nil {
-			return &os.PathError{Op: "mount", Path: source, Err: err}
+	if len(m.trees) == 0 {
+		return nil
+	}
+	for _, mount := range m.Spec.Mounts {
+		tree := m.trees[mount.Source]
+		if tree == nil || mount.Type != "bind" {
+			continue
 		}
-		l.addTree(source, os.NewFile(uintptr(fd), source))
+		flags := uint(unix.AT_EMPTY_PATH | unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+		if slices.Contains(mount.Options, "rbind") {
+			flags |= unix.AT_RECURSIVE
+		}
+		fd, err := unix.OpenTree(int(tree.Fd()), "", flags)
+		if err != nil {
+			return &os.PathError{Op: "mount", Path: mount.Source, Err: err}
+		}
+		l.addTree(mount.Destination, os.NewFile(uintptr(fd), mount.Source))
 	}
 	return nil
 }
 
-// addTree has the child mount a tree in place of a source.
-func (l *launch) addTree(source string, tree *os.File) {
-	l.Trees[source] = int(tree.Fd())
+// addTree has the child mount a tree at target, in place of the source.
+func (l *launch) addTree(target string, tree *os.File) {
+	l.Trees[target] = int(tree.Fd())
 	l.child = append(l.child, tree)
 }

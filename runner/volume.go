@@ -230,7 +230,7 @@ func (m *monitor) openSubpaths(l *launch) error {
 			if err != nil {
 				return fmt.Errorf("volume-subpath of %s: %w", v.Source, err)
 			}
-			l.addTree(done.Source, tree)
+			l.addTree(done.Destination, tree)
 		}
 	}
 	return nil

@@ -68,7 +68,6 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		"run --cpu-shares":  "--cpu-shares needs a value",
 		"run -it --memory":  "--memory needs a value",
 		"run --memroy 20m":  `did you mean --memory?`,
-		"run --gpus all":    "rl does not have yet",
 		"ps -A":             "unknown flag -A",
 		"kill":              "rl kill [flags] CONTAINER [CONTAINER...]",
 		"exec":              "rl exec [flags] CONTAINER COMMAND",

@@ -16,6 +16,7 @@ var hiddenCommands = []command{
 	{name: "monitor", where: inside, bare: true, new: func() any { return new(monitorCmd) }},
 	{name: "netd", where: inside, bare: true, new: func() any { return new(netdCmd) }},
 	{name: "uplink", where: inFull, new: func() any { return new(uplinkCmd) }},
+	{name: "cdi", new: func() any { return new(cdiCmd) }},
 	{name: "init", new: func() any { return new(initCmd) }},
 	{name: "complete", new: func() any { return new(completeCmd) }},
 }

@@ -16,3 +16,4 @@ func (c *importCmd) runInside(*app) error { return errCarried }
 func (c *imagePruneCmd) runInside(*app) error { return errCarried }
 
 func (a *app) inspectImage(string) (any, error) { return nil, errCarried }
+func (c *cdiCmd) Run(*app) error                { return errCarried }

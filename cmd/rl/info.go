@@ -131,7 +131,7 @@ func newInfo(places dirs.Dirs) infoReport {
 		SystemTime: time.Now().Format(time.RFC3339Nano), LoggingDriver: logs.JSONFile, KernelVersion: kernel(),
 		OperatingSystem: operatingSystem("/etc/os-release"), OSType: runtime.GOOS, Architecture: machine(),
 		IndexServerAddress: "https://index.docker.io/v1/", NCPU: runtime.NumCPU(), DockerRootDir: places.Data,
-		Labels: []string{}, ServerVersion: version, DefaultRuntime: "rl", Runtimes: map[string]infoRuntime{"rl": {Path: "rl"}}, InitBinary: "rl init",
+		Labels: []string{}, ServerVersion: version, DefaultRuntime: "rl", Runtimes: map[string]infoRuntime{"rl": {Path: "rl"}}, InitBinary: "rl init", CDISpecDirs: cdiDirs(),
 		IPv4Forwarding: true, // in the network that containers get
 		Plugins: infoPlugins{
 			Volume: []string{volume.Driver}, Authorization: []string{}, Network: []string{"bridge", "host", "none"}, Log: []string{logs.JSONFile, logs.None},

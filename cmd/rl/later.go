@@ -13,7 +13,7 @@ import (
 var laterCommands = strings.Fields(`compose network`)
 
 // laterFlags are those of Docker's run and create.
-var laterFlags = strings.Fields(`--cgroup-parent --gpus --ip --ip6 --link --mac-address --network-alias`)
+var laterFlags = strings.Fields(`--ip --ip6 --link --mac-address --network-alias`)
 
 // laterCommand says so of a command line that names one of laterCommands.
 func laterCommand(args []string) error {

@@ -63,7 +63,8 @@ type createFlags struct {
 	Tmpfs        []string `group:"Files" sep:"none" placeholder:"FOLDER[:OPTIONS]" help:"Mount a folder in memory."`
 	Rootfs       string   `group:"Files" placeholder:"FOLDER[:O]" help:"Run a folder instead of an image; with :O it stays as it is."`
 	ReadOnly     bool     `group:"Files" help:"Make the root file system read-only."`
-	Device       []string `group:"Files" sep:"none" placeholder:"HOST[:TARGET]" help:"Add a device of the host."`
+	Device       []string `group:"Files" sep:"none" placeholder:"HOST[:TARGET]|CDI" help:"Add a device of the host, or one that a CDI file describes (vendor.com/class=name)."`
+	GPUs         []string `group:"Files" name:"gpus" sep:"none" placeholder:"all|N|device=ID" help:"Add GPUs, as the vendor's CDI file describes them."`
 	ShmSize      string   `group:"Files" placeholder:"SIZE" help:"Size of /dev/shm, 64m if not given."`
 
 	Network    string   `group:"Network" aliases:"net" placeholder:"MODE" help:"bridge (the default), none, host or container:NAME."`
@@ -76,8 +77,9 @@ type createFlags struct {
 	DNSSearch  []string `group:"Network" name:"dns-search" sep:"none" placeholder:"DOMAIN" help:"Domain to look names up in; . for none."`
 
 	limitFlags
-	Ulimit      []string `group:"Limits" sep:"none" placeholder:"NAME=SOFT[:HARD]" help:"Limit of each process."`
-	OOMScoreAdj *int     `group:"Limits" name:"oom-score-adj" placeholder:"NUMBER" help:"How readily the kernel kills it for memory, -1000 to 1000."`
+	CgroupParent string   `group:"Limits" placeholder:"GROUP" help:"Control group to be in: a slice of systemd's, or a path below what is delegated."`
+	Ulimit       []string `group:"Limits" sep:"none" placeholder:"NAME=SOFT[:HARD]" help:"Limit of each process."`
+	OOMScoreAdj  *int     `group:"Limits" name:"oom-score-adj" placeholder:"NUMBER" help:"How readily the kernel kills it for memory, -1000 to 1000."`
 
 	CapAdd      []string `group:"Security" sep:"none" placeholder:"CAPABILITY" help:"Add a capability, or ALL."`
 	CapDrop     []string `group:"Security" sep:"none" placeholder:"CAPABILITY" help:"Drop a capability, or ALL."`
@@ -154,9 +156,9 @@ func (f *createFlags) description() spec.Options {
 		Rootfs: f.Rootfs, Args: f.Args, Entrypoint: f.Entrypoint, Workdir: f.Workdir, User: f.User, GroupAdd: f.GroupAdd,
 		Env: f.Env, EnvFiles: f.EnvFile, Hostname: f.Hostname, Domainname: f.Domainname,
 		TTY: f.TTY, Init: f.Init, ReadOnly: f.ReadOnly, Privileged: f.Privileged,
-		Volumes: f.Volume, VolumesFrom: f.VolumesFrom, Mounts: f.Mount, Tmpfs: f.Tmpfs, Devices: f.Device, ShmSize: f.ShmSize,
+		Volumes: f.Volume, VolumesFrom: f.VolumesFrom, Mounts: f.Mount, Tmpfs: f.Tmpfs, Devices: f.Device, GPUs: f.GPUs, ShmSize: f.ShmSize,
 		CapAdd: f.CapAdd, CapDrop: f.CapDrop, SecurityOpt: f.SecurityOpt, Ulimits: f.Ulimit, Sysctls: f.Sysctl,
-		OOMScoreAdj: f.OOMScoreAdj, Limits: f.limits(),
+		OOMScoreAdj: f.OOMScoreAdj, Limits: f.limits(), CgroupParent: f.CgroupParent,
 		Network: f.Network, PID: f.PID, IPC: f.IPC, UTS: f.UTS, CgroupNS: f.CgroupNS, UserNS: f.UserNS,
 		Health: f.health(), Systemd: string(f.Systemd), StopSignal: f.StopSignal, StopTimeout: f.StopTimeout, Restart: f.Restart,
 		AddHosts: f.AddHost, DNS: f.DNS, DNSOptions: f.DNSOption, DNSSearch: f.DNSSearch, Expose: f.Expose, PublishAll: f.PublishAll,
@@ -202,6 +204,9 @@ func (c *runCmd) Run(a *app) error {
 	}
 	r, err := a.runner(c.resolveFlags()...)
 	if err != nil {
+		return err
+	}
+	if err := a.injectDevices(&o.Options); err != nil {
 		return err
 	}
 	var early *runner.Signals
@@ -318,6 +323,9 @@ func (c *createCmd) Run(a *app) error {
 	o.Options.Attach = streamNames(attach)
 	r, err := a.runner(c.resolveFlags()...)
 	if err != nil {
+		return err
+	}
+	if err := a.injectDevices(&o.Options); err != nil {
 		return err
 	}
 	session, err := c.create(r, o, false, runner.Attach{})

@@ -24,6 +24,7 @@ var heavy = map[string]string{
 	"github.com/golang/protobuf":                              "it registers types in its inits",
 	"google.golang.org/protobuf":                              "it registers types in its inits",
 	"github.com/opencontainers/selinux":                       "it reads the machine's configuration when asked for a label",
+	"tags.cncf.io/container-device-interface":                 "it brings a YAML parser; few containers have a device that a CDI file describes",
 	"github.com/rootless-containers/rootlesskit/v3/pkg/child": "it re-executes the program; userns enters the namespace",
 }
 

@@ -57,10 +57,15 @@ type Init struct {
 	Ready, Sync int
 	// Mapped, if not 0, is such a pipe too, for the ids of a new user namespace.
 	Mapped, MappedSync int
+	// Hooks, if not 0, is a socket on which the child says that everything is
+	// mounted, and waits for a byte before it enters its root; HooksSync is the
+	// parent's end of it, which the child must not keep open.
+	Hooks, HooksSync int
 	// Filter is the seccomp filter; nil for none.
 	Filter []unix.SockFilter
 	// Trees are descriptors of detached mounts (open_tree(2)) for bind mounts
-	// whose source, the key, is out of the child's reach.
+	// whose source is out of the child's reach, by where they are mounted. Each
+	// can be mounted once.
 	Trees map[string]int
 	// Sockets are descriptors, of FirstHigh and above, which the command gets as
 	// 3, 4 and so on (sd_listen_fds(3)).
@@ -144,6 +149,7 @@ func (in Init) Program() *fork.Program {
 		b.mountEntry(m, in.Trees)
 	}
 	b.devLinks()
+	b.hooks(in)
 	b.hidePaths(in.Spec.Linux)
 	b.enterRoot(in.Spec)
 	b.names(in.Spec)
@@ -184,6 +190,9 @@ func (in Init) CloneFlags() uint64 {
 // and cuts mounts off from the host's.
 func (b *builder) begin(in Init) {
 	b.Call("close the parent's end", unix.SYS_CLOSE, in.Sync)
+	if in.Hooks != 0 {
+		b.Call("close the parent's end", unix.SYS_CLOSE, in.HooksSync)
+	}
 	b.Call("set the umask", unix.SYS_UMASK, 0o022)
 	if in.Mapped != 0 {
 		b.Call("close the parent's end", unix.SYS_CLOSE, in.MappedSync)
@@ -199,6 +208,16 @@ func (b *builder) begin(in Init) {
 		b.Call("open rl", unix.SYS_OPENAT, unix.AT_FDCWD, "/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0).Save(b.exe)
 	}
 	b.Call("cut mounts off from the host", unix.SYS_MOUNT, "none", "/", nil, unix.MS_REC|unix.MS_SLAVE, nil)
+}
+
+// hooks lets the parent run programs of the host's that see the container's
+// mounts.
+func (b *builder) hooks(in Init) {
+	if in.Hooks == 0 {
+		return
+	}
+	b.Call("tell that all is mounted", unix.SYS_WRITE, in.Hooks, []byte{1}, 1)
+	b.Call("wait for the hooks", unix.SYS_READ, in.Hooks, make([]byte, 1), 1).Positive()
 }
 
 // enterRoot makes the new root file system the only one.

@@ -102,7 +102,7 @@ func (b *builder) mountEntry(m specs.Mount, trees map[string]int) {
 	o := parseOptions(m.Options)
 	switch m.Type {
 	case "bind":
-		b.bind(m, o, trees[m.Source])
+		b.bind(m, o, trees[m.Destination])
 	case "cgroup":
 		// Not there on machines without cgroup v2, and then no loss.
 		b.fileSystem(specs.Mount{Destination: m.Destination, Type: "cgroup2", Source: m.Source}, o, true)

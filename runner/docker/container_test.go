@@ -39,7 +39,7 @@ func views(t *testing.T) []runner.View {
 		},
 	})
 	// These look at devices of the machine when a container is made.
-	everything.Options.Devices = []string{"/dev/fuse:/dev/f:rw"}
+	everything.Options.Devices = []string{"/dev/fuse:/dev/f:rw", "vendor.com/class=one"}
 	everything.Options.Limits.BlkioWeightDevice = []string{"/dev/x:200"}
 	everything.Options.Limits.DeviceReadBps = []string{"/dev/x:1mb"}
 	everything.Options.Limits.DeviceWriteBps = []string{"/dev/x:2mb"}

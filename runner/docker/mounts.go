@@ -106,33 +106,6 @@ func binds(v runner.View) []string {
 	return list
 }
 
-// MountPoint is a --mount as HostConfig shows it.
-type MountPoint struct {
-	Type     string
-	Source   string `json:",omitempty"`
-	Target   string
-	ReadOnly bool `json:",omitempty"`
-}
-
-func mountPoints(v runner.View) []MountPoint {
-	var list []MountPoint
-	for _, m := range Mounts(v) {
-		named := func(word string) bool {
-			x, _ := spec.ParseMount(word, "/")
-			return x.Target == m.Destination
-		}
-		if !slices.ContainsFunc(v.Options.Mounts, named) {
-			continue
-		}
-		p := MountPoint{m.Type, m.Source, m.Destination, !m.RW}
-		if m.Name != "" {
-			p.Source = m.Name
-		}
-		list = append(list, p)
-	}
-	return list
-}
-
 // tmpfs maps the paths of --tmpfs to their options as typed.
 func tmpfs(words []string) map[string]string {
 	if len(words) == 0 {

@@ -32,7 +32,7 @@ type Resources struct {
 	CpusetMems           string
 	Devices              []Device
 	DeviceCgroupRules    []string
-	DeviceRequests       []struct{}
+	DeviceRequests       []DeviceRequest
 	MemoryReservation    int64
 	MemorySwap           int64
 	MemorySwappiness     *int64
@@ -64,6 +64,16 @@ type Device struct {
 	CgroupPermissions string
 }
 
+// DeviceRequest is devices that somebody else describes: those of --gpus, and
+// with the driver "cdi" those that --device names.
+type DeviceRequest struct {
+	Driver       string
+	Count        int
+	DeviceIDs    []string
+	Capabilities [][]string
+	Options      map[string]string
+}
+
 // Ulimit is a limit of each process; -1 is none.
 type Ulimit struct {
 	Name       string
@@ -75,7 +85,8 @@ func newResources(v runner.View) Resources {
 	r := Resources{
 		CgroupParent: v.Options.CgroupParent, CpusetCpus: limits.CPUSetCPUs, CpusetMems: limits.CPUSetMems,
 		BlkioWeight: limits.BlkioWeight, PidsLimit: limits.PidsLimit, Devices: devices(v.Options.Devices),
-		Ulimits: ulimits(v.Options.Ulimits),
+		DeviceRequests: deviceRequests(v.Options),
+		Ulimits:        ulimits(v.Options.Ulimits),
 	}
 	for _, word := range limits.BlkioWeightDevice {
 		path, weight := cutLast(word)
@@ -149,12 +160,27 @@ func rate(value string) uint64 {
 func devices(words []string) []Device {
 	list := []Device{}
 	for _, word := range words {
+		if spec.IsCDIName(word) {
+			continue
+		}
 		d := Device{CgroupPermissions: "rwm"}
 		if parts := strings.Split(word, ":"); len(parts) > 1 && strings.Trim(parts[len(parts)-1], "rwm") == "" {
 			d.CgroupPermissions = parts[len(parts)-1]
 		}
 		d.PathOnHost, d.PathInContainer, _ = spec.ParseDevice(word) // read before without an error
 		list = append(list, d)
+	}
+	return list
+}
+
+func deviceRequests(o spec.Options) []DeviceRequest {
+	var list []DeviceRequest
+	if names := slices.DeleteFunc(slices.Clone(o.Devices), func(d string) bool { return !spec.IsCDIName(d) }); len(names) > 0 {
+		list = append(list, DeviceRequest{Driver: "cdi", DeviceIDs: names})
+	}
+	for _, word := range o.GPUs {
+		r, _ := spec.ParseGPUs(word) // read before without an error
+		list = append(list, DeviceRequest{r.Driver, r.Count, r.DeviceIDs, [][]string{r.Capabilities}, map[string]string{}})
 	}
 	return list
 }

@@ -40,6 +40,9 @@ func (b *builder) deviceMounts() ([]specs.Mount, error) {
 		}
 	}
 	for _, s := range b.opts.Devices {
+		if IsCDIName(s) {
+			continue // in opts.Injection
+		}
 		src, dst, err := ParseDevice(s)
 		if err != nil {
 			return nil, err

@@ -24,6 +24,9 @@ func (b *builder) setEnv() error {
 	}
 	env := mergeEnv(b.defaultEnv(), b.img.Env)
 	env = mergeEnv(env, asked)
+	if b.opts.Injection != nil {
+		env = mergeEnv(env, b.opts.Injection.Env)
+	}
 	if !hasEnv(env, "HOME") {
 		env = append(env, "HOME="+b.user.Home)
 		b.facts.HomeFromUser = true

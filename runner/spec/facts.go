@@ -48,7 +48,7 @@ type Facts struct {
 	// HomeFromUser is whether HOME is the home directory of the user rather than a value that image or flags set;
 	// `exec -u` then has that of its own user.
 	HomeFromUser bool `json:"homeFromUser,omitempty"`
-	// CgroupParent is --cgroup-parent as typed.
+	// CgroupParent is --cgroup-parent as typed; see cgroup2.Options.
 	CgroupParent string `json:"cgroupParent,omitempty"`
 	// Hosts are additional lines of /etc/hosts.
 	Hosts []ExtraHost `json:"hosts,omitempty"`

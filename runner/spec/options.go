@@ -51,8 +51,10 @@ type Options struct {
 	Inherited   []Mount `json:",omitempty"`
 	// Tmpfs (--tmpfs) are PATH[:options].
 	Tmpfs []string
-	// Devices (--device) are HOST[:CONTAINER][:rwm].
-	Devices []string
+	// Devices (--device) are HOST[:CONTAINER][:rwm], or names of devices in CDI files. GPUs (--gpus) are as
+	// ParseGPUs reads them. Injection is what CDI files say about both; nil where neither needs them.
+	Devices, GPUs []string
+	Injection     *Injection `json:",omitempty"`
 	// ShmSize (--shm-size) of /dev/shm, "64m" when empty.
 	ShmSize string
 
@@ -68,7 +70,7 @@ type Options struct {
 	OOMScoreAdj *int
 	// Limits are the flags that a cgroup carries out.
 	Limits Limits
-	// CgroupParent (--cgroup-parent) as typed.
+	// CgroupParent (--cgroup-parent) is a slice of systemd's, or a path below the group that is delegated.
 	CgroupParent string
 
 	// Network, PID, IPC, UTS, CgroupNS and UserNS are the modes of --network, --pid, --ipc, --uts,

@@ -29,8 +29,13 @@ func (b *builder) setMounts() error {
 	if err != nil {
 		return err
 	}
+	injected, err := b.injectedMounts()
+	if err != nil {
+		return err
+	}
 	mounts := b.systemMounts(shm)
 	mounts = append(mounts, devices...)
+	mounts = append(mounts, injected...)
 	mounts = append(mounts, b.fileMounts()...)
 	mounts = append(mounts, b.systemdMounts()...)
 	mounts = slices.DeleteFunc(mounts, b.replaced)

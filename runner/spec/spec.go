@@ -61,6 +61,7 @@ func Build(opts Options, img storage.Config, host Host) (*specs.Spec, error) {
 		b.setMounts,
 		b.setSysctls,
 		b.setResources,
+		b.setInjection,
 		b.setLifecycle,
 		b.setHealth,
 		b.setLabels,
