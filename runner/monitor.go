@@ -259,6 +259,7 @@ func (m *monitor) wait(ctx context.Context) (again bool) {
 	}
 	again = m.wantsRestart(policy)
 	m.State.Restarting = again
+	m.countLost()
 	m.exit = Exit{Code: m.State.ExitCode, OOMKilled: m.State.OOMKilled, Limit: m.State.Limit, Stopped: m.State.Stopped}
 	ended := m.State
 	m.mu.Unlock()
@@ -360,13 +361,6 @@ func (m *monitor) conclude() error {
 		return nil
 	}
 	return m.store.save(m.ID, "state.json", m.State)
-}
-
-// logFailed notes that output is being lost; inspect shows it.
-func (m *monitor) logFailed(err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.State.LogError = err.Error()
 }
 
 // save writes the state down. The caller holds mu or is alone.

@@ -36,7 +36,11 @@ func (m *monitor) start(ctx context.Context) (err error) {
 	if err := m.createSources(); err != nil {
 		return failf("create the folder to mount: %w", err)
 	}
-	if m.io.log, err = logs.Open(m.store.LogPath(m.ID), m.logOptions(), m.logFailed); err != nil {
+	options, err := m.logOptions()
+	if err != nil {
+		return failf("--log-opt: %w", err)
+	}
+	if m.io.log, err = logs.Open(m.store.LogPath(m.ID), options, m.logFailed); err != nil {
 		return failf("open the log: %w", err)
 	}
 	if err := m.makeGroup(ctx, undo); err != nil {
@@ -67,19 +71,6 @@ func (m *monitor) start(ctx context.Context) (err error) {
 	}
 	launch.ready.Close() // open until now, which told the child that we live
 	return m.started(pid)
-}
-
-// logOptions are those of the log, with what journald is told of the container:
-// the fields that Docker sends.
-func (m *monitor) logOptions() logs.Options {
-	o := m.Log
-	if o.Driver == logs.Journald {
-		o.Fields = map[string]string{
-			"CONTAINER_ID": m.ID[:12], "CONTAINER_ID_FULL": m.ID, "CONTAINER_NAME": m.Name, "CONTAINER_TAG": m.ID[:12],
-			"IMAGE_NAME": m.Image, "SYSLOG_IDENTIFIER": m.Name,
-		}
-	}
-	return o
 }
 
 func killChild(pid int) {

@@ -64,6 +64,9 @@ func (c *logsCmd) Run(a *app) error {
 	if flushErr := p.flush(); err == nil {
 		err = flushErr
 	}
+	if why := store.LostOutput(v); why != "" {
+		a.warnf("not all of the output was kept: %s", why)
+	}
 	return err
 }
 

@@ -106,6 +106,14 @@ func logConfig(o logs.Options) LogConfig {
 	if o.Mode != "" {
 		c.Config["mode"] = o.Mode
 	}
+	for key, value := range map[string]string{
+		"tag": o.Select.Tag, "labels": strings.Join(o.Select.Labels, ","), "labels-regex": o.Select.LabelsRegex,
+		"env": strings.Join(o.Select.Env, ","), "env-regex": o.Select.EnvRegex,
+	} {
+		if value != "" {
+			c.Config[key] = value
+		}
+	}
 	if o.MaxBuffer > 0 {
 		c.Config["max-buffer-size"] = strconv.FormatInt(o.MaxBuffer, 10)
 	}

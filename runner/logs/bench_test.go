@@ -32,7 +32,7 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	trailer := appendTrailer(nil, Stdout, theTime)
+	trailer := appendTrailer(nil, Stdout, nil, theTime)
 	var dst []byte
 	data := chunk("y\n")
 	b.SetBytes(int64(len(data)))

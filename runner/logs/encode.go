@@ -20,10 +20,10 @@ const (
 // appendTrailer appends what is between the texts of two lines: the end of one
 // entry and the start of the next. It is made once for all lines that came
 // together, so that a short line costs two copies.
-func appendTrailer(dst []byte, s Stream, t time.Time) []byte {
+func appendTrailer(dst []byte, s Stream, attrs []byte, t time.Time) []byte {
 	dst = append(dst, `\n","stream":"`...)
 	dst = append(dst, s.String()...)
-	dst = append(dst, `","time":"`...)
+	dst = append(append(append(dst, '"'), attrs...), `,"time":"`...)
 	dst = t.UTC().AppendFormat(dst, timeLayout)
 	return append(dst, entryEnd+entryBegin...)
 }

@@ -10,7 +10,7 @@ import (
 
 // encode returns one line of the file, as the Writer makes it.
 func encode(s Stream, text []byte) []byte {
-	trailer := appendTrailer(nil, s, theTime)
+	trailer := appendTrailer(nil, s, nil, theTime)
 	body, whole := bytes.CutSuffix(text, []byte("\n"))
 	if !whole {
 		trailer = trailer[len(`\n`):]

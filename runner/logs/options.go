@@ -39,8 +39,12 @@ type Options struct {
 	// may wait then.
 	Mode      string `json:",omitempty"`
 	MaxBuffer int64  `json:",omitempty"`
-	// Fields are sent with each message to journald, by way of Socket ("" for
-	// JournalSocket). They are the caller's and not stored.
+	// Select is what each entry says of the container.
+	Select Select `json:",omitzero"`
+	// Attrs are added to each entry, to messages for journald as fields. Fields
+	// are sent with each message to journald, by way of Socket ("" for
+	// JournalSocket). All are the caller's and not stored.
+	Attrs  map[string]string `json:"-"`
 	Fields map[string]string `json:"-"`
 	Socket string            `json:"-"`
 }
@@ -86,6 +90,9 @@ func (o *Options) set(opt string) (err error) {
 	if o.Driver == Journald && strings.HasPrefix(key, "max-") && key != "max-buffer-size" {
 		return fmt.Errorf("the size of the journal is journald's affair (journald.conf)")
 	}
+	if known, err := o.Select.set(key, value); known {
+		return err
+	}
 	switch key {
 	case "max-size":
 		o.MaxSize, err = parseSize(key, value)
@@ -105,7 +112,7 @@ func (o *Options) set(opt string) (err error) {
 			return fmt.Errorf("max-file is a number of files, 1 or more")
 		}
 	default:
-		return fmt.Errorf("%s knows max-size, max-file, mode and max-buffer-size", o.Driver)
+		return fmt.Errorf("%s knows max-size, max-file, mode, max-buffer-size, tag, labels, labels-regex, env and env-regex", o.Driver)
 	}
 	return err
 }

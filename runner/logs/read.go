@@ -144,11 +144,19 @@ func (r *reader) begin(files []*os.File) ([]*source, error) {
 
 // offset returns where in a file of that size to begin.
 func (r *reader) offset(f *os.File, size int64, count *tailCount) (int64, error) {
+	if r.o.Tail >= 0 && !r.o.Until.IsZero() {
+		_, end, err := seekTime(f, size, r.o.Until.Add(1), &r.decoder)
+		if err != nil {
+			return 0, err
+		}
+		size = end
+	}
 	if r.o.Tail >= 0 {
 		return count.seek(f, size, r.o.Until, &r.decoder)
 	}
 	if !r.o.Since.IsZero() {
-		return seekTime(f, size, r.o.Since, &r.decoder)
+		low, _, err := seekTime(f, size, r.o.Since, &r.decoder)
+		return low, err
 	}
 	return 0, nil
 }

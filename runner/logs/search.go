@@ -10,23 +10,27 @@ import (
 // searched, in bytes.
 const searchWindow = readSize
 
-// seekTime returns the start of a line such that no line before it has that
-// time or a later one, provided that the clock never went back.
-func seekTime(from io.ReaderAt, size int64, t time.Time, d *decoder) (int64, error) {
-	low, high := int64(0), size
+// seekTime returns two starts of lines: no line before low has that time or a
+// later one, and none from end on an earlier one, provided that the clock never
+// went back. They are not far from each other.
+func seekTime(from io.ReaderAt, size int64, t time.Time, d *decoder) (low, end int64, err error) {
+	high := size
+	end = size
 	for high-low > searchWindow {
 		middle := low + (high-low)/2
 		at, when, err := entryAfter(from, middle, high, d)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return 0, err
+			return 0, 0, err
 		}
 		if err == nil && when.Before(t) {
 			low = at
-		} else {
-			high = middle
+			continue
+		}
+		if high = middle; err == nil {
+			end = at
 		}
 	}
-	return low, nil
+	return low, end, nil
 }
 
 // entryAfter finds the first entry that begins after off and before end. The

@@ -22,6 +22,7 @@ type Writer struct {
 	file    *file    // nil for other drivers and after Close
 	journal *journal // of the driver journald, nil after Close
 	streams [2]LineWriter
+	attrs   []byte // in each entry
 	now     func() time.Time
 	report  func(error)
 	closed  bool
@@ -49,9 +50,12 @@ func Open(path string, o Options, report func(error)) (*Writer, error) {
 	if o.Driver == None {
 		return w, nil
 	}
+	var err error
+	if w.attrs, err = encodeAttrs(o.Attrs); err != nil {
+		return nil, err
+	}
 	if o.Driver == Journald {
-		var err error
-		if w.journal, err = dialJournal(cmp.Or(o.Socket, JournalSocket), o.Fields); err != nil {
+		if w.journal, err = dialJournal(cmp.Or(o.Socket, JournalSocket), o.journalFields()); err != nil {
 			return nil, fmt.Errorf("journald does not run here (%w): choose --log-driver json-file", err)
 		}
 		w.startQueue(o)
@@ -193,7 +197,7 @@ func (l *LineWriter) store(p []byte) (int, error) {
 	if w.file == nil && w.journal == nil {
 		return len(p), nil
 	}
-	l.trailer = appendTrailer(l.trailer[:0], l.stream, w.now())
+	l.trailer = appendTrailer(l.trailer[:0], l.stream, w.attrs, w.now())
 	for rest := p; len(rest) > 0; {
 		rest = rest[l.takePlain(rest):]
 		rest = rest[l.take(rest):]
@@ -265,7 +269,7 @@ func (l *LineWriter) Close() error {
 	if w.file == nil && w.journal == nil || len(l.pending) == 0 {
 		return nil
 	}
-	l.trailer = appendTrailer(l.trailer[:0], l.stream, w.now())
+	l.trailer = appendTrailer(l.trailer[:0], l.stream, w.attrs, w.now())
 	l.put(nil, l.unfinished())
 	w.flush()
 	return nil

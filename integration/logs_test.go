@@ -1,0 +1,54 @@
+package integration
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestLogOptions(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.OK(t, "run", "--name", name, "-l", "tier=front", "-l", "other=x", "-e", "MODE=fast", "--log-opt", "tag={{.Name}}/{{.ImageName}}",
+			"--log-opt", "labels=tier,gone", "--log-opt", "env-regex=^MO", Image, "echo", "text")
+		e.Want(t, "MODE=fast,tag="+name+"%2F"+Image+",tier=front text", "logs", "--details", name)
+		e.Want(t, "text", "logs", name)
+		e.Want(t, "tier,gone ^MO", "inspect", "-f", `{{index .HostConfig.LogConfig.Config "labels"}} {{index .HostConfig.LogConfig.Config "env-regex"}}`, name)
+		e.OK(t, "rm", name)
+	})
+}
+
+func TestLogOptionsAreChecked(t *testing.T) {
+	e := AsUser(t)
+	for opt, says := range map[string]string{"tag={{.Secret}}": "ImageName", "labels-regex=(": "regexp", "size=1": "max-size"} {
+		e.Run(t, "run", "--log-opt", opt, Image, "true").Exits(t, 125).Says(t, "log option", says)
+	}
+}
+
+// A disk that is full takes neither the container nor what is logged later, and
+// what was lost is told while it is so and afterwards.
+func TestLogDiskFull(t *testing.T) {
+	e := onSmallDisk(t, "128m")
+	if err := e.Preload(); err != nil {
+		t.Fatal(err)
+	}
+	name := e.Name(t)
+	e.OK(t, "run", "-d", "--name", name, "--log-opt", "max-size=-1", "--tmpfs", "/run", Image, "sh", "-c",
+		"echo begun; until [ -e /run/full ]; do sleep 0.02; done; seq 100000; touch /run/told; until [ -e /run/free ]; do sleep 0.02; done; echo later")
+	follow := e.Cmd("logs", "-f", name).Start(t)
+	follow.Expect(t, "begun\n")
+	filled := e.fill(t)
+	e.OK(t, "exec", name, "sh", "-c", "touch /run/full; until [ -e /run/told ]; do sleep 0.02; done")
+	e.Run(t, "logs", "--tail", "1", name).Says(t, "not all of the output was kept", "no space left")
+	if err := os.Remove(filled); err != nil {
+		t.Fatal(err)
+	}
+	e.OK(t, "exec", name, "touch", "/run/free")
+	follow.Expect(t, "later\n")
+	e.Want(t, "0", "wait", name)
+	follow.Wait(t).OK(t)
+	e.Run(t, "logs", name).Says(t, "lines were lost", "no space left")
+	if got := e.OK(t, "inspect", "-f", "{{.State.LogError}}", name); !strings.Contains(got, "lines were lost") {
+		t.Errorf("inspect says %q", got)
+	}
+}
