@@ -192,7 +192,7 @@ func (r *Runner) parentOf(request Request) string {
 // if it is the person's own. The network process, which met the error, sees no
 // processes outside the user namespace.
 func (r *Runner) nameOwner(request Request, err error) error {
-	if err == nil || !strings.Contains(err.Error(), slirp.ErrPortInUse.Error()) {
+	if err == nil || !strings.Contains(err.Error(), slirp.ErrPortInUse.Error()) || strings.Contains(err.Error(), slirp.ByContainer) {
 		return err
 	}
 	var ports []slirp.PortMapping

@@ -82,7 +82,7 @@ func (m *monitor) publish() []slirp.PortMapping {
 			m.notes = append(m.notes, fmt.Sprintf("port %s is not published: only tcp and udp can be forwarded without root", port))
 			continue
 		}
-		list = append(list, slirp.PortMapping{Container: uint16(n), Protocol: protocol})
+		list = append(list, slirp.PortMapping{HostIP: m.Options.PublishAddress, Container: uint16(n), Protocol: protocol})
 	}
 	return list
 }

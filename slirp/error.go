@@ -13,6 +13,10 @@ var (
 	ErrClosed      = errors.New("network client is closed")
 )
 
+// ByContainer stands between an ErrPortInUse and the name of the container that
+// has the port.
+const ByContainer = " by container "
+
 // codes are the names under which sentinels travel from the network process.
 var codes = map[string]error{
 	"port-in-use":  ErrPortInUse,

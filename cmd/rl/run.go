@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -68,7 +69,7 @@ type createFlags struct {
 	ShmSize      string   `group:"Files" placeholder:"SIZE" help:"Size of /dev/shm, 64m if not given."`
 
 	Network    string   `group:"Network" aliases:"net" placeholder:"MODE" help:"bridge (the default), none, host or container:NAME."`
-	Publish    []string `group:"Network" short:"p" sep:"none" placeholder:"[IP:][HOST:]PORT[/PROTO]" help:"Publish a port of the container."`
+	Publish    []string `group:"Network" short:"p" sep:"none" placeholder:"[IP:][HOST:]PORT[/PROTO]" help:"Publish a port of the container, on every address of the host or on that of RL_PUBLISH_ADDRESS."`
 	PublishAll bool     `group:"Network" short:"P" help:"Publish every exposed port on a free port of the host."`
 	Expose     []string `group:"Network" sep:"none" placeholder:"PORT[-LAST][/PROTO]" help:"Expose a port, which -P then publishes."`
 	AddHost    []string `group:"Network" sep:"none" placeholder:"NAME:IP" help:"Add a line to /etc/hosts; host-gateway as IP is the host."`
@@ -119,12 +120,8 @@ func (f *createFlags) options() (runner.CreateOptions, error) {
 	} else if f.RM && !policy.None() {
 		return o, usagef("--rm removes the container when it ends and --restart starts it again: give one of them")
 	}
-	for _, p := range f.Publish {
-		ports, err := slirp.ParsePorts(p)
-		if err != nil {
-			return o, usagef("%w", err)
-		}
-		o.Ports = append(o.Ports, ports...)
+	if err := f.publish(&o); err != nil {
+		return o, err
 	}
 	if err := notifyOptions(&o.Options, f.SDNotify); err != nil {
 		return o, err
@@ -136,6 +133,36 @@ func (f *createFlags) options() (runner.CreateOptions, error) {
 		return o, usagef("%w", err)
 	}
 	return o, nil
+}
+
+// publishAddressVar names the address of the host on which ports are published
+// that name none, such as 127.0.0.1. It is written into the container: what is
+// set when it starts again is of no matter.
+const publishAddressVar = "RL_PUBLISH_ADDRESS"
+
+func (f *createFlags) publish(o *runner.CreateOptions) error {
+	if text := os.Getenv(publishAddressVar); text != "" {
+		ip, err := netip.ParseAddr(text)
+		if err != nil || ip.Zone() != "" {
+			return usagef("%s=%q is not an IP address of this machine: set it to 127.0.0.1, for example, or unset it", publishAddressVar, text)
+		}
+		if !ip.IsUnspecified() { // 0.0.0.0 and :: mean every address, as no address does
+			o.Options.PublishAddress = ip
+		}
+	}
+	for _, p := range f.Publish {
+		ports, err := slirp.ParsePorts(p)
+		if err != nil {
+			return usagef("%w", err)
+		}
+		for i := range ports {
+			if !ports[i].HostIP.IsValid() {
+				ports[i].HostIP = o.Options.PublishAddress
+			}
+		}
+		o.Ports = append(o.Ports, ports...)
+	}
+	return nil
 }
 
 // image takes the image off the arguments, which with --rootfs are all the command's.

@@ -1,5 +1,7 @@
 package spec
 
+import "net/netip"
+
 // Options is what a person asked of `run` or `create`. Strings are as typed on the command line: Build
 // parses them, so that the same words give the same errors from wherever they come. The zero value is
 // `run IMAGE` without a flag.
@@ -84,6 +86,8 @@ type Options struct {
 	// Expose (--expose) are PORT[-LAST][/PROTOCOL]; PublishAll (-P) publishes them and the image's.
 	Expose     []string
 	PublishAll bool
+	// PublishAddress is the host's address for ports that are published without one, every address if not valid.
+	PublishAddress netip.Addr `json:",omitzero"`
 
 	// Attach names the streams that the command line which made the container was connected to, and CIDFile
 	// (--cidfile) the file that it wrote the id to; for inspect only.

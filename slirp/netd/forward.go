@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +21,7 @@ import (
 const connectTimeout = 3 * time.Second
 
 // forwarder makes the connections to containers that the port driver asks for:
-// sockets of the bridge's namespace, for TCP with the client's own address.
+// sockets of the bridge's namespace, with the client's own address.
 //
 // A connection with the client's address is answered to that address, which
 // is the world's. Its socket carries socketMark, by which the firewall knows
@@ -93,36 +92,38 @@ func (f *forwarder) answer(conn *net.UnixConn) {
 	})
 }
 
-// connect prefers the client's address and falls back to the bridge's.
+// connect makes the connection that the port driver asks for. It asks for TCP
+// only: see datagramPort for UDP.
 func (f *forwarder) connect(r *msg.Request) (*os.File, error) {
 	ip, err := netip.ParseAddr(r.IP)
 	if err != nil {
 		return nil, err
 	}
-	target := netip.AddrPortFrom(ip, uint16(r.Port))
-	if strings.HasPrefix(r.Proto, "udp") {
-		return f.dial(unix.SOCK_DGRAM, target, netip.AddrPort{})
-	}
-	if source := clientSource(r, ip); source.IsValid() {
-		socket, err := f.dial(unix.SOCK_STREAM, target, source)
+	client, _ := netip.ParseAddr(r.SourceIP) // not valid when it is not known
+	return f.dialFrom(unix.SOCK_STREAM, netip.AddrPortFrom(ip, uint16(r.Port)), netip.AddrPortFrom(client, uint16(r.SourcePort)))
+}
+
+// dialFrom prefers the client's address and falls back to the bridge's.
+func (f *forwarder) dialFrom(kind int, target, client netip.AddrPort) (*os.File, error) {
+	if source := clientSource(client, target.Addr()); source.IsValid() {
+		socket, err := f.dial(kind, target, source)
 		if err == nil || errors.Is(err, unix.ECONNREFUSED) {
 			return socket, err
 		}
 		f.plainOnce.Do(func() { f.log.Printf("published ports: containers do not see the client's address: %v", err) })
 	}
-	return f.dial(unix.SOCK_STREAM, target, netip.AddrPort{})
+	return f.dial(kind, target, netip.AddrPort{})
 }
 
 // clientSource is the address to appear with, if it can be kept: loopback means
 // the container itself to the container, and an address of the other family
 // cannot be spoken to.
-func clientSource(r *msg.Request, target netip.Addr) netip.AddrPort {
-	ip, err := netip.ParseAddr(r.SourceIP)
-	ip = ip.Unmap()
-	if err != nil || ip.IsLoopback() || ip.Is4() != target.Is4() || r.SourcePort == 0 {
+func clientSource(client netip.AddrPort, target netip.Addr) netip.AddrPort {
+	ip := client.Addr().Unmap()
+	if !ip.IsValid() || ip.IsLoopback() || ip.Is4() != target.Is4() || client.Port() == 0 {
 		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(ip, uint16(r.SourcePort))
+	return netip.AddrPortFrom(ip, client.Port())
 }
 
 // dial connects a socket of the bridge's namespace. With a valid source it

@@ -325,6 +325,20 @@ func (c *testContainer) listen(network, address string) net.Listener {
 	return l
 }
 
+func (c *testContainer) listenPackets(address string) net.PacketConn {
+	c.t.Helper()
+	var conn net.PacketConn
+	err := c.in(func() (err error) {
+		conn, err = net.ListenPacket("udp4", address)
+		return err
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
 // tellAddress answers every connection with the client's address.
 func tellAddress(l net.Listener) {
 	for {

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// publisher listens on host ports, by rootlesskit's built-in port driver. The
-// driver's parent side accepts and copies; for each connection it asks, over a
+// publisher listens on host ports: for UDP by itself, see datagramPort, for TCP by
+// rootlesskit's built-in port driver. The driver's parent side accepts and copies; for each connection it asks, over a
 // Unix socket, for one to the container. forwarder answers those questions
 // instead of the driver's child side, which needs the iptables program to keep
 // a client's address.
@@ -29,13 +29,13 @@ type publisher struct {
 	forwarder *forwarder
 
 	mu     sync.Mutex
-	active map[int]*published // by the driver's number
+	active map[*published]bool
 }
 
 // published is one port that is listened on.
 type published struct {
 	publisher *publisher
-	id        int
+	stop      func()            // ends listening and the connections
 	mapping   slirp.PortMapping // with the host port that was really taken
 	owner     string            // the container's name
 }
@@ -64,7 +64,7 @@ func newPublisher(runtimeDir string, ns *namespace, log *log.Logger, touch func(
 		dir.Close()
 		return nil, fmt.Errorf("port driver: %w", err)
 	}
-	return &publisher{driver: driver, forwarder: f, active: map[int]*published{}}, nil
+	return &publisher{driver: driver, forwarder: f, active: map[*published]bool{}}, nil
 }
 
 func (p *publisher) close() { p.forwarder.close() }
@@ -78,11 +78,10 @@ func (p *publisher) add(m slirp.PortMapping, ip netip.Addr, owner string) (*publ
 				break
 			}
 		}
-		var status *port.Status
-		status, err = p.driver.AddPort(context.Background(), portSpec(m, host, ip))
-		if err == nil {
+		var stop func()
+		if stop, err = p.listen(m, host, ip); err == nil {
 			m.Host, m.HostEnd = host, 0
-			return p.note(&published{publisher: p, id: status.ID, mapping: m, owner: owner}), nil
+			return p.note(&published{publisher: p, stop: stop, mapping: m, owner: owner}), nil
 		}
 		if !inUse(err) {
 			break
@@ -91,19 +90,34 @@ func (p *publisher) add(m slirp.PortMapping, ip netip.Addr, owner string) (*publ
 	return nil, p.explain(m, err)
 }
 
+func (p *publisher) listen(m slirp.PortMapping, host uint16, ip netip.Addr) (stop func(), err error) {
+	if m.Protocol == "udp" {
+		port, err := listenDatagrams(p.forwarder, m, host, ip)
+		if err != nil {
+			return nil, err
+		}
+		return port.close, nil
+	}
+	status, err := p.driver.AddPort(context.Background(), portSpec(m, host, ip))
+	if err != nil {
+		return nil, err
+	}
+	return func() { p.driver.RemovePort(context.Background(), status.ID) }, nil
+}
+
 func (p *publisher) note(published *published) *published {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.active[published.id] = published
+	p.active[published] = true
 	return published
 }
 
 // close stops listening and ends the connections over the port.
 func (p *published) close() {
-	p.publisher.driver.RemovePort(context.Background(), p.id)
+	p.stop()
 	p.publisher.mu.Lock()
 	defer p.publisher.mu.Unlock()
-	delete(p.publisher.active, p.id)
+	delete(p.publisher.active, p)
 }
 
 // holder says, as " by ...", which container has a port that m may have. Who
@@ -111,9 +125,9 @@ func (p *published) close() {
 func (p *publisher) holder(m slirp.PortMapping) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, a := range p.active {
+	for a := range p.active {
 		if a.mapping.Protocol == m.Protocol && a.mapping.Host >= m.Host && a.mapping.Host <= max(m.Host, m.HostEnd) {
-			return " by container " + a.owner
+			return slirp.ByContainer + a.owner
 		}
 	}
 	return ""

@@ -46,43 +46,86 @@ func TestPublishedTCPKeepsClientAddress(t *testing.T) {
 	}
 }
 
-func TestPublishedUDP(t *testing.T) {
+// The container sees who asks, and the asker gets its answer from the address
+// that it asked.
+func TestPublishedUDPKeepsClientAddress(t *testing.T) {
 	needUplink(t, slirp.Slirp4netns)
 	if !onHost(t) {
 		return
 	}
 	h := newHost(t, slirp.Slirp4netns)
-	c := h.container("cccc", "5000:53/udp")
-	var server net.PacketConn
-	err := c.in(func() (err error) {
-		server, err = net.ListenPacket("udp4", ":53")
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	go func() {
-		b := make([]byte, 100)
-		for {
-			n, from, err := server.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			server.WriteTo(b[:n], from)
+	c := h.container("cccc", "5000:53/udp", "127.0.0.1:5001:53/udp")
+	go tellSender(c.listenPackets(":53"))
+	for _, test := range []struct{ from, to, want string }{
+		{hostAddress, hostAddress + ":5000", hostAddress},
+		{"127.0.0.1", "127.0.0.1:5000", c.Gateway.String()},
+		{"127.0.0.1", "127.0.0.2:5000", c.Gateway.String()},
+		{"127.0.0.1", "127.0.0.1:5001", c.Gateway.String()},
+		{"[::1]", "[::1]:5000", c.Gateway.String()},
+	} {
+		local, err := net.ResolveUDPAddr("udp", test.from+":0")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
-	conn, err := net.Dial("udp", hostAddress+":5000")
+		if got, err := askDatagram(local, test.to); err != nil || got != test.want {
+			t.Errorf("through %s the container saw %q, %v; want %s", test.to, got, err, test.want)
+		}
+	}
+}
+
+// A port that clients of many addresses use holds no more than maxFlows
+// sockets, and gives them all back when the container goes.
+func TestPublishedUDPBoundsAFlood(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	h.client() // keeps the network process
+	c := h.container("cccc", "5000:53/udp")
+	netd := c.status().PID
+	before := descriptors(t, netd)
+	for range maxFlows + 100 {
+		conn, err := net.Dial("udp", hostAddress+":5000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(conn, "x")
+		conn.Close()
+	}
+	within(t, 5*time.Second, "clients are known", func() bool { return descriptors(t, netd) > before+100 })
+	if n := descriptors(t, netd); n > before+maxFlows+20 {
+		t.Errorf("%d descriptors for %d clients", n-before, maxFlows+100)
+	}
+	c.client.Close()
+	within(t, 5*time.Second, "all sockets are closed", func() bool { return descriptors(t, netd) <= before })
+}
+
+// tellSender answers every datagram with its sender's address.
+func tellSender(server net.PacketConn) {
+	b := make([]byte, 100)
+	for {
+		_, from, err := server.ReadFrom(b)
+		if err != nil {
+			return
+		}
+		host, _, _ := net.SplitHostPort(from.String())
+		server.WriteTo([]byte(host), from)
+	}
+}
+
+func askDatagram(local *net.UDPAddr, to string) (string, error) {
+	dialer := net.Dialer{LocalAddr: local}
+	conn, err := dialer.Dial("udp", to)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(5 * time.Second))
-	fmt.Fprint(conn, "ping")
+	fmt.Fprint(conn, "who")
 	b := make([]byte, 100)
-	if n, err := conn.Read(b); err != nil || string(b[:n]) != "ping" {
-		t.Errorf("got %q, %v", b[:n], err)
-	}
+	n, err := conn.Read(b)
+	return string(b[:n]), err
 }
 
 func TestContainerReachesPublishedPortOfAnother(t *testing.T) {

@@ -1,0 +1,171 @@
+package integration
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Every way to a published port: the host's loopback addresses of both
+// families, its real address, another container, and the container itself.
+func TestPortReachedFromEverywhere(t *testing.T) {
+	address := hostAddress(t)
+	Each(t, func(t *testing.T, e *Env) {
+		name, _ := e.serve(t, "here", "-p", "80")
+		port := e.hostPort(t, name)
+		for _, host := range []string{"127.0.0.1", "::1", address} {
+			if got, err := hear(net.JoinHostPort(host, port)); got != "here" {
+				t.Errorf("from the host by %s: heard %q, %v", host, got, err)
+			}
+		}
+		for _, host := range []string{address, "host.docker.internal"} {
+			e.Want(t, "here", "run", "--rm", Image, "nc", "-w", "10", host, port)
+			e.Want(t, "here", "exec", name, "nc", "-w", "10", host, port)
+		}
+	})
+}
+
+// sayDatagram sends a datagram until an answer comes: the server, a script, may
+// not listen yet.
+func sayDatagram(address, word string) (string, error) {
+	conn, err := net.Dial("udp", address)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	b := make([]byte, 100)
+	for end := time.Now().Add(patience / 4); time.Now().Before(end); {
+		conn.SetDeadline(time.Now().Add(200 * time.Millisecond))
+		fmt.Fprint(conn, word)
+		var n int
+		if n, err = conn.Read(b); err == nil {
+			return strings.TrimSpace(string(b[:n])), nil
+		}
+	}
+	return "", fmt.Errorf("%s: no answer: %w", address, err)
+}
+
+// The container sees who sent a datagram, but for clients of the loopback
+// addresses, which mean the container itself there.
+func TestPortKeepsTheClientsAddressForUDP(t *testing.T) {
+	address := hostAddress(t)
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		script := `nc -u -l -p 53 -e sh -c 'netstat -un | grep -c "` + address + `"'`
+		e.OK(t, "run", "-d", "-p", "53/udp", "--name", name, Image, "sh", "-c", script)
+		_, port, _ := net.SplitHostPort(e.OK(t, "port", name, "53/udp"))
+		if got, err := sayDatagram(net.JoinHostPort(address, port), "who\n"); err != nil || got != "1" {
+			t.Errorf("the container saw %q connections of %s, %v", got, address, err)
+		}
+	})
+}
+
+func TestPortRangesAndRandomPorts(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		first := freePorts(t, 4)
+		name := e.Name(t)
+		spread := fmt.Sprintf("%d-%d:80-82", first, first+2)
+		e.OK(t, "run", "-d", "--name", name, "-p", spread, "-p", "127.0.0.1::90/udp", "-p", "[::1]::90", Image, "sleep", "1000")
+		for i := range 3 {
+			e.Want(t, fmt.Sprintf("0.0.0.0:%d", first+i), "port", name, strconv.Itoa(80+i))
+		}
+		udp, v6 := e.OK(t, "port", name, "90/udp"), e.OK(t, "port", name, "90/tcp")
+		shown := e.OK(t, "ps", "-f", "name="+name, "--format", "{{.Ports}}")
+		for _, want := range []string{fmt.Sprintf("0.0.0.0:%d-%d->80-82/tcp", first, first+2), udp + "->90/udp", v6 + "->90/tcp"} {
+			if !strings.Contains(shown, want) {
+				t.Errorf("ps shows %q, not %q", shown, want)
+			}
+		}
+		_, port, _ := net.SplitHostPort(v6)
+		e.Want(t, "::1 "+port, "inspect", "-f", `{{with index .NetworkSettings.Ports "90/tcp" 0}}{{.HostIp}} {{.HostPort}}{{end}}`, name)
+		// Another container takes what is left of a range.
+		second := e.Name(t)
+		e.OK(t, "run", "-d", "--name", second, "-p", fmt.Sprintf("%d-%d:80", first, first+3), Image, "sleep", "1000")
+		e.Want(t, fmt.Sprintf("0.0.0.0:%d", first+3), "port", second, "80")
+		e.Run(t, "run", "--rm", "-p", fmt.Sprintf("%d-%d:80", first, first+3), Image, "true").Exits(t, 125).Says(t, "in use", "by container")
+	})
+}
+
+// freePorts finds n ports in a row that nobody listens on.
+func freePorts(t *testing.T, n int) int {
+	t.Helper()
+	// Somewhere: several tests look for ports at once.
+	for first := 20000 + rand.N(5000); first < 30000; first += n {
+		free := true
+		for i := range n {
+			l, err := net.Listen("tcp", fmt.Sprintf(":%d", first+i))
+			if free = free && err == nil; err == nil {
+				l.Close()
+			}
+		}
+		if free {
+			return first
+		}
+	}
+	t.Fatalf("no %d free ports in a row", n)
+	return 0
+}
+
+func TestPortDefaultAddress(t *testing.T) {
+	address := hostAddress(t)
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		script := "while :; do echo here | nc -l -p 80; done"
+		e.Cmd("run", "-d", "--name", name, "-p", "80", "--expose", "81", "-P", Image, "sh", "-c", script).
+			Set("RL_PUBLISH_ADDRESS=127.0.0.1").Run(t).OK(t)
+		port := e.OK(t, "port", name, "80")
+		if !strings.HasPrefix(port, "127.0.0.1:") || !strings.HasPrefix(e.OK(t, "port", name, "81"), "127.0.0.1:") {
+			t.Errorf("published at %s", e.OK(t, "port", name))
+		}
+		if got, err := hear(port); got != "here" {
+			t.Errorf("heard %q, %v", got, err)
+		}
+		if conn, err := net.Dial("tcp", strings.Replace(port, "127.0.0.1", address, 1)); err == nil {
+			conn.Close()
+			t.Error("the port answers on another address too")
+		}
+		// What was decided stays so, and a flag says more than the variable.
+		e.OK(t, "restart", "-t", "0", name)
+		e.Until(t, "127.0.0.1", "inspect", "-f", `{{(index .NetworkSettings.Ports "80/tcp" 0).HostIp}}`, name)
+		e.Cmd("run", "--rm", "-p", "[::1]::80", Image, "true").Set("RL_PUBLISH_ADDRESS=127.0.0.1").Run(t).OK(t)
+		e.Cmd("run", "--rm", "-p", "80", Image, "true").Set("RL_PUBLISH_ADDRESS=here").Run(t).Exits(t, 125).Says(t, "RL_PUBLISH_ADDRESS", "here")
+	})
+}
+
+// A taken port names its owner: a process of the person's own by its number and
+// command.
+func TestPortTakenByOwnProcess(t *testing.T) {
+	e := AsUser(t)
+	if _, err := exec.LookPath("busybox"); err != nil {
+		t.Skip("missing: busybox")
+	}
+	port := strconv.Itoa(freePorts(t, 1))
+	p := e.Tool("busybox", "nc", "-l", "-p", port).Start(t)
+	for end := time.Now().Add(patience); ; {
+		l, err := net.Listen("tcp", ":"+port)
+		if err != nil {
+			break
+		}
+		l.Close()
+		if time.Now().After(end) {
+			t.Fatal("busybox does not listen")
+		}
+	}
+	e.Run(t, "run", "--rm", "-p", port+":80", Image, "true").Exits(t, 125).Says(t, port, "in use", "busybox", fmt.Sprintf("pid %d", p.PID()))
+}
+
+func TestPortBadInput(t *testing.T) {
+	e := AsUser(t)
+	for _, spec := range []string{"70000:80", "80:70000", "0-3:80", "8080-8070:80", "1.2.3:80:80", "300.0.0.1:80:80", "[::1:80:80", "80/icmp", "8080-8082:80-81", ":", "８０"} {
+		r := e.Run(t, "run", "--rm", "-p", spec, Image, "true").Exits(t, 125).Says(t, "port", spec)
+		if strings.Count(strings.TrimSpace(r.Err), "\n") != 0 {
+			t.Errorf("-p %s: more than one line: %s", spec, r)
+		}
+	}
+	e.Run(t, "run", "--rm", "-p", "203.0.113.77:20000:80", Image, "true").Exits(t, 125).Says(t, "203.0.113.77")
+}
