@@ -111,56 +111,63 @@ func (r *Runner) startMonitor(request Request, image string) (*Session, error) {
 
 // nextMonitor returns the connection to a monitor that has no container yet.
 func (r *Runner) nextMonitor() (*wire, int, error) {
-	if early := r.early; early != nil {
-		r.early = nil
-		started := <-early.started
-		return started.wire, started.pid, started.err
+	early := r.early
+	if r.early = nil; early == nil {
+		early = StartEarly(r.namespace)
 	}
-	return spawnMonitor(r.namespace)
+	return early.started()
 }
 
 // Early is a monitor that was started before it was known what for.
-type Early struct{ started chan earlyMonitor }
-
-type earlyMonitor struct {
-	wire *wire
-	pid  int
-	err  error
+type Early struct {
+	monitor *userns.Begun
+	wire    *wire
+	err     error
 }
 
-// StartEarly starts a monitor in the background.
+// StartEarly starts a monitor and does not wait for it. Starting one takes two
+// milliseconds, in which this process has things to do.
 func StartEarly(ns *userns.Namespace) *Early {
-	e := &Early{started: make(chan earlyMonitor, 1)}
-	go func() {
-		w, pid, err := spawnMonitor(ns)
-		e.started <- earlyMonitor{w, pid, err}
-	}()
+	e := new(Early)
+	e.monitor, e.wire, e.err = beginMonitor(ns)
 	return e
 }
 
-// spawnMonitor starts a monitor and returns the connection to it.
-func spawnMonitor(ns *userns.Namespace) (*wire, int, error) {
+func (e *Early) started() (*wire, int, error) {
+	if e.err != nil {
+		return nil, 0, e.err
+	}
+	monitor, err := e.monitor.Started()
+	if err != nil {
+		e.wire.Close()
+		return nil, 0, err
+	}
+	return e.wire, monitor.PID, nil
+}
+
+// beginMonitor begins to start a monitor and returns the connection to it.
+func beginMonitor(ns *userns.Namespace) (*userns.Begun, *wire, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, 0, os.NewSyscallError("socketpair", err)
+		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "monitor")
 	defer theirs.Close()
 	w, err := wireOf(os.NewFile(uintptr(pair[0]), "monitor"))
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	// One processor is enough for what mostly waits, and each further one costs
 	// the Go runtime memory that the monitor would hold as long as it lives.
-	monitor, err := ns.Start(userns.Command{
+	monitor, err := ns.Begin(userns.Command{
 		Args: []string{"rl", "monitor"}, Files: []*os.File{nil, nil, os.Stderr, theirs},
 		Dir: "/", Session: true, Mounts: true, Sealed: true, Env: []string{"GOMAXPROCS=1"},
 	})
 	if err != nil {
 		w.Close()
-		return nil, 0, err
+		return nil, nil, err
 	}
-	return w, monitor.PID, nil
+	return monitor, w, nil
 }
 
 // lendGroup has real root give the monitor, which is another user, a cgroup to

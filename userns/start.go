@@ -41,6 +41,22 @@ const firstFree = 64
 
 // Start starts c in the namespace. The caller waits for the process.
 func (n *Namespace) Start(c Command) (*process.Child, error) {
+	begun, err := n.Begin(c)
+	if err != nil {
+		return nil, err
+	}
+	return begun.Started()
+}
+
+// Begun is a process that may still be entering the namespace.
+type Begun struct {
+	child *fork.Process
+	name  string
+}
+
+// Begin is Start that does not wait until the process executes its program.
+// Started, which does, has to be called. The descriptors in c may be closed.
+func (n *Namespace) Begin(c Command) (*Begun, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -55,11 +71,16 @@ func (n *Namespace) Start(c Command) (*process.Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := child.Wait(); err != nil {
-		unix.Wait4(child.PID, nil, 0, nil)
-		return nil, fmt.Errorf("start %s in the user namespace: %w", c.Args[0], err)
+	return &Begun{child, c.Args[0]}, nil
+}
+
+// Started returns the process once it executes its program.
+func (b *Begun) Started() (*process.Child, error) {
+	if err := b.child.Wait(); err != nil {
+		unix.Wait4(b.child.PID, nil, 0, nil)
+		return nil, fmt.Errorf("start %s in the user namespace: %w", b.name, err)
 	}
-	return &process.Child{PID: child.PID}, nil
+	return &process.Child{PID: b.child.PID}, nil
 }
 
 // steps enters the namespace and becomes c. The program file is opened before

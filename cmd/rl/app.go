@@ -8,6 +8,7 @@ import (
 
 	"github.com/rl-project/rl/internal/dirs"
 	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/userns"
 )
 
 // Exit codes that rl itself returns, as Docker's command line does: usage is
@@ -22,9 +23,10 @@ type app struct {
 	stdin, stdout, stderr *os.File
 	args                  []string // the command's own arguments, its name first
 	places                dirs.Dirs
-	early                 *runner.Early  // a monitor that was started already, or nil
-	sockets               runner.Sockets // that systemd has handed to this process
-	lent                  lender         // the command, if it has files to hand down, or nil
+	early                 *runner.Early     // a monitor that was started already, or nil
+	joined                *userns.Namespace // where that is
+	sockets               runner.Sockets    // that systemd has handed to this process
+	lent                  lender            // the command, if it has files to hand down, or nil
 }
 
 // exitError ends rl with a code; err, if any, is printed first.

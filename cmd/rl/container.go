@@ -124,7 +124,10 @@ func startError(err error) error {
 // runner returns what starts containers. flags say how an image of which
 // nothing is known yet is to be found.
 func (a *app) runner(flags ...string) (*runner.Runner, error) {
-	ns, err := a.namespace()
+	ns, err := a.joined, error(nil)
+	if ns == nil {
+		ns, err = a.namespace()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +152,7 @@ func (a *app) startEarly() {
 		return // said by who needs them
 	}
 	if ns := userns.Existing(places); ns != nil && places.UID != 0 {
-		a.early = runner.StartEarly(ns)
+		a.joined, a.early = ns, runner.StartEarly(ns)
 	}
 }
 
