@@ -15,50 +15,84 @@ import (
 	"github.com/rl-project/rl/storage"
 )
 
-// create makes a container as asked and takes its lock. The caller is in the
-// user namespace. On failure nothing is left on disk.
-func (s Store) create(o CreateOptions) (c Container, lock *os.File, err error) {
-	if o.Name != "" {
-		if err := ValidName(o.Name); err != nil {
-			return c, nil, err
-		}
-	}
-	img, err := s.image(o)
-	if err != nil {
-		return c, nil, err
-	}
-	if c, err = s.describe(o, img); err != nil {
-		return c, nil, err
-	}
-	if err := s.prepare(); err != nil {
-		return c, nil, err
-	}
-	if lock, err = s.newFolder(c.ID); err != nil {
-		return c, nil, err
-	}
-	if err = s.finish(&c, o.Name, img); err != nil {
-		err = errors.Join(err, s.discard(c))
-		s.removeAnonymous(c)
-		lock.Close()
-	}
-	return c, lock, err
+// draft is a new container that has its folder, its name and its volumes, but
+// is not written down yet: found by nobody, and swept away with its name when
+// its maker is killed. It can be started, which takes long enough to keep it
+// meanwhile.
+type draft struct {
+	Container
+	facts  spec.Facts
+	store  Store
+	image  *storage.Image
+	lock   *os.File // the container's
+	leases leases
 }
 
-// finish makes a container of a folder that is locked. The description comes
-// last: without one a folder is found by nobody, and swept away with its name.
-func (s Store) finish(c *Container, name string, img *storage.Image) error {
-	if err := s.nameContainer(c, name); err != nil {
+// draft makes a container as asked, and takes its lock. The caller is in the user
+// namespace. On failure nothing is left on disk.
+func (s Store) draft(o CreateOptions) (*draft, error) {
+	if o.Name != "" {
+		if err := ValidName(o.Name); err != nil {
+			return nil, err
+		}
+	}
+	d := &draft{store: s}
+	var err error
+	if d.image, err = s.image(o); err != nil {
+		return nil, err
+	}
+	if err := d.describe(o); err != nil {
+		return nil, err
+	}
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	if d.lock, err = s.newFolder(d.ID); err != nil {
+		return nil, err
+	}
+	if err := d.fill(o.Name); err != nil {
+		return nil, errors.Join(err, d.discard())
+	}
+	return d, nil
+}
+
+// fill makes what the folder holds beside the description.
+func (d *draft) fill(name string) (err error) {
+	s := d.store
+	if err := s.nameContainer(&d.Container, name); err != nil {
 		return err
 	}
-	if err := s.fill(*c, img); err != nil {
+	if err := makeOverlay(s.Folder(d.ID), d.image); err != nil {
 		return err
 	}
-	leases, err := s.leaseVolumes(*c)
-	defer leases.close()
-	if err != nil {
+	for _, name := range etcFiles {
+		if err := os.WriteFile(s.file(d.ID, name), nil, 0o644); err != nil {
+			return err
+		}
+	}
+	d.leases, err = s.leaseVolumes(d.Container)
+	return err
+}
+
+// keep claims the image, so that nobody removes it, and writes the container
+// down. It fails with storage.ErrNotResolved where the image may be gone already.
+func (d *draft) keep() error {
+	if err := claimImage(d.image, d.ID, d.store.Folder(d.ID)); err != nil {
 		return err
 	}
-	return s.saveContainer(*c)
+	if err := d.store.saveContainer(d.Container); err != nil {
+		return err
+	}
+	d.leases.close()
+	return nil
+}
+
+// discard takes a draft away that is not to be kept.
+func (d *draft) discard() error {
+	err := d.store.discard(d.Container)
+	d.leases.close()
+	d.store.removeAnonymous(d.Container)
+	return errors.Join(err, d.lock.Close())
 }
 
 // newFolder makes a container's folder and takes its lock. A sweep may come
@@ -80,15 +114,17 @@ func (s Store) newFolder(id string) (*os.File, error) {
 	}
 }
 
-// describe builds the description of a new container.
-func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) {
-	c := Container{
+// describe builds the description.
+func (d *draft) describe(o CreateOptions) error {
+	s, img := d.store, d.image
+	d.Container = Container{
 		ID: newID(), Created: time.Now(), Image: o.Image, RootFS: *img,
 		OpenStdin: o.OpenStdin, AutoRemove: o.AutoRemove, Ports: o.Ports, Log: o.Log,
 	}
+	c := &d.Container
 	o.Options.ID = c.ID
 	if err := s.resolveJoins(&o.Options); err != nil {
-		return c, err
+		return err
 	}
 	if o.Options.Rootfs != "" {
 		o.Options.Rootfs = rootfsOf(o)
@@ -97,11 +133,11 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 	c.Options = o.Options
 	host, err := s.host(c.ID, img.Layers)
 	if err != nil {
-		return c, err
+		return err
 	}
 	host.Dir = o.Dir
 	if name, err := s.joinedHostname(o.Options); err != nil {
-		return c, err
+		return err
 	} else if name != "" {
 		host.Hostname = name
 	}
@@ -113,23 +149,22 @@ func (s Store) describe(o CreateOptions, img *storage.Image) (Container, error) 
 		return os.ReadFile(path)
 	}
 	if c.Spec, err = spec.Build(o.Options, img.Config, host); err != nil {
-		return c, err
+		return err
 	}
-	facts, err := spec.FactsOf(c.Spec)
-	if err != nil {
-		return c, err
+	if d.facts, err = spec.FactsOf(c.Spec); err != nil {
+		return err
 	}
-	c.Volumes = volumeNames(facts)
-	if err := checkNetwork(facts); err != nil {
-		return c, err
+	c.Volumes = volumeNames(d.facts)
+	if err := checkNetwork(d.facts); err != nil {
+		return err
 	}
 	c.Spec.Root.Path = s.root()
-	c.Config = effective(img.Config, o.Options, c.Spec, facts)
-	if facts.Seccomp == spec.SeccompProfile {
+	c.Config = effective(img.Config, o.Options, c.Spec, d.facts)
+	if d.facts.Seccomp == spec.SeccompProfile {
 		// A filter that cannot be compiled is to be refused now.
 		_, err = filterOf(c.Spec)
 	}
-	return c, err
+	return err
 }
 
 // checkNetwork refuses a network that does not exist.
@@ -195,20 +230,6 @@ func exposed(img storage.Config, o spec.Options) map[string]struct{} {
 		all[port] = struct{}{}
 	}
 	return all
-}
-
-// fill makes what a container's folder holds beside its description, and
-// claims the image so that nobody removes it.
-func (s Store) fill(c Container, img *storage.Image) error {
-	if err := makeOverlay(s.Folder(c.ID), img); err != nil {
-		return err
-	}
-	for _, name := range etcFiles {
-		if err := os.WriteFile(s.file(c.ID, name), nil, 0o644); err != nil {
-			return err
-		}
-	}
-	return claimImage(img, c.ID, s.Folder(c.ID))
 }
 
 // nameContainer gives the container the name asked for, or makes one up.

@@ -110,7 +110,7 @@ func (m *monitor) restart(ctx context.Context) bool {
 		close(m.over)
 		return false
 	}
-	if err := m.start(ctx); err != nil {
+	if err := m.start(ctx, func() error { return nil }); err != nil {
 		m.mu.Lock()
 		m.State.Error, m.State.ExitCode = err.Error(), replyOf(err).Code
 		m.exit = Exit{Code: m.State.ExitCode, Error: m.State.Error}

@@ -41,6 +41,7 @@ type monitor struct {
 	network    *slirp.Client
 	netns      *os.File // the network namespace, kept for the next life
 	notes      []string
+	draft      *draft             // a new container until it is written down
 	claimed    bool               // the image is known not to go away
 	trash      []string           // anonymous volumes that are to be deleted
 	pausing    sync.RWMutex       // held for reading while exec starts a process
@@ -72,8 +73,6 @@ func Monitor(conn *os.File, places dirs.Dirs) error {
 		return err
 	}
 	defer first.Close()
-	// Caught and not ignored: what a program ignores, its children do too.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE)
 	m := &monitor{
 		store: Store{places}, life: newLife(), idler: footprint.NewIdler(settled),
 		forks: make(chan func()), halt: make(chan struct{}), over: make(chan struct{}),
@@ -97,23 +96,15 @@ func (m *monitor) begin(w *wire, r Request) (again bool, err error) {
 		return false, w.sendJSON(frameReply, replyOf(err))
 	}
 	if err := m.take(r); err != nil {
-		if errors.Is(err, storage.ErrNotResolved) {
-			return true, w.sendJSON(frameReply, Reply{Unresolved: true})
-		}
-		return false, w.sendJSON(frameReply, replyOf(err))
+		return m.answer(w, err)
 	}
 	defer m.lock.Close()
-	// The lock goes before each answer: the next command may come at once.
-	refuse := func(err error) error {
-		m.lock.Close()
-		return w.sendJSON(frameReply, replyOf(err))
-	}
-	if m.facts, err = spec.FactsOf(m.Spec); err != nil {
-		return false, refuse(err)
-	}
 	m.notes = m.facts.Notes
 	if r.Op == OpCreate && !r.Start {
-		m.lock.Close()
+		if err := m.keep(); err != nil {
+			return m.answer(w, errors.Join(err, m.draft.discard()))
+		}
+		m.lock.Close() // before the answer: the next command may come at once
 		return false, w.sendJSON(frameReply, Reply{ID: m.ID, Notes: m.notes})
 	}
 	m.size, m.supervised = r.Attach.Size, r.Supervised
@@ -121,23 +112,31 @@ func (m *monitor) begin(w *wire, r Request) (again bool, err error) {
 	if r.Attach.Any() {
 		// Before the start, so that nothing is missed.
 		m.io.clients = []*attached{client}
-		m.record("attach")
 	}
 	if err := m.run(w, client); err != nil {
 		m.abandon(err)
-		return false, refuse(err)
+		m.lock.Close()
+		return m.answer(w, err)
 	}
 	return false, nil
+}
+
+// answer tells why there is no container, or asks for its image.
+func (m *monitor) answer(w *wire, err error) (again bool, _ error) {
+	if errors.Is(err, storage.ErrNotResolved) {
+		return true, w.sendJSON(frameReply, Reply{Unresolved: true})
+	}
+	return false, w.sendJSON(frameReply, replyOf(err))
 }
 
 // take makes the container, or takes the stopped one that is to be started.
 func (m *monitor) take(r Request) (err error) {
 	if r.Op == OpCreate {
-		m.Container, m.lock, err = m.store.create(*r.Create)
-		if m.claimed = err == nil; m.claimed {
-			m.record("create")
+		if m.draft, err = m.store.draft(*r.Create); err != nil {
+			return err
 		}
-		return err
+		m.Container, m.lock, m.facts, m.claimed = m.draft.Container, m.draft.lock, m.draft.facts, true
+		return nil
 	}
 	if err := m.store.prepare(); err != nil { // a reboot clears the folders of sockets
 		return err
@@ -156,7 +155,37 @@ func (m *monitor) take(r Request) (err error) {
 		m.lock.Close()
 		return ErrRunning
 	}
+	if m.facts, err = spec.FactsOf(m.Spec); err != nil {
+		m.lock.Close()
+	}
+	return err
+}
+
+// keep writes a new container down.
+func (m *monitor) keep() error {
+	if err := m.draft.keep(); err != nil {
+		return err
+	}
+	m.draft = nil
+	m.record("create")
 	return nil
+}
+
+// appear makes the container known to others, which is done while its first
+// process mounts its files.
+func (m *monitor) appear() error {
+	// Caught and not ignored: what a program ignores, its children do too. Each
+	// signal takes an exchange between two threads, which this one does not wait for.
+	go signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE)
+	if m.draft != nil {
+		if err := m.keep(); err != nil {
+			return err
+		}
+	}
+	if len(m.io.clients) > 0 {
+		m.record("attach")
+	}
+	return m.listen()
 }
 
 // run starts the container and serves it until it has ended for good.
@@ -165,11 +194,10 @@ func (m *monitor) run(w *wire, client *attached) error {
 	if err := m.anchorTrees(); err != nil {
 		return failf("%w", err)
 	}
-	if err := m.listen(); err != nil {
-		return err
-	}
-	if err := m.start(ctx); err != nil {
-		m.hangUp()
+	if err := m.start(ctx, m.appear); err != nil {
+		if m.socket != nil {
+			m.hangUp()
+		}
 		return err
 	}
 	m.recordStart()
@@ -211,6 +239,13 @@ func (m *monitor) serveLife(ctx context.Context) (again bool) {
 // abandon undoes what creating has done when the first start fails, if the
 // container is to be removed by itself; otherwise it writes the failure down.
 func (m *monitor) abandon(err error) {
+	if m.draft != nil && (m.AutoRemove || m.keep() != nil) {
+		m.draft.discard()
+		m.draft = nil
+		m.io.dismiss()
+		m.life = newLife() // for the next request, if the image has to be found again
+		return
+	}
 	if m.AutoRemove {
 		m.store.discard(m.Container)
 		m.store.removeAnonymous(m.Container)

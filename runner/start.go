@@ -23,10 +23,11 @@ import (
 	"github.com/rl-project/rl/storage"
 )
 
-// start brings the container up to the moment its command is executed. On
-// failure everything is undone but what stays in the container's folder. It
-// runs on the main thread, whose end is the container's.
-func (m *monitor) start(ctx context.Context) (err error) {
+// start brings the container up to the moment its command is executed, and calls
+// meanwhile as soon as there is a child at work. On failure everything is undone
+// but what meanwhile did and what stays in the container's folder. It runs on the
+// main thread, whose end is the container's.
+func (m *monitor) start(ctx context.Context, meanwhile func() error) (err error) {
 	undo := new(cleanup)
 	defer func() {
 		if err != nil {
@@ -62,6 +63,9 @@ func (m *monitor) start(ctx context.Context) (err error) {
 			return failf("join the other container's processes: %w", err)
 		}
 		unix.Wait4(child.PID, nil, 0, nil)
+	}
+	if err := meanwhile(); err != nil {
+		return err
 	}
 	if err := m.arrange(ctx, pid, launch); err != nil {
 		return err

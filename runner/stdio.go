@@ -227,6 +227,12 @@ func (s *stdio) drain() error {
 	return s.log.Close()
 }
 
+// dismiss is drain for streams whose container was not started.
+func (s *stdio) dismiss() error {
+	close(s.begin)
+	return s.drain()
+}
+
 // setSize tells the terminal, and by a signal its programs, the window's size.
 func setSize(terminal *os.File, size Size) error {
 	raw, err := terminal.SyscallConn()
