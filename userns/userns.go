@@ -11,7 +11,6 @@
 package userns
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -206,16 +205,23 @@ func lockFile(path string) (*os.File, error) {
 
 // ReadMap parses /proc/PID/uid_map or gid_map.
 func ReadMap(path string) ([]Mapping, error) {
-	f, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	var maps []Mapping
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	for line := range strings.Lines(string(text)) {
 		var m Mapping
-		if _, err := fmt.Sscan(lines.Text(), &m.Container, &m.Host, &m.Size); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+		words := strings.Fields(line)
+		if len(words) != 3 {
+			return nil, fmt.Errorf("%s: %q has not three numbers", path, line)
+		}
+		for i, number := range []*uint32{&m.Container, &m.Host, &m.Size} {
+			n, err := strconv.ParseUint(words[i], 10, 32)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+			*number = uint32(n)
 		}
 		maps = append(maps, m)
 	}
