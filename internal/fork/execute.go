@@ -93,6 +93,11 @@ func (c *code) execute() {
 			i++
 			continue
 		}
+		if s.kind == kindSignals {
+			resetSignals(s.args[0])
+			i++
+			continue
+		}
 		if s.kind == kindMoveStatus {
 			s.args[0] = uintptr(c.status)
 		}
@@ -146,6 +151,21 @@ func (c *code) closeAllBut(first uintptr, keep *[6]uintptr) {
 			syscall.RawSyscall(unix.SYS_CLOSE_RANGE, low, next-1, 0)
 		}
 		low = next + 1
+	}
+}
+
+// lastSignal is the last of the real-time signals, signal(7).
+const lastSignal = 64
+
+// resetSignals gives all signals one disposition. Only those that cannot have
+// another, SIGKILL and SIGSTOP, refuse.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func resetSignals(action uintptr) {
+	for s := uintptr(1); s <= lastSignal; s++ {
+		syscall.RawSyscall6(unix.SYS_RT_SIGACTION, s, action, 0, 8, 0, 0)
 	}
 }
 

@@ -3,6 +3,7 @@ package fork
 import (
 	"errors"
 	"os"
+	"os/signal"
 	"slices"
 	"syscall"
 	"testing"
@@ -225,6 +226,30 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	for range 16 {
 		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A signal that this process ignores ends the child once all are reset.
+func TestResetSignals(t *testing.T) {
+	signal.Ignore(unix.SIGUSR1)
+	defer signal.Reset(unix.SIGUSR1)
+	for reset, want := range map[bool]syscall.WaitStatus{false: 3 << 8, true: syscall.WaitStatus(unix.SIGUSR1)} {
+		p := new(Program)
+		if reset {
+			p.ResetSignals("reset signals")
+		}
+		p.Call("execute", unix.SYS_EXECVE, "/bin/sh", []string{"sh", "-c", "kill -USR1 $$; exit 3"}, []string{})
+		child, err := Start(p, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(child.PID, &status, 0, nil); err != nil || status != want {
+			t.Errorf("reset %v: status %#x, %v", reset, status, err)
+		}
+		if err := child.Wait(); err != nil {
 			t.Error(err)
 		}
 	}

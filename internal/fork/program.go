@@ -53,6 +53,7 @@ const (
 	kindFail
 	kindClose
 	kindMoveStatus
+	kindSignals
 )
 
 // Grow makes room for n steps, which spares the copies of a growing list.
@@ -198,6 +199,11 @@ func (p *Program) CloseAllBut(name string, first int, keep ...any) {
 // that those below can be given to the program that it becomes.
 func (p *Program) MoveStatus(lowest int) {
 	p.Call("move the report", unix.SYS_FCNTL, 0, unix.F_DUPFD_CLOEXEC, lowest).kind = kindMoveStatus
+}
+
+// ResetSignals gives every signal its default disposition.
+func (p *Program) ResetSignals(name string) {
+	p.Call(name, unix.SYS_RT_SIGACTION, make([]byte, 32) /* struct sigaction with SIG_DFL */).kind = kindSignals
 }
 
 // Report sends the value of slot to the parent's Process.Report.

@@ -102,7 +102,7 @@ type builder struct {
 }
 
 // usual is how many steps it takes to start a container of an ordinary image.
-const usual = 320
+const usual = 260
 
 func newBuilder() *builder {
 	b := &builder{Program: new(fork.Program)}

@@ -47,20 +47,12 @@ func (b *builder) become(p process) {
 	b.Call("hide descriptors", unix.SYS_CLOSE_RANGE, firstSocket+p.sockets, int(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)
 }
 
-// lastSignal is the last of the real-time signals, signal(7).
-const lastSignal = 64
-
 // signals gives the process the dispositions and the mask that programs
 // expect. What the monitor's own start ignored, nohup's SIGHUP for example, is
 // not the container's business.
 func (b *builder) signals() {
-	none := make([]byte, 32) // struct sigaction with SIG_DFL, or a mask
-	for s := 1; s <= lastSignal; s++ {
-		if s != int(unix.SIGKILL) && s != int(unix.SIGSTOP) {
-			b.Call("reset signals", unix.SYS_RT_SIGACTION, s, none, nil, 8)
-		}
-	}
-	b.Call("unblock signals", unix.SYS_RT_SIGPROCMASK, 2 /* SIG_SETMASK */, none, nil, 8)
+	b.ResetSignals("reset signals")
+	b.Call("unblock signals", unix.SYS_RT_SIGPROCMASK, 2 /* SIG_SETMASK */, make([]byte, 8), nil, 8)
 }
 
 func (b *builder) limits(p *specs.Process) {
