@@ -53,15 +53,15 @@ func (s *Signals) Stop() {
 }
 
 // Stream passes data between the command and the container until the container
-// has ended or the person leaves (ErrDetached).
+// has ended or the person leaves (ErrDetached). It is for the last thing that a
+// process does: signals go to the container as long as the process lives.
 func (s *Session) Stream(st Streams) (Exit, error) {
 	restore, err := st.raw()
 	if err != nil {
 		return Exit{}, err
 	}
 	defer restore()
-	stopSignals := s.forwardSignals(st)
-	defer stopSignals()
+	s.forwardSignals(st)
 	detached := make(chan struct{})
 	if st.In != nil {
 		go func() {
@@ -176,7 +176,7 @@ var forwarded = []os.Signal{
 // forwardSignals sends the signals of this process to the container, and the
 // size of its terminal when that changes. Signals have a connection of their
 // own: on this one they would wait behind input that the container does not read.
-func (s *Session) forwardSignals(st Streams) (stop func()) {
+func (s *Session) forwardSignals(st Streams) {
 	signals := make(chan os.Signal, 16)
 	if st.TTY {
 		signal.Notify(signals, unix.SIGWINCH)
@@ -200,7 +200,6 @@ func (s *Session) forwardSignals(st Streams) (stop func()) {
 			}
 		}
 	}()
-	return func() { signal.Stop(signals); close(signals) }
 }
 
 // sendEarly passes on the signals that came before the container ran.
