@@ -220,7 +220,7 @@ func (r *Runner) nameOwner(request Request, err error) error {
 // that is what the monitor lacks.
 func (r *Runner) ask(w *wire, request Request, image string, files []*os.File) (*Session, error) {
 	for tries := 0; ; tries++ {
-		if err := w.sendJSON(frameRequest, request, files...); err != nil {
+		if err := w.sendFirst(request, files...); err != nil {
 			return nil, fmt.Errorf("talk to the container's monitor: %w", err)
 		}
 		var reply Reply

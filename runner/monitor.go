@@ -78,8 +78,8 @@ func Monitor(conn *os.File, places dirs.Dirs) error {
 		forks: make(chan func()), halt: make(chan struct{}), over: make(chan struct{}),
 	}
 	for {
-		var request Request
-		if err := first.receiveJSON(frameRequest, &request); err != nil {
+		request, err := first.receiveFirst()
+		if err != nil {
 			return nil // the command gave up
 		}
 		again, err := m.begin(first, request)

@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/twin"
 )
 
 // What a command and a monitor say to each other: frames of one byte kind,
@@ -19,7 +21,7 @@ import (
 // byte of a frame.
 //
 //	command                          monitor
-//	request {op, ...}          ─▶
+//	first or request {op, ...} ─▶
 //	                           ◀─    reply {id or error}
 //	stdin*, stdinEnd, resize*  ─▶
 //	                           ◀─    stdout*, stderr*
@@ -35,6 +37,7 @@ const (
 	frameStderr                    // bytes
 	frameResize                    // JSON of Size
 	frameExit                      // JSON of Exit
+	frameFirst                     // a Request (package twin), to a monitor that was started for it
 )
 
 // maxFrame bounds what the other side can make us allocate; a request with a
@@ -128,6 +131,27 @@ func (w *wire) receiveJSON(kind frame, v any) error {
 		return fmt.Errorf("frame of kind %d where %d was expected", got, kind)
 	}
 	return json.Unmarshal(payload, v)
+}
+
+// sendFirst sends the request for which the monitor was started, which is a
+// process of the same program.
+func (w *wire) sendFirst(r Request, files ...*os.File) error {
+	payload, err := twin.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return w.send(frameFirst, payload, files...)
+}
+
+func (w *wire) receiveFirst() (r Request, err error) {
+	got, payload, err := w.receive()
+	if err == nil && got != frameFirst {
+		err = fmt.Errorf("frame of kind %d where %d was expected", got, frameFirst)
+	}
+	if err != nil {
+		return r, err
+	}
+	return r, twin.Unmarshal(payload, &r)
 }
 
 // gone is closed when the other side has left, which says nothing more.
