@@ -54,11 +54,18 @@ func (s *Store) AddImage(blob []byte, top string, names []string, annotations ma
 	if err != nil {
 		return "", "", err
 	}
-	id, manifestDigest := m.Config.Digest.Encoded(), digest.FromBytes(data)
+	defer s.tidy()
+	return s.putImage(blob, data, top, names)
+}
+
+// putImage stores an image whose layers are there.
+func (s *Store) putImage(blob, data []byte, top string, names []string) (id, manifest string, err error) {
+	config, manifestDigest := digest.FromBytes(blob), digest.FromBytes(data)
+	id = config.Encoded()
 	_, err = s.store.CreateImage(id, nil, top, "{}", &cstorage.ImageOptions{Digest: manifestDigest, BigData: []cstorage.ImageBigDataOption{
 		{Key: cstorage.ImageDigestBigDataKey, Data: data, Digest: manifestDigest},
 		{Key: cstorage.ImageDigestBigDataKey + "-" + manifestDigest.String(), Data: data, Digest: manifestDigest},
-		{Key: m.Config.Digest.String(), Data: blob, Digest: m.Config.Digest},
+		{Key: config.String(), Data: blob, Digest: config},
 	}})
 	if err != nil && !errors.Is(err, cstorage.ErrDuplicateID) {
 		return "", "", explain(fmt.Errorf("store the image: %w", err))
@@ -68,7 +75,6 @@ func (s *Store) AddImage(blob []byte, top string, names []string, annotations ma
 			return "", "", explain(fmt.Errorf("name the image: %w", err))
 		}
 	}
-	s.tidy()
 	return id, manifestDigest.String(), nil
 }
 

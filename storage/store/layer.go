@@ -30,6 +30,9 @@ type NewLayer struct {
 	// when they are known from an earlier AddLayer.
 	DiffID digest.Digest
 	ID     string
+	// Want, if it is known, is what DiffID must become, and Blob the digest of the
+	// compressed archive that was written.
+	Want, Blob digest.Digest
 }
 
 // AddLayer stores a layer on top of another, unless it is there, and fills in
@@ -64,6 +67,13 @@ func chainID(parent string, diffID digest.Digest) string {
 	return digest.FromString(parent + "+" + diffID.Encoded()).Encoded()
 }
 
+func (l *NewLayer) check() error {
+	if l.Want != "" && l.Want != l.DiffID {
+		return fmt.Errorf("%w: a layer's contents have the digest %s, not %s", ErrArchive, l.DiffID, l.Want)
+	}
+	return nil
+}
+
 // hasLayer names l, whose DiffID is known, and reports whether it is stored.
 func (s *Store) hasLayer(parent string, l *NewLayer) bool {
 	l.ID = chainID(parent, l.DiffID)
@@ -83,8 +93,11 @@ func (s *Store) stageLayer(parent string, l *NewLayer) (err error) {
 		return err
 	}
 	l.DiffID = staged.UncompressedDigest
-	if s.hasLayer(parent, l) {
-		return nil
+	if l.Blob != "" {
+		staged.CompressedDigest = l.Blob
+	}
+	if err := l.check(); err != nil || s.hasLayer(parent, l) {
+		return err
 	}
 	_, err = s.store.ApplyStagedLayer(cstorage.ApplyStagedLayerOptions{
 		ID: l.ID, ParentLayer: parent, DiffOutput: staged, DiffOptions: options,
@@ -110,8 +123,8 @@ func (s *Store) putLayer(parent string, l *NewLayer) (err error) {
 		return err
 	}
 	l.DiffID = digester.Digest()
-	if s.hasLayer(parent, l) {
-		return nil
+	if err := l.check(); err != nil || s.hasLayer(parent, l) {
+		return err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -120,11 +133,19 @@ func (s *Store) putLayer(parent string, l *NewLayer) (err error) {
 	return err
 }
 
-// stream reads what write writes. Closing it makes write fail.
-func stream(write func(io.Writer) error) *io.PipeReader {
-	reader, writer := io.Pipe()
-	go func() { writer.CloseWithError(write(writer)) }()
-	return reader
+// stream reads what write writes. Closing it makes write fail. An error of write
+// is in failed before a reader meets it.
+func stream(write func(io.Writer) error) (r *io.PipeReader, failed chan error) {
+	r, w := io.Pipe()
+	failed = make(chan error, 1)
+	go func() {
+		err := write(w)
+		if err != nil {
+			failed <- err
+		}
+		w.CloseWithError(err)
+	}()
+	return r, failed
 }
 
 // differ unpacks a layer's archive, as [graphdriver.Differ].
@@ -146,7 +167,7 @@ func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriv
 	if err := os.Remove(headers.Name()); err != nil {
 		return out, err
 	}
-	source := stream(d.write)
+	source, failed := stream(d.write)
 	defer source.Close()
 	digester, size, owners := digest.Canonical.Digester(), new(counter), newOwners()
 	log, err := tarlog.NewLogger(owners.add)
@@ -163,7 +184,12 @@ func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriv
 		_, err = io.Copy(io.Discard, split) // the padding at its end
 	}
 	if err = errors.Join(err, split.Close(), <-done, log.Close()); err != nil {
-		return out, err
+		select {
+		case cause := <-failed:
+			return out, cause
+		default:
+			return out, err
+		}
 	}
 	out.UIDs, out.GIDs = owners.lists()
 	out.UncompressedDigest, out.Size, out.TarSplit = digester.Digest(), int64(*size), headers

@@ -42,7 +42,7 @@ func extractLayout(file, dir string) (err error) {
 }
 
 func extractEntry(root *os.Root, h *tar.Header, content io.Reader) error {
-	name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+	name := entryName(h)
 	if h.Typeflag != tar.TypeReg || !isLayoutFile(name) {
 		return nil
 	}

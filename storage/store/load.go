@@ -36,15 +36,28 @@ type archived struct {
 }
 
 // Load stores the images of an archive: what `docker save` writes, an OCI
-// archive, either of them compressed, from a stream.
+// archive, either of them compressed, from a stream. One that begins with what
+// tells of its images goes into the store while it is read.
 func (s *Store) Load(ctx context.Context, r io.Reader, o PullOptions) (loaded []Loaded, err error) {
 	tmp, err := s.openScratch()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, tmp.Close()) }()
-	file := filepath.Join(tmp.Path, "archive.tar")
-	if err := unpackTo(ctx, file, r); err != nil {
+	plain := decompress(ctx, r)
+	defer plain.Close()
+	p := readPreface(plain)
+	if images, ok := p.images(); ok && o.Platform == "" && acceptsAll() {
+		loaded, err = s.loadStream(p, images, tmp.Path, o)
+		return loaded, explain(err)
+	}
+	return s.loadFile(ctx, tmp.Path, p.whole(), o)
+}
+
+// loadFile stores the images of an archive that must be read twice.
+func (s *Store) loadFile(ctx context.Context, dir string, r io.Reader, o PullOptions) ([]Loaded, error) {
+	file := filepath.Join(dir, "archive.tar")
+	if err := writeNew(file, r); err != nil {
 		return nil, explain(err)
 	}
 	kind, err := sniffFile(file)
@@ -55,7 +68,7 @@ func (s *Store) Load(ctx context.Context, r io.Reader, o PullOptions) (loaded []
 	case dockerArchive:
 		return s.loadDocker(ctx, file, o)
 	case ociArchive:
-		dir := filepath.Join(tmp.Path, "layout")
+		dir := filepath.Join(dir, "layout")
 		if err := extractLayout(file, dir); err != nil {
 			return nil, err
 		}

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
 	"go.podman.io/image/v5/copy"
 	"go.podman.io/image/v5/docker"
+	dockerarchive "go.podman.io/image/v5/docker/archive"
 	"go.podman.io/image/v5/docker/reference"
+	ocilayout "go.podman.io/image/v5/oci/layout"
 	"go.podman.io/image/v5/pkg/sysregistriesv2"
 	"go.podman.io/image/v5/signature"
 	istorage "go.podman.io/image/v5/storage"
@@ -224,10 +227,25 @@ func layerProgress(r types.ProgressProperties) LayerProgress {
 	return p
 }
 
+// acceptsAll reports whether policy.json, where there is one, takes every archive.
+func acceptsAll() bool {
+	policy, err := signature.DefaultPolicy(nil)
+	if err != nil {
+		return noPolicy(err)
+	}
+	_, docker := policy.Transports[dockerarchive.Transport.Name()]
+	_, oci := policy.Transports[ocilayout.Transport.Name()]
+	return !docker && !oci && len(policy.Default) == 1 && reflect.DeepEqual(policy.Default[0], signature.NewPRInsecureAcceptAnything())
+}
+
+func noPolicy(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || err != nil && strings.Contains(err.Error(), "no policy.json file found")
+}
+
 // trustPolicy reads policy.json; where there is none, every image is accepted.
 func trustPolicy() (*signature.PolicyContext, error) {
 	policy, err := signature.DefaultPolicy(nil)
-	if errors.Is(err, os.ErrNotExist) || err != nil && strings.Contains(err.Error(), "no policy.json file found") {
+	if noPolicy(err) {
 		policy, err = &signature.Policy{Default: []signature.PolicyRequirement{signature.NewPRInsecureAcceptAnything()}}, nil
 	}
 	if err != nil {

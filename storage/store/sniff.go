@@ -71,15 +71,13 @@ func isLayout(dir string) bool {
 	return err1 == nil && err2 == nil
 }
 
-// unpackTo writes what r holds to a file, uncompressed.
-func unpackTo(ctx context.Context, file string, r io.Reader) (err error) {
-	plain := decompress(ctx, r)
-	defer plain.Close()
+// writeNew writes what r holds to a new file.
+func writeNew(file string, r io.Reader) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, plain)
+	_, err = io.Copy(f, r)
 	return errors.Join(err, f.Close())
 }
 
