@@ -23,18 +23,13 @@ import (
 
 func addOf(c *instructions.AddCommand) transfer {
 	return transfer{SourcesAndDest: c.SourcesAndDest, word: "ADD", title: c.String(), chown: c.Chown, chmod: c.Chmod,
-		exclude: c.ExcludePatterns, link: c.Link, checksum: c.Checksum, unpack: c.Unpack}
+		exclude: c.ExcludePatterns, link: c.Link, checksum: c.Checksum, unpack: c.Unpack,
+		keepGit: c.KeepGitDir != nil && *c.KeepGitDir}
 }
 
 // isURL reports whether ADD has to fetch a source.
 func isURL(name string) bool {
 	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
-}
-
-// isGit reports whether a source is a Git repository.
-func isGit(name string) bool {
-	return strings.HasPrefix(name, "git@") || strings.HasPrefix(name, "git://") || strings.HasPrefix(name, "ssh://") ||
-		isURL(name) && strings.HasSuffix(strings.SplitN(name, "#", 2)[0], ".git")
 }
 
 // fetched makes the sources of ADD that are URLs files of a folder of their own.
@@ -45,9 +40,7 @@ func (s *stage) fetched(ctx context.Context, t *transfer) (remote []item, dir st
 	local := t.SourcePaths[:0:0]
 	for _, name := range t.SourcePaths {
 		switch {
-		case isGit(name):
-			return nil, dir, fmt.Errorf("ADD %s: Git repositories are not supported yet: clone it into the context", name)
-		case !isURL(name):
+		case !isGit(name) && !isURL(name):
 			local = append(local, name)
 			continue
 		}
@@ -56,17 +49,38 @@ func (s *stage) fetched(ctx context.Context, t *transfer) (remote []item, dir st
 				return nil, "", err
 			}
 		}
-		base, err := s.fetch(ctx, name, dir, t.checksum)
+		i, err := s.fetchOne(ctx, *t, name, dir)
 		if err != nil {
 			return nil, dir, fmt.Errorf("ADD %s: %w", name, err)
 		}
-		remote = append(remote, item{name: base, base: base})
+		remote = append(remote, i)
 	}
 	if t.checksum != "" && len(remote) == 0 {
 		return nil, dir, errors.New("--checksum is for sources that are URLs")
 	}
 	t.SourcePaths = local
 	return remote, dir, nil
+}
+
+// fetchOne gets one source into a folder: a repository as a folder in it.
+func (s *stage) fetchOne(ctx context.Context, t transfer, name, dir string) (item, error) {
+	if !isGit(name) {
+		base, err := s.fetch(ctx, name, dir, t.checksum)
+		return item{name: base, base: base}, err
+	}
+	into, err := os.MkdirTemp(dir, "git-")
+	if err != nil {
+		return item{}, err
+	}
+	if err := os.Chmod(into, 0o755); err != nil {
+		return item{}, err
+	}
+	found, err := gitCheckout{Dir: into, Keep: t.keepGit, Checksum: t.checksum, Secrets: s.b.Secrets}.get(ctx, name)
+	if err != nil {
+		return item{}, err
+	}
+	below, err := filepath.Rel(dir, found.Dir)
+	return item{name: below, folder: true}, err
 }
 
 // fetch downloads a URL into a folder and returns the file's name.
@@ -79,18 +93,11 @@ func (s *stage) fetch(ctx context.Context, from, dir, checksum string) (string, 
 	if base == "/" || base == "." {
 		return "", errors.New("the URL does not end in the name of a file")
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := get(ctx, from)
 	if err != nil {
 		return "", err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return "", errors.New(response.Status)
-	}
 	file := filepath.Join(dir, base)
 	if err := download(file, response.Body, checksum); err != nil {
 		return "", err
@@ -207,6 +214,12 @@ func (t transfer) placeFetched(root *tree.Root, dest string, into bool, d downlo
 	o.Keep = nil
 	for _, i := range d.items {
 		target := dest
+		if i.folder {
+			if err := tree.CopyFolder(root, target, d.root, i.name, o); err != nil {
+				return err
+			}
+			continue
+		}
 		if t.unpacks(true) {
 			if done, err := t.placeArchive(root, target, d.source, i.name, o); done || err != nil {
 				return err

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +41,9 @@ type Options struct {
 	FileName string
 	// Ignore is the text of .dockerignore.
 	Ignore []byte
+	// Named are the contexts of --build-context: folders, URLs, Git repositories,
+	// docker-image://NAME, oci-layout://FOLDER.
+	Named map[string]string
 	// Tags are complete references for the image.
 	Tags []string
 	// Args are the values of --build-arg.
@@ -87,6 +91,10 @@ type Image struct {
 // Build builds an image and stores it.
 func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options) (img Image, err error) {
 	b := &builder{Options: o, places: places, images: images, cache: cacheIn(places.Data), external: map[string]*stage{}}
+	b.named = map[string]*named{}
+	for name, where := range o.Named {
+		b.named[strings.ToLower(name)] = &named{where: where}
+	}
 	if err := b.readFile(); err != nil {
 		return img, err
 	}
@@ -101,7 +109,7 @@ func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options
 		return img, outOfSpace(err)
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	if b.context, err = openContext(o, b.cache.digests()); err != nil {
+	if b.context, err = openContext(o.Context, o.Ignore, openDigests(b.cache.digests())); err != nil {
 		return img, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -123,7 +131,11 @@ func (b *builder) close() error {
 		err = errors.Join(err, b.images.Location().Release(b.claims...))
 	}
 	if b.context != nil {
+		b.context.digests.save()
 		b.context.close()
+	}
+	for _, c := range b.opened {
+		c.close()
 	}
 	for _, place := range b.attached {
 		// Or else removing the folder would remove the person's files.

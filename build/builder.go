@@ -41,6 +41,9 @@ type builder struct {
 	claims   []string
 	attached []string // places of contexts in the scratch folder
 
+	opened []*buildContext
+	named  map[string]*named
+
 	networks networks
 	agents   map[string]agentOpener
 }
@@ -86,6 +89,9 @@ func (b *builder) stageNamed(name string, limit int) *stage {
 
 // source is what --from names: an earlier stage, or an image.
 func (b *builder) source(name string, in *stage) (*stage, error) {
+	if b.named[strings.ToLower(name)] != nil {
+		return b.imageStage(name), nil
+	}
 	if s := b.stageNamed(name, in.index); s != nil {
 		return s, nil
 	}
@@ -95,14 +101,19 @@ func (b *builder) source(name string, in *stage) (*stage, error) {
 		}
 		return nil, fmt.Errorf("%w: stage %s comes after %s, which needs it", ErrCycle, s.shown(), in.shown())
 	}
+	return b.imageStage(name), nil
+}
+
+// imageStage stands for an image that is copied from.
+func (b *builder) imageStage(name string) *stage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s := b.external[name]; s != nil {
-		return s, nil
+		return s
 	}
 	s := &stage{b: b, index: -1, def: instructions.Stage{BaseName: name, Name: name}}
 	b.external[name] = s
-	return s, nil
+	return s
 }
 
 // networks are the network namespaces of RUN, each used by one at a time.

@@ -2,7 +2,6 @@ package build
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path"
@@ -26,15 +25,6 @@ type buildContext struct {
 	once  sync.Once
 	shown []string // see layers
 	err   error
-}
-
-// contextNamed returns the context that --from names, or nil if it is a stage or
-// an image.
-func (s *stage) contextNamed(_ context.Context, name string) (*buildContext, error) {
-	if name == "" {
-		return s.b.context, nil
-	}
-	return nil, nil
 }
 
 // layers returns the folders of an overlay that shows the context: its own, and
@@ -83,8 +73,8 @@ func (c *buildContext) mask(b *builder) ([]string, error) {
 	return append([]string{dir}, shown...), os.Chmod(dir, 0o755)
 }
 
-func openContext(o Options, digests string) (*buildContext, error) {
-	patterns, err := ignorefile.ReadAll(bytes.NewReader(o.Ignore))
+func openContext(dir string, ignore []byte, digests *digestCache) (*buildContext, error) {
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(ignore))
 	if err != nil {
 		return nil, fmt.Errorf(".dockerignore: %w", err)
 	}
@@ -94,17 +84,14 @@ func openContext(o Options, digests string) (*buildContext, error) {
 			return nil, fmt.Errorf(".dockerignore: %w", err)
 		}
 	}
-	if c.root, err = tree.Open(o.Context); err != nil {
+	if c.root, err = tree.Open(dir); err != nil {
 		return nil, fmt.Errorf("the context: %w", err)
 	}
-	c.digests = openDigests(digests)
+	c.digests = digests
 	return c, nil
 }
 
-func (c *buildContext) close() {
-	c.digests.save()
-	c.root.Close()
-}
+func (c *buildContext) close() { c.root.Close() }
 
 // keep reports whether a file is not left out by .dockerignore.
 func (c *buildContext) keep(name string, _ bool) bool {

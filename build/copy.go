@@ -32,6 +32,7 @@ type transfer struct {
 	parents      bool
 	link         bool
 	checksum     string
+	keepGit      bool
 	unpack       *bool // nil for what ADD does by itself
 }
 

@@ -130,6 +130,9 @@ func (s *stage) prepare(ctx context.Context, commands []instructions.Command) er
 			if name == "" {
 				continue
 			}
+			if s.b.named[strings.ToLower(name)] != nil {
+				continue
+			}
 			needed, err := s.b.source(name, s)
 			if err != nil {
 				return s.b.at(err, c.Location())
@@ -155,7 +158,12 @@ func (s *stage) from(ctx context.Context) error {
 		s.env = s.image.Config.Env
 		return nil
 	}
-	if s.index >= 0 {
+	if files, err := s.contextNamed(ctx, name); err != nil {
+		return err
+	} else if files != nil {
+		return s.fromContext(ctx, name)
+	}
+	if s.index >= 0 && s.b.named[strings.ToLower(name)] == nil {
 		if below := s.b.stageNamed(name, s.index); below != nil && !isNumber(name) {
 			if err := below.wait(ctx); err != nil {
 				return err
@@ -193,6 +201,9 @@ func (s *stage) openBase(ctx context.Context, name string) error {
 	}
 	if platform == "" {
 		platform = s.b.Platform
+	}
+	if name, err = s.imageNamed(ctx, name); err != nil {
+		return err
 	}
 	s.b.mu.Lock() // the store is not made for two callers
 	defer s.b.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 var buildCommands = []command{
 	{
 		name: "build", aliases: []string{"image build", "builder build", "buildx build"}, group: groupImages, where: inFull,
-		summary: "Make an image from a Dockerfile", usage: "[flags] FOLDER",
+		summary: "Make an image from a Dockerfile", usage: "[flags] FOLDER|URL|-",
 		examples: []string{"rl build -t app .", "rl build -t app --target test --build-arg VERSION=1.2 ."},
 		new:      func() any { return new(buildCmd) },
 	},
@@ -35,6 +35,7 @@ type buildCmd struct {
 	Allow         []string `placeholder:"RIGHT" help:"Let RUN ask for this: network.host or security.insecure."`
 	Annotation    []string `sep:"none" placeholder:"KEY=VALUE" help:"Add an annotation to the image's manifest."`
 	BuildArg      []string `sep:"none" placeholder:"NAME[=VALUE]" help:"Give an ARG this value, or that of the variable of its name."`
+	BuildContext  []string `sep:"none" placeholder:"NAME=FOLDER|URL|docker-image://IMAGE" help:"Further files for FROM and --from, under this name."`
 	File          string   `short:"f" placeholder:"FILE" help:"The Dockerfile, FOLDER/Dockerfile unless given; - for standard input."`
 	Iidfile       string   `name:"iidfile" placeholder:"FILE" help:"Write the image's id into this file."`
 	Label         []string `sep:"none" placeholder:"KEY=VALUE" help:"Add a label to the image."`
@@ -86,6 +87,10 @@ func (c *buildCmd) lends() []string {
 		} else if socket := os.Getenv("SSH_AUTH_SOCK"); socket != "" {
 			paths = append(paths, socket)
 		}
+	}
+	for _, text := range c.BuildContext {
+		_, where, _ := strings.Cut(text, "=")
+		paths = append(paths, strings.TrimPrefix(where, "oci-layout://"))
 	}
 	slices.Sort(paths)
 	return slices.Compact(paths)

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +33,11 @@ func (c *buildCmd) Run(a *app) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
+	files, err := c.fetch(ctx, a, &o)
+	if err != nil {
+		return explainFetch(ctx, err)
+	}
+	defer files.Close()
 	img, err := build.Build(ctx, places, images, o)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -97,7 +100,7 @@ func (a *app) explainBuild(err error) error {
 // options reads the flags.
 func (c *buildCmd) options(a *app) (o build.Options, err error) {
 	o = build.Options{
-		Context: lentPath(c.Context), Target: c.Target, NoCache: c.NoCache, NoCacheFor: c.NoCacheFilter, Platform: c.Platform,
+		Target: c.Target, NoCache: c.NoCache, NoCacheFor: c.NoCacheFilter, Platform: c.Platform,
 		Network: c.Network, Hosts: c.AddHost, ShmSize: c.ShmSize, Ulimits: c.Ulimit, Pull: store.PullMissing,
 		Limits: spec.Limits{
 			Memory: c.Memory, MemorySwap: c.MemorySwap, CPUShares: c.CPUShares, CPUPeriod: c.CPUPeriod,
@@ -143,7 +146,7 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 	if c.Quiet || c.Progress == "quiet" {
 		o.Progress = build.NewProgress(nil)
 	}
-	return o, c.readFiles(a, &o)
+	return o, nil
 }
 
 // keyValueFlags reads KEY=VALUE; a KEY alone has the empty value.
@@ -174,41 +177,4 @@ func epoch(args map[string]string) (*time.Time, error) {
 	}
 	t := time.Unix(seconds, 0).UTC()
 	return &t, nil
-}
-
-// readFiles reads the Dockerfile, and the file that says what to leave out of
-// the context: the Dockerfile's own, or .dockerignore.
-func (c *buildCmd) readFiles(a *app, o *build.Options) (err error) {
-	folder := lentPath(c.Context)
-	info, err := os.Stat(folder)
-	if err != nil {
-		return fmt.Errorf("the context: %w", err)
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("the context %s is not a folder", c.Context)
-	}
-	file := c.File
-	switch file {
-	case "-":
-		o.FileName = "Dockerfile"
-		o.File, err = io.ReadAll(a.stdin)
-	case "":
-		file = filepath.Join(folder, "Dockerfile")
-		fallthrough
-	default:
-		o.FileName = filepath.Base(file)
-		if c.File != "" {
-			file = lentPath(c.File)
-		}
-		o.File, err = os.ReadFile(file)
-	}
-	if err != nil {
-		return fmt.Errorf("the Dockerfile: %w; name another with -f", err)
-	}
-	for _, name := range []string{file + ".dockerignore", filepath.Join(folder, ".dockerignore")} {
-		if o.Ignore, err = os.ReadFile(name); !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }

@@ -26,6 +26,9 @@ func (c *buildCmd) private(o *build.Options) (err error) {
 	if o.Secrets, err = secrets(c.Secret); err != nil {
 		return err
 	}
+	if o.Named, err = contexts(c.BuildContext); err != nil {
+		return err
+	}
 	log.SetOutput(io.Discard) // where the server of agents says what it refused
 	o.SSH, err = agents(c.SSH)
 	return err

@@ -74,7 +74,9 @@ func (r *Root) Unpack(from io.Reader, t Target) error {
 			return err
 		}
 	}
-	_, err = io.Copy(io.Discard, from) // so that who writes it does not wait
+	// So that who writes it does not wait. Without its other methods: that of a
+	// parallel gzip reader fails after the end.
+	_, err = io.Copy(io.Discard, struct{ io.Reader }{from})
 	return err
 }
 

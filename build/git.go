@@ -1,0 +1,181 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
+
+	"github.com/rl-project/rl/internal/tree"
+)
+
+// gitCheckout fetches one state of a Git repository with the machine's git: the
+// transports, credentials and formats of Git are many, and no library has them
+// all. The program reads no configuration but what is said here, so that
+// neither hooks nor filters nor other transports are run.
+type gitCheckout struct {
+	// Dir is an empty folder for it.
+	Dir string
+	// Keep keeps the folder .git.
+	Keep bool
+	// Checksum is the beginning of the commit's id, if not "".
+	Checksum string
+	// Secrets may have GIT_AUTH_TOKEN or GIT_AUTH_HEADER, for HTTP.
+	Secrets map[string][]byte
+	remote  string
+}
+
+// gitFound is what was checked out.
+type gitFound struct {
+	Dir    string // of the files that were asked for
+	Commit string
+}
+
+func (g gitCheckout) get(ctx context.Context, name string) (found gitFound, err error) {
+	ref, _, err := dfgitutil.ParseGitRef(name)
+	if err != nil {
+		return found, err
+	}
+	if ref.IndistinguishableFromLocal {
+		ref.Remote = "https://" + ref.Remote
+	}
+	if strings.HasPrefix(ref.Remote, "-") || strings.HasPrefix(ref.Ref, "-") {
+		return found, fmt.Errorf("%q is not a Git repository", name)
+	}
+	if g.remote = ref.Remote; ref.Checksum != "" && g.Checksum == "" {
+		g.Checksum = ref.Checksum
+	}
+	g.Keep = g.Keep || ref.KeepGitDir != nil && *ref.KeepGitDir
+	if found.Commit, err = g.checkout(ctx, ref); err != nil {
+		return found, err
+	}
+	if !strings.HasPrefix(found.Commit, g.Checksum) {
+		return found, fmt.Errorf("%s is at commit %s, not at %s", name, found.Commit, g.Checksum)
+	}
+	if !g.Keep {
+		if err := os.RemoveAll(filepath.Join(g.Dir, ".git")); err != nil {
+			return found, err
+		}
+	}
+	found.Dir, err = folderIn(g.Dir, ref.SubDir)
+	return found, err
+}
+
+// folderIn is the path of a folder inside another, out of which no link leads.
+func folderIn(dir, name string) (string, error) {
+	root, err := tree.Open(dir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	below, err := root.Resolve(name)
+	if err != nil {
+		return "", err
+	}
+	if e, err := root.Stat(below); err != nil || !e.IsDir() {
+		return "", fmt.Errorf("the folder %s: %w in the repository", name, ErrNotFound)
+	}
+	return filepath.Join(dir, below), nil
+}
+
+// checkout fetches a branch, tag or commit and returns the commit's id.
+func (g gitCheckout) checkout(ctx context.Context, ref *dfgitutil.GitRef) (string, error) {
+	if _, err := g.git(ctx, "init", "-q", "--template="); err != nil {
+		return "", err
+	}
+	want := ref.Ref
+	if want == "" {
+		want = "HEAD"
+	}
+	at := "FETCH_HEAD"
+	if _, err := g.git(ctx, "fetch", "-q", "--depth=1", "--no-tags", "--", g.remote, want); err != nil {
+		if strings.Trim(want, "0123456789abcdef") != "" || ctx.Err() != nil {
+			return "", err
+		}
+		// A commit by its id: not every server gives one that no branch ends with.
+		if _, err := g.git(ctx, "fetch", "-q", "--tags", "--", g.remote, "+refs/heads/*:refs/remotes/origin/*"); err != nil {
+			return "", err
+		}
+		at = want
+	}
+	if _, err := g.git(ctx, "checkout", "-q", "--detach", at, "--"); err != nil {
+		return "", err
+	}
+	if ref.Submodules == nil || *ref.Submodules {
+		if _, err := os.Lstat(filepath.Join(g.Dir, ".gitmodules")); err == nil {
+			if _, err := g.git(ctx, "remote", "add", "origin", g.remote); err != nil {
+				return "", err
+			}
+			if _, err := g.git(ctx, "submodule", "update", "-q", "--init", "--recursive", "--depth=1"); err != nil {
+				return "", err
+			}
+		}
+	}
+	commit, err := g.git(ctx, "rev-parse", "HEAD^{commit}")
+	return strings.TrimSpace(commit), err
+}
+
+// gitSettings are all of git's configuration.
+var gitSettings = [...]string{
+	"core.hooksPath=/dev/null", "core.fsmonitor=false", "advice.detachedHead=false", "init.defaultBranch=main", "gc.auto=0",
+	"protocol.allow=never", "protocol.http.allow=always", "protocol.https.allow=always", "protocol.git.allow=always", "protocol.ssh.allow=always",
+}
+
+// git runs a command of git's in the folder. It ends with this program.
+func (g gitCheckout) git(ctx context.Context, args ...string) (string, error) {
+	runtime.LockOSThread() // git dies with the thread that started it
+	defer runtime.UnlockOSThread()
+	var words []string
+	for _, setting := range gitSettings {
+		words = append(words, "-c", setting)
+	}
+	cmd := exec.CommandContext(ctx, "git", append(words, args...)...)
+	var out, said bytes.Buffer
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = g.Dir, g.environment(), &out, &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return out.String(), nil
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case errors.Is(err, exec.ErrNotFound):
+		return "", errors.New("git is not installed here: install it, or clone the repository on another machine")
+	}
+	return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(said.String()))
+}
+
+// environment is git's: no configuration of anybody's, no questions.
+func (g gitCheckout) environment() []string {
+	env := []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=/dev/null", "XDG_CONFIG_HOME=/dev/null", "LC_ALL=C",
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0", "GIT_ATTR_NOSYSTEM=1",
+		"GIT_SSH_COMMAND=ssh -F none -o BatchMode=yes -o UserKnownHostsFile='" + filepath.Join(os.Getenv("HOME"), ".ssh/known_hosts") + "'",
+	}
+	for _, name := range []string{"SSH_AUTH_SOCK", "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	header := string(g.Secrets["GIT_AUTH_HEADER"])
+	if token := g.Secrets["GIT_AUTH_TOKEN"]; header == "" && token != nil {
+		header = "basic " + base64.StdEncoding.EncodeToString(append([]byte("x-access-token:"), token...))
+	}
+	if u, err := url.Parse(g.remote); header != "" && err == nil && u.Scheme == "https" {
+		// In the environment, which others cannot read, and for that server only.
+		env = append(env, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http."+u.Scheme+"://"+u.Host+"/.extraHeader",
+			"GIT_CONFIG_VALUE_0=Authorization: "+header)
+	}
+	return env
+}

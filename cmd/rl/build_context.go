@@ -1,0 +1,61 @@
+//go:build !split && containers_image_openpgp
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/rl-project/rl/build"
+)
+
+// fetch gets the build's files and reads the Dockerfile.
+func (c *buildCmd) fetch(ctx context.Context, a *app, o *build.Options) (*build.Fetched, error) {
+	keep, _ := strconv.ParseBool(o.Args["BUILDKIT_CONTEXT_KEEP_GIT_DIR"])
+	files, err := build.Fetch(ctx, a.places, build.Where{
+		Context: lentPath(c.Context), File: c.dockerfile(), Stdin: a.stdin, Secrets: o.Secrets, KeepGit: keep,
+	})
+	if err != nil {
+		return nil, err
+	}
+	o.Context, o.File, o.FileName, o.Ignore = files.Dir, files.File, files.FileName, files.Ignore
+	return files, nil
+}
+
+// dockerfile is the path of -f, as this process can open it.
+func (c *buildCmd) dockerfile() string {
+	if c.File == "" || c.File == "-" {
+		return c.File
+	}
+	return lentPath(c.File)
+}
+
+// explainFetch is an error about the files of a build: bad input, unless somebody
+// ended it.
+func explainFetch(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &exitError{130, errors.New("the build was interrupted")}
+	}
+	return &exitError{exitUsage, err}
+}
+
+// contexts reads --build-context NAME=WHERE.
+func contexts(list []string) (map[string]string, error) {
+	found := map[string]string{}
+	for _, text := range list {
+		name, where, ok := strings.Cut(text, "=")
+		if !ok || name == "" || where == "" {
+			return nil, fmt.Errorf("--build-context %q is not like NAME=FOLDER or NAME=docker-image://IMAGE", text)
+		}
+		if dir, layout := strings.CutPrefix(where, "oci-layout://"); layout {
+			where = "oci-layout://" + lentPath(dir)
+		} else {
+			where = lentPath(where)
+		}
+		found[name] = where
+	}
+	return found, nil
+}

@@ -1,0 +1,252 @@
+package integration
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// tarOf makes an archive of files.
+func tarOf(t testing.TB, headers ...tar.Header) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range headers {
+		content := h.PAXRecords["content"]
+		h.PAXRecords = nil
+		h.Size = int64(len(content))
+		if h.Mode == 0 {
+			h.Mode = 0o644
+		}
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func textFile(name, content string) tar.Header {
+	return tar.Header{Name: name, Typeflag: tar.TypeReg, PAXRecords: map[string]string{"content": content}}
+}
+
+func gzipped(t testing.TB, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write(data)
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+const catFile = "FROM alpine:3.20\nCOPY . /c/\nRUN cat /c/f; ls /c\n"
+
+func TestBuildContextFromInput(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		archive := tarOf(t, textFile("Dockerfile", catFile), textFile("other/Mine", catFile+"RUN echo mine\n"), textFile("f", "from a tar "),
+			textFile("skip", ""), textFile(".dockerignore", "skip\n"))
+		for name, input := range map[string][]byte{"plain": archive, "gzip": gzipped(t, archive)} {
+			r := e.Cmd("build", "--no-cache", "--progress=plain", "-").Stdin(bytes.NewReader(input)).Run(t).Exits(t, 0).Says(t, "from a tar ")
+			if strings.Contains(r.Err, " skip\n") {
+				t.Errorf("%s: .dockerignore was not read: %s", name, r)
+			}
+		}
+		e.Cmd("build", "--no-cache", "--progress=plain", "-f", "other/Mine", "-").Stdin(bytes.NewReader(archive)).Run(t).Exits(t, 0).Says(t, " mine\n")
+		e.Cmd("build", "--no-cache", "--progress=plain", "-").Input("FROM alpine:3.20\nRUN echo alone\n").Run(t).Exits(t, 0).Says(t, " alone\n")
+		dir := e.context(t, map[string]string{"f": "from a folder "})
+		e.Cmd("build", "--no-cache", "--progress=plain", "-f", "-", dir).Input(catFile).Run(t).Exits(t, 0).Says(t, "from a folder ")
+		for _, c := range []struct {
+			args  []string
+			input []byte
+			says  string
+		}{
+			{[]string{"-f", "-", "-"}, archive, "both the context and the Dockerfile"},
+			{[]string{"-f", "x", "-"}, []byte("FROM scratch\n"), "a Dockerfile itself"},
+			{[]string{"-f", "../../etc/passwd", "-"}, archive, "the Dockerfile"},
+			{[]string{"-"}, tarOf(t, textFile("f", "")), "Dockerfile"},
+			{[]string{"-"}, nil, "is empty"},
+			{[]string{"-"}, archive[:530], "archive"},
+			{[]string{"-"}, tarOf(t, textFile("../out", "x")), "leads out of it"},
+			{[]string{"-"}, tarOf(t, tar.Header{Name: "d", Typeflag: tar.TypeChar}), "device"},
+		} {
+			r := e.Cmd(append([]string{"build"}, c.args...)...).Stdin(bytes.NewReader(c.input)).Run(t).Says(t, c.says)
+			if r.Code != 125 && c.input != nil {
+				t.Errorf("%q ended with %d", c.args, r.Code)
+			}
+		}
+		if left, err := filepath.Glob(filepath.Join(e.Data(), "tmp", "build-*")); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %q, %v", left, err)
+		}
+	})
+}
+
+// TestBuildArchivesStayInside gives ADD and the context archives that reach out.
+func TestBuildArchivesStayInside(t *testing.T) {
+	e := AsUser(t)
+	outside := filepath.Join(e.Folder(t), "outside")
+	for name, archive := range map[string][]byte{
+		"dots":     tarOf(t, textFile("a/../../../../../../../.."+outside, "x")),
+		"link":     tarOf(t, tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: filepath.Dir(outside)}, textFile("l/outside", "x")),
+		"hardlink": tarOf(t, tar.Header{Name: "h", Typeflag: tar.TypeLink, Linkname: "../../../../../../../../etc/passwd"}),
+		"device":   tarOf(t, tar.Header{Name: "d", Typeflag: tar.TypeBlock, Devmajor: 8}),
+	} {
+		dir := e.context(t, map[string]string{"Dockerfile": "FROM scratch\nADD x.tar /\n", "x.tar": string(archive)})
+		r := e.Run(t, "build", "-t", "hostile", dir)
+		if name != "link" && r.Code != 1 {
+			t.Errorf("%s: %s", name, r)
+		}
+		if _, err := os.Lstat(outside); err == nil {
+			t.Fatalf("%s: wrote outside", name)
+		}
+	}
+}
+
+// served serves files on the loopback, whose address is returned.
+func served(t testing.TB, dir string) string {
+	t.Helper()
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestBuildContextFromURL(t *testing.T) {
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{
+		"app.tar.gz": string(gzipped(t, tarOf(t, textFile("Dockerfile", catFile), textFile("f", "from a server ")))),
+		"Dockerfile": "FROM alpine:3.20\nRUN echo only a file\n", "data": "fetched",
+	})
+	url := served(t, dir)
+	e.Run(t, "build", "--no-cache", "--progress=plain", url+"/app.tar.gz").Exits(t, 0).Says(t, "from a server ")
+	e.Run(t, "build", "--no-cache", "--progress=plain", url+"/Dockerfile").Exits(t, 0).Says(t, " only a file\n")
+	e.Run(t, "build", url+"/nothing").Exits(t, 125).Says(t, "404")
+	sum := "sha256:6dc3d4f9a8d6d3ea4d1c3ac0d5df4dcb0e5ecb0d4d4a6d6a0a3bd3f3b3d3b3d3"
+	add := func(flags string) string {
+		return e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nADD " + flags + url + "/data /d/\nRUN cat /d/data\n"})
+	}
+	e.Run(t, "build", "--progress=plain", add("")).Exits(t, 0).Says(t, " fetched\n")
+	e.Run(t, "build", add("--checksum="+sum+" ")).Exits(t, 1).Says(t, "checksum")
+	e.Run(t, "build", add("--checksum=md5:1 ")).Exits(t, 1).Says(t, "checksum")
+}
+
+// repository makes a bare Git repository with a branch and a tag, and
+// returns its address.
+func repository(t testing.TB, e *Env) (url, commit string) {
+	t.Helper()
+	Need(t, Program("git", "git"))
+	dir := t.TempDir()
+	git := func(in string, args ...string) string {
+		t.Helper()
+		c := e.Tool("git", append([]string{"-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main", "-c", "safe.directory=*"}, args...)...)
+		return c.In(in).Set("GIT_CONFIG_NOSYSTEM=1").Run(t).OK(t)
+	}
+	work := e.context(t, map[string]string{"Dockerfile": catFile, "f": "main branch ", "sub/Dockerfile": catFile, "sub/f": "sub folder "})
+	e.own(t, dir)
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	git(work, "init", "-q")
+	if err := os.Symlink("/etc", filepath.Join(work, "out")); err != nil {
+		t.Fatal(err)
+	}
+	git(work, "add", ".")
+	git(work, "commit", "-qm", "one")
+	commit = git(work, "rev-parse", "HEAD")
+	git(work, "tag", "v1")
+	git(work, "checkout", "-qb", "feature/x")
+	if err := os.WriteFile(filepath.Join(work, "f"), []byte("feature branch "), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	git(work, "commit", "-qam", "two")
+	git(work, "checkout", "-q", "main")
+	bare := filepath.Join(work, "served", "repo.git")
+	git(work, "clone", "-q", "--bare", ".", bare)
+	server := httptest.NewServer(&cgi.Handler{Path: "/usr/bin/git", Args: []string{"http-backend"}, Env: []string{
+		"GIT_PROJECT_ROOT=" + filepath.Dir(bare), "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=2",
+		"GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*", "GIT_CONFIG_KEY_1=uploadpack.allowAnySHA1InWant", "GIT_CONFIG_VALUE_1=false",
+	}})
+	t.Cleanup(server.Close)
+	return server.URL + "/repo.git", commit
+}
+
+func TestBuildContextFromGit(t *testing.T) {
+	e := AsUser(t)
+	url, commit := repository(t, e)
+	for ref, says := range map[string]string{
+		"": "main branch ", "#main": "main branch ", "#feature/x": "feature branch ", "#v1": "main branch ", "#:sub": "sub folder ",
+		"#main:sub": "sub folder ", "#" + commit: "main branch ", "?branch=feature/x": "feature branch ",
+		"?ref=main&subdir=sub": "sub folder ", "?checksum=" + commit[:12]: "main branch ",
+	} {
+		r := e.Run(t, "build", "--no-cache", "--progress=plain", url+ref).Exits(t, 0).Says(t, says)
+		if strings.Contains(r.Err, " .git\n") {
+			t.Errorf("%s: .git is in the context", ref)
+		}
+	}
+	e.Run(t, "build", "--no-cache", "--progress=plain", "--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1", url).Exits(t, 0)
+	for ref, says := range map[string]string{
+		"#none": "none", "#main:none": "not found", "#main:out": "not found", "#--upload-pack=x": "not", "?checksum=00000000": "is at commit",
+	} {
+		e.Run(t, "build", url+ref).Exits(t, 125).Says(t, says)
+	}
+	e.Run(t, "build", "file:///etc/repo.git").Exits(t, 125)
+	add := e.context(t, map[string]string{"Dockerfile": fmt.Sprintf("FROM alpine:3.20\nADD %s#feature/x /r\nADD --keep-git-dir=true --checksum=%s %s#main /k/\nRUN cat /r/f /k/f; ls -a /r /k; stat -c %%u:%%g /r/f\n", url, commit, url)})
+	r := e.Run(t, "build", "--progress=plain", add).Exits(t, 0).Says(t, "feature branch main branch ", "0:0")
+	if n := strings.Count(r.Err, " .git\n"); n != 1 {
+		t.Errorf(".git is there %d times: %s", n, r)
+	}
+	e.Run(t, "build", e.context(t, map[string]string{"Dockerfile": "FROM scratch\nADD --checksum=0000000 " + url + " /\n"})).Exits(t, 1).Says(t, "is at commit")
+}
+
+func TestBuildNamedContexts(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		files := e.context(t, map[string]string{"f": "named ", "skip": "", ".dockerignore": "skip\n"})
+		base := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN echo based >/based\n"})
+		e.built(t, base, "-t", "based:1")
+		layout := filepath.Join(e.Folder(t), "layout")
+		archive := filepath.Join(e.Folder(t), "l.tar")
+		e.OK(t, "save", "--format", "oci-archive", "-o", archive, "based:1")
+		if err := os.Mkdir(layout, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		e.own(t, layout)
+		e.Tool("tar", "-xf", archive, "-C", layout).Run(t).OK(t)
+		dir := e.context(t, map[string]string{"Dockerfile": `FROM base AS one
+COPY --from=files . /n/
+RUN --mount=from=files,target=/m cat /based /n/f /m/f; ls /n /m
+FROM laid AS two
+RUN cat /based
+FROM files AS three
+FROM alpine:3.20
+COPY --from=three /f /three
+COPY --from=one /n/f /one
+COPY --from=two /based /two
+RUN cat /one /two /three
+`})
+		r := e.Run(t, "build", "--no-cache", "--progress=plain", "--build-context", "base=docker-image://based:1", "--build-context", "files="+files,
+			"--build-context", "laid=oci-layout://"+layout, dir).Exits(t, 0).Says(t, " based\n", "named named ", "named based\n")
+		if strings.Contains(r.Err, " skip\n") {
+			t.Errorf(".dockerignore of a named context was not read: %s", r)
+		}
+		for _, bad := range []string{"x", "=y", "x="} {
+			e.Run(t, "build", "--build-context", bad, dir).Exits(t, 125)
+		}
+		e.Run(t, "build", "--build-context", "base=/no/such/folder", "--build-context", "files="+files, dir).Exits(t, 1).Says(t, "--build-context base")
+	})
+}
