@@ -54,6 +54,55 @@ func TestSystemdQuadletNamesTheLine(t *testing.T) {
 	}
 }
 
+// A file brings those that it needs, once, and files that need each other are
+// refused before anything is written.
+func TestSystemdQuadletDependencies(t *testing.T) {
+	e := AsUser(t)
+	config, dir := e.Folder(t), e.Folder(t)
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	install := func(args ...string) Result {
+		return e.Cmd(append([]string{"systemd", "install"}, args...)...).Set("XDG_CONFIG_HOME=" + config).Run(t)
+	}
+	units := func() string {
+		list, _ := filepath.Glob(filepath.Join(config, "systemd/user/*"))
+		for i := range list {
+			list[i] = filepath.Base(list[i])
+		}
+		return strings.Join(list, " ")
+	}
+	web := write("web.container", "[Unit]\nAfter=db.container\n[Container]\nImage=a\nVolume=./data:/data\n")
+	db := write("db.container", "[Container]\nImage=b\nVolume=store.volume:/db\n")
+	write("store.volume", "[Volume]\n")
+	first := write("first.container", "[Unit]\nRequires=second.container\n[Container]\nImage=a\n")
+	write("second.container", "[Unit]\nAfter=first.container\n[Container]\nImage=a\n")
+
+	install(first).Exits(t, 125).Says(t, "circle", "first.container -> second.container -> first.container")
+	if got := units(); got != "" {
+		t.Errorf("the refused files left %s", got)
+	}
+	if got := install(web).OK(t); lines(got) != 2 || !strings.HasSuffix(got, "/web.service") {
+		t.Errorf("install prints %q", got)
+	}
+	if got := units(); got != "db.service store-volume.service web.service" {
+		t.Errorf("there are %s", got)
+	}
+	text, err := os.ReadFile(filepath.Join(config, "systemd/user/web.service"))
+	if err != nil || !strings.Contains(string(text), "--volume "+dir+"/data:/data") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	install(db).Exits(t, 125).Says(t, "db.service", "--replace")
+	if got := install("--replace", web).OK(t); lines(got) != 0 {
+		t.Errorf("the second time install prints %q", got)
+	}
+}
+
 // notified is a socket like systemd's.
 func (e *Env) notified(t *testing.T) (path string, next func() string) {
 	t.Helper()

@@ -10,6 +10,50 @@ import (
 func setName(t *translation) *string    { return &t.name }
 func setOperand(t *translation) *string { return &t.operand }
 
+func takeServiceName(t *translation, value string) error {
+	t.unit.Name = value + ".service"
+	return nil
+}
+
+// takeReload runs a command in the container for systemctl reload.
+func takeReload(t *translation, value string) error {
+	list, err := words(value)
+	t.reload = append([]string{"exec"}, "")
+	t.reload = append(t.reload, list...)
+	return err
+}
+
+func takeReloadSignal(t *translation, value string) error {
+	t.reload = []string{"kill", "", "--signal", value}
+	return nil
+}
+
+// takeTimezone mounts the zone over the one of the image.
+func takeTimezone(t *translation, value string) error {
+	source := "/etc/localtime"
+	if value != "local" {
+		source = "/usr/share/zoneinfo/" + value
+	}
+	t.flags = append(t.flags, "--volume", source+":/etc/localtime:ro")
+	return nil
+}
+
+func takeDeleteOnStop(t *translation, value string) (err error) {
+	t.deleteOnStop, err = truth(value)
+	return err
+}
+
+func takeBuildPull(t *translation, value string) error {
+	switch value {
+	case "always", "newer", "true":
+		t.flags = append(t.flags, "--pull")
+	case "missing", "false":
+	default:
+		return errors.New("it is always or missing")
+	}
+	return nil
+}
+
 func takeStop(t *translation, value string) (err error) {
 	t.flags = append(t.flags, "--stop-timeout", value)
 	t.stop, err = seconds(value)
@@ -40,7 +84,7 @@ func containerKeys() map[string]translate {
 		"CgroupsMode": refuse("the container's group lies below the unit's"), "ContainerName": set(setName),
 		"ContainersConfModule": refuse("rl does not read containers.conf"), "DNS": flag("--dns"), "DNSOption": flag("--dns-option"),
 		"DNSSearch": flag("--dns-search"), "DropCapability": each("--cap-drop"), "Entrypoint": flag("--entrypoint"),
-		"Environment": each("--env"), "EnvironmentFile": flag("--env-file"),
+		"Environment": each("--env"), "EnvironmentFile": fileFlag("--env-file"),
 		"EnvironmentHost": refuse("name the variables in Environment"), "Exec": takeArgs, "ExposeHostPort": flag("--expose"),
 		"GIDMap": refuse(noMaps), "GlobalArgs": refuse("they are Podman's own"),
 		"Group": set(func(t *translation) *string { return &t.group }), "GroupAdd": flag("--group-add"),
@@ -53,20 +97,20 @@ func containerKeys() map[string]translate {
 		"HealthStartupTimeout": refuse("use HealthStartPeriod"), "HealthTimeout": flag("--health-timeout"),
 		"HostName": flag("--hostname"), "Image": set(setOperand), "IP": flag("--ip"), "IP6": flag("--ip6"),
 		"Label": each("--label"), "LogDriver": flag("--log-driver"), "LogOpt": flag("--log-opt"),
-		"Mask": option("--security-opt", "mask="), "Memory": flag("--memory"), "Mount": flag("--mount"), "Network": takeNetwork,
+		"Mask": option("--security-opt", "mask="), "Memory": flag("--memory"), "Mount": takeMount, "Network": takeNetwork,
 		"NetworkAlias": flag("--network-alias"), "NoNewPrivileges": yes("--security-opt=no-new-privileges"),
 		"Notify": set(func(t *translation) *string { return &t.notify }), "PidsLimit": flag("--pids-limit"),
 		"Pod": refuse(noPods), "PodmanArgs": takePodmanArgs, "PublishPort": flag("--publish"), "Pull": flag("--pull"),
-		"ReadOnly": yes("--read-only"), "ReadOnlyTmpfs": refuse("name the folders in Tmpfs"),
-		"ReloadCmd": refuse("write ExecReload in [Service]"), "ReloadSignal": refuse("write ExecReload in [Service]"),
+		"ReadOnly": yes("--read-only"), "ReadOnlyTmpfs": yes("--tmpfs=/run", "--tmpfs=/tmp", "--tmpfs=/var/tmp"),
+		"ReloadCmd": takeReload, "ReloadSignal": takeReloadSignal,
 		"Retry": refuse("a pull is tried again by the unit's Restart"), "RetryDelay": refuse("a pull is tried again by the unit's Restart"),
-		"Rootfs": refuse("name an image"), "RunInit": yes("--init"), "SeccompProfile": option("--security-opt", "seccomp="),
+		"Rootfs": set(func(t *translation) *string { return &t.rootfs }), "RunInit": yes("--init"), "SeccompProfile": option("--security-opt", "seccomp="),
 		"Secret": refuse(noSecrets), "SecurityLabelDisable": yes("--security-opt=label=disable"),
 		"SecurityLabelFileType": option("--security-opt", "label=filetype:"), "SecurityLabelLevel": option("--security-opt", "label=level:"),
 		"SecurityLabelNested": yes("--security-opt=label=nested"), "SecurityLabelType": option("--security-opt", "label=type:"),
-		"ServiceName": refuse("the service is named like the file"), "ShmSize": flag("--shm-size"), "StartWithPod": refuse(noPods),
+		"ServiceName": takeServiceName, "ShmSize": flag("--shm-size"), "StartWithPod": refuse(noPods),
 		"StopSignal": flag("--stop-signal"), "StopTimeout": takeStop, "SubGIDMap": refuse(noMaps), "SubUIDMap": refuse(noMaps),
-		"Sysctl": each("--sysctl"), "Timezone": refuse("set TZ in Environment"), "Tmpfs": flag("--tmpfs"), "UIDMap": refuse(noMaps),
+		"Sysctl": each("--sysctl"), "Timezone": takeTimezone, "Tmpfs": flag("--tmpfs"), "UIDMap": refuse(noMaps),
 		"Ulimit": flag("--ulimit"), "Unmask": option("--security-opt", "unmask="),
 		"User": set(func(t *translation) *string { return &t.user }), "UserNS": flag("--userns"), "Volume": takeVolume,
 		"WorkingDir": flag("--workdir"),
@@ -78,7 +122,7 @@ func volumeKeys() map[string]translate {
 		"ContainersConfModule": refuse("rl does not read containers.conf"), "Copy": only("true"), "Device": option("--opt", "device="),
 		"Driver": flag("--driver"), "GlobalArgs": refuse("they are Podman's own"), "Group": option("--opt", "gid="),
 		"Image": refuse("volumes are not made from images"), "Label": each("--label"), "Options": option("--opt", "o="),
-		"PodmanArgs": takePodmanArgs, "ServiceName": refuse("the service is named like the file"), "Type": option("--opt", "type="),
+		"PodmanArgs": takePodmanArgs, "ServiceName": takeServiceName, "Type": option("--opt", "type="),
 		"User": option("--opt", "uid="), "VolumeName": set(setName),
 	}
 }
@@ -89,8 +133,8 @@ func networkKeys() map[string]translate {
 		"DNS": refuse("give it to the containers"), "Driver": flag("--driver"), "Gateway": flag("--gateway"),
 		"GlobalArgs": refuse("they are Podman's own"), "InterfaceName": refuse("rl names its interfaces"), "Internal": yes("--internal"),
 		"IPAMDriver": refuse("addresses are rl's to give"), "IPRange": flag("--ip-range"), "IPv6": yes("--ipv6"), "Label": each("--label"),
-		"NetworkDeleteOnStop": only("false"), "NetworkName": set(setName), "Options": flag("--opt"), "PodmanArgs": takePodmanArgs,
-		"ServiceName": refuse("the service is named like the file"), "Subnet": flag("--subnet"),
+		"NetworkDeleteOnStop": takeDeleteOnStop, "NetworkName": set(setName), "Options": flag("--opt"), "PodmanArgs": takePodmanArgs,
+		"ServiceName": takeServiceName, "Subnet": flag("--subnet"),
 	}
 }
 
@@ -100,20 +144,20 @@ func imageKeys() map[string]translate {
 		"ContainersConfModule": refuse("rl does not read containers.conf"), "Creds": refuse(noRegistry), "DecryptionKey": refuse("images are not decrypted"),
 		"GlobalArgs": refuse("they are Podman's own"), "Image": set(setOperand), "ImageTag": refuse("use rl tag"), "OS": only("linux"), "PodmanArgs": takePodmanArgs,
 		"Policy": only("always"), "Retry": refuse("write Restart in [Service]"), "RetryDelay": refuse("write RestartSec in [Service]"),
-		"ServiceName": refuse("the service is named like the file"), "TLSVerify": refuse(noRegistry), "Variant": refuse("write it into Arch"),
+		"ServiceName": takeServiceName, "TLSVerify": refuse(noRegistry), "Variant": refuse("write it into Arch"),
 	}
 }
 
 func buildKeys() map[string]translate {
 	return map[string]translate{
-		"Annotation": refuse("the builder has no annotations; use Label"), "Arch": option("--platform", "linux/"), "AuthFile": refuse(noRegistry),
+		"Annotation": each("--annotation"), "Arch": option("--platform", "linux/"), "AuthFile": refuse(noRegistry),
 		"BuildArg": each("--build-arg"), "ContainersConfModule": refuse("rl does not read containers.conf"),
 		"DNS": refuse("builds use the machine's"), "DNSOption": refuse("builds use the machine's"), "DNSSearch": refuse("builds use the machine's"),
-		"Environment": refuse("write ENV in the Dockerfile"), "File": flag("--file"), "ForceRM": only("true"),
+		"Environment": refuse("write ENV in the Dockerfile"), "File": set(func(t *translation) *string { return &t.dockerfile }), "ForceRM": only("true"),
 		"GlobalArgs": refuse("they are Podman's own"), "GroupAdd": refuse("builds run as the Dockerfile says"), "IgnoreFile": refuse("name it .dockerignore"),
-		"ImageTag": set(setName), "Label": each("--label"), "Network": flag("--network"), "PodmanArgs": takePodmanArgs, "Pull": refuse("write it into PodmanArgs"),
+		"ImageTag": set(setName), "Label": each("--label"), "Network": flag("--network"), "PodmanArgs": takePodmanArgs, "Pull": takeBuildPull,
 		"Retry": refuse("write Restart in [Service]"), "RetryDelay": refuse("write RestartSec in [Service]"), "Secret": flag("--secret"),
-		"ServiceName": refuse("the service is named like the file"), "SetWorkingDirectory": set(setOperand), "Target": flag("--target"),
+		"ServiceName": takeServiceName, "SetWorkingDirectory": set(setOperand), "Target": flag("--target"),
 		"TLSVerify": refuse(noRegistry), "Variant": refuse("write it into Arch"), "Volume": refuse("use RUN --mount"),
 	}
 }

@@ -105,6 +105,8 @@ func (f *file) last(key string) string {
 // Options say how Quadlet files are read.
 type Options struct {
 	Program string // absolute path of rl
+	// Dir is the folder of the file, absolute: relative paths in it start there.
+	Dir string
 	// Read returns the content of another Quadlet file that one refers to.
 	Read func(name string) (string, error)
 }
@@ -156,12 +158,26 @@ func ServiceOf(name string) string {
 	return base + ".service"
 }
 
+// service is the name of the service made from the file.
+func (f *file) service() string {
+	if name := f.last("ServiceName"); name != "" {
+		return name + ".service"
+	}
+	return ServiceOf(f.name)
+}
+
 // copySections takes over what is systemd's own.
 func (t *translation) copySections(own string) error {
 	for _, l := range t.file.lines {
 		switch l.section {
 		case own:
-		case "Unit", "Service", "Install":
+		case "Unit":
+			value, err := t.dependencies(l.key, l.value)
+			if err != nil {
+				return fmt.Errorf("%w: %s line %d: %s: %w", ErrQuadlet, t.file.name, l.number, l.key, err)
+			}
+			t.unit.Add(l.section, l.key, value)
+		case "Service", "Install":
 			t.unit.Add(l.section, l.key, l.value)
 		case "Quadlet":
 			if l.key != "DefaultDependencies" {
@@ -172,6 +188,58 @@ func (t *translation) copySections(own string) error {
 		}
 	}
 	return nil
+}
+
+// dependencies replaces, in keys of [Unit] that list units, names of Quadlet
+// files by those of their services.
+func (t *translation) dependencies(key, value string) (string, error) {
+	if !slices.Contains(strings.Fields(listKeys), key) {
+		return value, nil
+	}
+	list := strings.Fields(value)
+	for i, name := range list {
+		if !IsQuadlet(name) {
+			continue
+		}
+		f, err := t.other(name)
+		if err != nil {
+			return "", err
+		}
+		list[i] = f.service()
+		if key != "Before" && key != "Conflicts" {
+			t.needFile(name)
+		}
+	}
+	return strings.Join(list, " "), nil
+}
+
+const listKeys = "Wants Requires Requisite BindsTo PartOf Upholds Conflicts Before After OnFailure OnSuccess"
+
+// other reads another Quadlet file.
+func (t *translation) other(name string) (*file, error) {
+	if t.o.Read == nil {
+		return nil, fmt.Errorf("%s cannot be looked up", name)
+	}
+	text, err := t.o.Read(templateOf(name))
+	if err != nil {
+		return nil, fmt.Errorf("it needs the file %s: %w", templateOf(name), err)
+	}
+	return parse(name, text)
+}
+
+// templateOf is the file that describes an instance: job@.container for
+// job@one.container. Others are described by their own.
+func templateOf(name string) string {
+	if before, _, ok := strings.Cut(name, "@"); ok {
+		return before + "@" + path.Ext(name)
+	}
+	return name
+}
+
+func (t *translation) needFile(name string) {
+	if name = templateOf(name); !slices.Contains(t.needs, name) {
+		t.needs = append(t.needs, name)
+	}
 }
 
 // Order sorts Quadlet files so that each comes after those it needs, and fails

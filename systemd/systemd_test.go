@@ -104,7 +104,7 @@ func TestQuadletOtherKinds(t *testing.T) {
 		"data.volume":   {"[Volume]\nLabel=a=b\n", "data-volume.service", "/bin/rl volume create --label a=b systemd-data"},
 		"front.network": {"[Network]\nSubnet=10.9.0.0/24\nInternal=true\n", "front-network.service", `/bin/sh -c "/bin/rl network inspect systemd-front >/dev/null 2>&1 || exec /bin/rl network create --subnet 10.9.0.0/24 --internal systemd-front"`},
 		"base.image":    {"[Image]\nImage=alpine\n", "base-image.service", "/bin/rl pull alpine"},
-		"app.build":     {"[Build]\nImageTag=app\nSetWorkingDirectory=/src\nFile=Dockerfile\n", "app-build.service", "/bin/rl build -t app --file Dockerfile /src"},
+		"app.build":     {"[Build]\nImageTag=app\nSetWorkingDirectory=/src\nFile=Dockerfile\n", "app-build.service", "/bin/rl build -t app --file /src/Dockerfile /src"},
 		"job@.container": {"[Container]\nImage=alpine\nExec=echo %i\n", "job@.service",
 			"/bin/rl run --name systemd-job_%i --rm --sdnotify rl alpine echo %i"},
 	} {
@@ -116,6 +116,62 @@ func TestQuadletOtherKinds(t *testing.T) {
 		if u.Name != c.service || !strings.Contains(u.String(), "ExecStart="+c.exec+"\n") {
 			t.Errorf("%s: %s\n%s", name, u.Name, u)
 		}
+	}
+}
+
+// Paths start from the folder of the file, names of files stand for services.
+func TestQuadletPathsAndDependencies(t *testing.T) {
+	files := map[string]string{
+		"db.container": "[Container]\nImage=db\nServiceName=database\n", "job@.container": "[Container]\nImage=job\n", "data.volume": "[Volume]\n",
+	}
+	read := func(name string) (string, error) {
+		if text, ok := files[name]; ok {
+			return text, nil
+		}
+		return "", fs.ErrNotExist
+	}
+	for text, want := range map[string]string{
+		"[Container]\nImage=a\nVolume=./d:/d:ro\n":                               " --volume /q/d:/d:ro a\n",
+		"[Container]\nImage=a\nVolume=../d:/d\n":                                 " --volume /d:/d a\n",
+		"[Container]\nImage=a\nVolume=%h/d:/d\n":                                 " --volume %h/d:/d a\n",
+		"[Container]\nImage=a\nEnvironmentFile=env\n":                            " --env-file /q/env a\n",
+		"[Container]\nImage=a\nMount=type=bind,source=./d,target=/d\n":           " --mount type=bind,source=/q/d,target=/d a\n",
+		"[Container]\nImage=a\nMount=type=volume,source=data.volume,target=/d\n": " --mount type=volume,source=systemd-data,target=/d a\n",
+		"[Container]\nRootfs=./root\nExec=sh\n":                                  " --rootfs=/q/root sh\n",
+		"[Container]\nImage=a\nTimezone=Europe/Berlin\n":                         " --volume /usr/share/zoneinfo/Europe/Berlin:/etc/localtime:ro a\n",
+		"[Container]\nImage=a\nReadOnlyTmpfs=true\n":                             " --tmpfs=/run --tmpfs=/tmp --tmpfs=/var/tmp a\n",
+		"[Container]\nImage=a\nReloadCmd=nginx -s reload\n":                      "ExecReload=/bin/rl exec systemd-web nginx -s reload\n",
+		"[Container]\nImage=a\nReloadSignal=HUP\n":                               "ExecReload=/bin/rl kill systemd-web --signal HUP\n",
+		"[Unit]\nAfter=db.container network.target\n[Container]\nImage=a\n":      "After=database.service network.target\n",
+		"[Unit]\nWants=job@one.container\n[Container]\nImage=a\n":                "Wants=job@one.service\n",
+		"[Container]\nImage=a\nNetwork=db.container\n":                           "Requires=database.service\n",
+	} {
+		u, _, err := FromQuadlet("web.container", text, Options{Program: "/bin/rl", Dir: "/q", Read: read})
+		if err != nil || !strings.Contains(u.String(), want) {
+			t.Errorf("%q: %v\n%s", text, err, u)
+		}
+	}
+	u, needs, err := FromQuadlet("web.container", "[Unit]\nRequires=job@two.container\n[Container]\nImage=a\nServiceName=site\n", Options{Read: read})
+	if err != nil || u.Name != "site.service" || !slices.Equal(needs, []string{"job@.container"}) {
+		t.Errorf("%v needs %v: %v", u, needs, err)
+	}
+}
+
+func TestQuadletBuild(t *testing.T) {
+	for text, want := range map[string]string{
+		"File=./Containerfile\n":                          "--file /q/Containerfile /q\n",
+		"File=/src/Containerfile\n":                       "--file /src/Containerfile /src\n",
+		"SetWorkingDirectory=unit\n":                      "build -t app /q\n",
+		"SetWorkingDirectory=sub\nFile=C\nPull=always\n":  "--file /q/sub/C --pull /q/sub\n",
+		"SetWorkingDirectory=https://example.com/a.git\n": "build -t app https://example.com/a.git\n",
+	} {
+		u, _, err := FromQuadlet("app.build", "[Build]\nImageTag=app\n"+text, Options{Program: "/bin/rl", Dir: "/q"})
+		if err != nil || !strings.Contains(u.String(), want) {
+			t.Errorf("%q: %v\n%s", text, err, u)
+		}
+	}
+	if _, _, err := FromQuadlet("app.build", "[Build]\nImageTag=app\n", Options{}); !errors.Is(err, ErrQuadlet) {
+		t.Error(err)
 	}
 }
 

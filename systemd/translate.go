@@ -19,6 +19,9 @@ type translation struct {
 	needs []string // other Quadlet files
 
 	user, group, name, operand, notify string
+	rootfs, dockerfile                 string
+	reload                             []string // a command of rl, with "" for the container
+	deleteOnStop                       bool
 	stop                               time.Duration
 }
 
@@ -47,12 +50,30 @@ func each(name string) translate {
 	}
 }
 
-// yes is for a flag without a value.
-func yes(name string) translate {
+// fileFlag is flag for a file, which may be named from the folder of the
+// Quadlet file on.
+func fileFlag(name string) translate {
+	return func(t *translation, value string) error {
+		t.flags = append(t.flags, name, t.absolute(value))
+		return nil
+	}
+}
+
+// absolute is a path that may start from the folder of the Quadlet file; one
+// that begins with a specifier of systemd's, %h for example, is absolute.
+func (t *translation) absolute(value string) string {
+	if path.IsAbs(value) || strings.HasPrefix(value, "%") {
+		return value
+	}
+	return path.Join(t.o.Dir, value)
+}
+
+// yes is for flags that are complete.
+func yes(flags ...string) translate {
 	return func(t *translation, value string) error {
 		on, err := truth(value)
 		if on {
-			t.flags = append(t.flags, name)
+			t.flags = append(t.flags, flags...)
 		}
 		return err
 	}
@@ -110,7 +131,34 @@ func takeVolume(t *translation, value string) error {
 		}
 		value = name + ":" + rest
 	}
+	if strings.HasPrefix(source, ".") {
+		value = t.absolute(source) + ":" + rest
+	}
 	t.flags = append(t.flags, "--volume", value)
+	return nil
+}
+
+// takeMount is takeVolume for the long form.
+func takeMount(t *translation, value string) error {
+	fields := strings.Split(value, ",")
+	for i, field := range fields {
+		key, source, _ := strings.Cut(field, "=")
+		if key != "source" && key != "src" {
+			continue
+		}
+		switch {
+		case path.Ext(source) == ".volume":
+			name, err := t.refer(source, "VolumeName")
+			if err != nil {
+				return err
+			}
+			source = name
+		case strings.HasPrefix(source, "."):
+			source = t.absolute(source)
+		}
+		fields[i] = key + "=" + source
+	}
+	t.flags = append(t.flags, "--mount", strings.Join(fields, ","))
 	return nil
 }
 
@@ -139,19 +187,12 @@ func takeNetwork(t *translation, value string) error {
 
 // refer notes that another file is needed, and returns the name of what it describes.
 func (t *translation) refer(name, key string) (string, error) {
-	if t.o.Read == nil {
-		return "", fmt.Errorf("%s cannot be looked up", name)
-	}
-	text, err := t.o.Read(name)
-	if err != nil {
-		return "", fmt.Errorf("it needs the file %s: %w", name, err)
-	}
-	f, err := parse(name, text)
+	f, err := t.other(name)
 	if err != nil {
 		return "", err
 	}
-	t.needs = append(t.needs, name)
-	t.unit.need([]string{ServiceOf(name)})
+	t.needFile(name)
+	t.unit.need([]string{f.service()})
 	if named := f.last(key); named != "" {
 		return named, nil
 	}
@@ -183,10 +224,13 @@ func (t *translation) command(list ...string) string {
 }
 
 func (t *translation) container() error {
-	if t.operand == "" {
-		return errors.New("[Container] has no Image")
+	if (t.operand == "") == (t.rootfs == "") {
+		return errors.New("[Container] has no Image, nor a Rootfs; it needs one of them")
 	}
 	image := t.operand
+	if t.rootfs != "" {
+		image = "--rootfs=" + t.absolute(t.rootfs)
+	}
 	if ext := path.Ext(image); ext == ".image" || ext == ".build" {
 		key := map[string]string{".image": "Image", ".build": "ImageTag"}[ext]
 		var err error
@@ -210,6 +254,10 @@ func (t *translation) container() error {
 	t.unit.Add("Service", "ExecStartPre", "-"+t.command("rm", "-f", t.own()))
 	t.unit.Add("Service", "ExecStart", t.command(run...))
 	t.unit.Add("Service", "ExecStop", t.command("stop", t.own()))
+	if t.reload != nil {
+		t.reload[1] = t.own()
+		t.unit.Add("Service", "ExecReload", t.command(t.reload...))
+	}
 	t.unit.Add("Service", "ExecStopPost", "-"+t.command("rm", "-f", t.own()))
 	c := Container{Name: "%N", StopTimeout: t.stop, Notify: mode == "container"}
 	t.unit.service(c)
@@ -247,6 +295,9 @@ func (t *translation) volume() error {
 func (t *translation) network() error {
 	create := t.command(append(append([]string{"network", "create"}, append(t.flags, t.extra...)...), t.own())...)
 	look := t.command("network", "inspect", t.own())
+	if t.deleteOnStop {
+		t.unit.Add("Service", "ExecStop", t.command("network", "rm", t.own()))
+	}
 	return t.once("Network "+t.own(), "/bin/sh -c "+quoteSpecifiers(look+" >/dev/null 2>&1 || exec "+create))
 }
 
@@ -261,9 +312,33 @@ func (t *translation) build() error {
 	if t.name == "" {
 		return errors.New("[Build] has no ImageTag")
 	}
-	if t.operand == "" {
-		return errors.New("[Build] needs SetWorkingDirectory, the folder to build from")
+	folder, err := t.buildFolder()
+	if err != nil {
+		return err
 	}
-	flags := append([]string{"build", "-t", t.name}, append(t.flags, t.extra...)...)
-	return t.once("Build of "+t.name, t.command(append(flags, t.operand)...))
+	flags := []string{"build", "-t", t.name}
+	if t.dockerfile != "" {
+		file := t.dockerfile
+		if !path.IsAbs(file) {
+			file = path.Join(folder, file)
+		}
+		flags = append(flags, "--file", file)
+	}
+	return t.once("Build of "+t.name, t.command(append(append(append(flags, t.flags...), t.extra...), folder)...))
+}
+
+// buildFolder is the folder, or the address, to build from.
+func (t *translation) buildFolder() (string, error) {
+	switch folder := t.operand; {
+	case strings.Contains(folder, "://"):
+		return folder, nil
+	case folder == "unit", folder == "" && t.dockerfile != "" && !path.IsAbs(t.dockerfile):
+		return t.o.Dir, nil
+	case folder == "file" && t.dockerfile != "", folder == "" && t.dockerfile != "":
+		return path.Dir(t.absolute(t.dockerfile)), nil
+	case folder == "" || folder == "file":
+		return "", errors.New("[Build] has neither File nor SetWorkingDirectory, the folder to build from")
+	default:
+		return t.absolute(folder), nil
+	}
 }

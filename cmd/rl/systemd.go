@@ -65,6 +65,8 @@ type systemdInstallCmd struct {
 	Now     bool     `help:"Start it at once."`
 	Replace bool     `help:"Replace units that are there already."`
 	What    []string `arg:"" passthrough:"partial" name:"what"`
+
+	needed map[string]bool // units that were not asked for, but are needed by those
 }
 
 func (c *systemdInstallCmd) Run(a *app) error {
@@ -76,7 +78,7 @@ func (c *systemdInstallCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := c.checkFree(dir, units); err != nil {
+	if units, err = c.free(dir, units); err != nil {
 		return err
 	}
 	for _, u := range units {
@@ -99,46 +101,55 @@ func (c *systemdInstallCmd) units(a *app) ([]*systemd.Unit, error) {
 		return []*systemd.Unit{u}, err
 	}
 	byName, needs := map[string]*systemd.Unit{}, map[string][]string{}
-	for _, what := range c.What {
-		u, others, err := a.describeUnit(what)
+	for todo := slices.Clone(c.What); len(todo) > 0; todo = todo[1:] {
+		u, others, err := a.describeUnit(todo[0])
 		if err != nil {
 			return nil, err
 		}
-		name := filepath.Base(what)
+		name := filepath.Base(todo[0])
 		byName[name], needs[name] = u, others
+		for _, other := range others {
+			if beside := filepath.Join(filepath.Dir(todo[0]), other); byName[other] == nil && !slices.Contains(todo, beside) {
+				todo = append(todo, beside)
+			}
+		}
 	}
 	order, err := systemd.Order(needs)
 	if err != nil {
 		return nil, usagef("%w", err)
 	}
+	c.needed = map[string]bool{}
 	var units []*systemd.Unit
 	for _, name := range order {
-		if u := byName[name]; u != nil {
-			units = append(units, u)
-		}
+		u := byName[name]
+		units = append(units, u)
+		c.needed[u.Name] = !slices.ContainsFunc(c.What, func(what string) bool { return filepath.Base(what) == name })
 	}
 	return units, nil
 }
 
-// checkFree refuses to overwrite units, before anything is written.
-func (c *systemdInstallCmd) checkFree(dir string, units []*systemd.Unit) error {
+// free returns the units that are to be written, and refuses to overwrite
+// others, before anything is. What is only needed may be there already.
+func (c *systemdInstallCmd) free(dir string, units []*systemd.Unit) ([]*systemd.Unit, error) {
+	var write []*systemd.Unit
 	for _, u := range units {
 		path := filepath.Join(dir, u.Name)
 		data, err := os.ReadFile(path)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
+		there := !errors.Is(err, os.ErrNotExist)
+		if err != nil && there {
+			return nil, usagef("%w", err)
 		}
-		if err != nil {
-			return usagef("%w", err)
+		if there && !strings.HasPrefix(string(data), systemd.Mark) {
+			return nil, usagef("%s is there already and not from rl: remove it or choose another name", path)
 		}
-		if !strings.HasPrefix(string(data), systemd.Mark) {
-			return usagef("%s is there already and not from rl: remove it or choose another name", path)
+		if there && !c.Replace && !c.needed[u.Name] {
+			return nil, usagef("%s is there already: give --replace, or rl systemd remove %s", path, u.Name)
 		}
-		if !c.Replace {
-			return usagef("%s is there already: give --replace, or rl systemd remove %s", path, u.Name)
+		if !there || !c.needed[u.Name] {
+			write = append(write, u)
 		}
 	}
-	return nil
+	return write, nil
 }
 
 // activate tells systemd of the new units.
@@ -150,16 +161,20 @@ func (c *systemdInstallCmd) activate(a *app, units []*systemd.Unit) error {
 		a.warnf("the units are written, but systemd does not know of them yet: %v", err)
 		return nil
 	}
-	var names []string
+	var names, enable []string
 	for _, u := range units {
-		if c.Enable && u.Has("Install", "WantedBy") {
-			if err := systemctl(a, "enable", "--quiet", u.Name); err != nil {
-				return err
-			}
+		if c.Enable && (u.Has("Install", "WantedBy") || u.Has("Install", "RequiredBy")) {
+			enable = append(enable, u.Name)
 		}
 		if !strings.HasSuffix(u.Name, "@.service") {
 			names = append(names, u.Name)
 		}
+	}
+	if len(enable) > 0 {
+		if err := systemctl(a, append([]string{"enable", "--quiet"}, enable...)...); err != nil {
+			return err
+		}
+		a.noteLinger()
 	}
 	if c.Now && len(names) > 0 {
 		return systemctl(a, append([]string{"start"}, names...)...)
@@ -182,12 +197,15 @@ func (a *app) describeUnit(what string) (*systemd.Unit, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	dir := filepath.Dir(what)
+	dir, err := filepath.Abs(filepath.Dir(what))
+	if err != nil {
+		return nil, nil, usagef("the current folder is gone: %w; change to another", err)
+	}
 	read := func(name string) (string, error) {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		return string(text), err
 	}
-	u, needs, err := systemd.FromQuadlet(filepath.Base(what), string(text), systemd.Options{Program: program, Read: read})
+	u, needs, err := systemd.FromQuadlet(filepath.Base(what), string(text), systemd.Options{Program: program, Dir: dir, Read: read})
 	if err != nil {
 		return nil, nil, usagef("%w", err)
 	}
