@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"errors"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -92,6 +94,27 @@ func TestRunKilled(t *testing.T) {
 		e.Want(t, "true", "inspect", "-f", "{{.State.Running}}", name)
 		e.OK(t, "stop", name)
 		e.Want(t, "5", "wait", name)
+	})
+}
+
+// Whenever Ctrl-C comes to `run -d`, either the id is printed or nothing goes
+// on, and with --rm nothing is left.
+func TestInterruptedWhileDetaching(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		for delay := range 16 {
+			name := e.Name(t)
+			p := e.Cmd("run", "-d", "--name", name, Image, "sleep", "1000").Start(t)
+			<-time.After(time.Duration(2*delay) * time.Millisecond) // any moment of the start
+			if err := p.x.Process.Signal([]os.Signal{syscall.SIGINT, syscall.SIGTERM}[delay%2]); err != nil && !errors.Is(err, os.ErrProcessDone) {
+				t.Fatal(err)
+			}
+			r := p.Wait(t)
+			running := e.Run(t, "inspect", "--type", "container", "-f", "{{.State.Running}}", name).Out == "true\n"
+			if told := len(r.Out) == 65; told != running || told != (r.Code == 0) {
+				t.Errorf("after %d ms: running is %v: %s", 2*delay, running, r)
+			}
+			e.Run(t, "rm", "-f", name)
+		}
 	})
 }
 

@@ -79,7 +79,7 @@ func (r *Runner) Start(id string, a Attach, supervised bool) (*Session, error) {
 	if r.UID == 0 {
 		v, err := r.Load(id)
 		if err != nil {
-			return nil, err
+			return nil, removed(err, id)
 		}
 		request.Trees = r.sourcesIn(v.Spec)
 	}

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/signal"
@@ -142,12 +143,12 @@ func (m *monitor) take(r Request) (err error) {
 		return err
 	}
 	if m.lock, err = m.store.lock(r.ID); err != nil {
-		return err
+		return removed(err, r.ID)
 	}
 	view, err := m.store.Load(r.ID)
 	if err != nil {
 		m.lock.Close()
-		return err
+		return removed(err, r.ID)
 	}
 	m.Container, m.State = view.Container, view.State
 	m.State.Restarts, m.State.Restarting = 0, false
@@ -186,6 +187,14 @@ func (m *monitor) appear() error {
 		m.record("attach")
 	}
 	return m.listen()
+}
+
+// removed says of a container that was there a moment ago that it is gone.
+func removed(err error, id string) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %.12s", ErrNotFound, id)
+	}
+	return err
 }
 
 // run starts the container and serves it until it has ended for good.

@@ -52,6 +52,22 @@ func (s *Signals) Stop() {
 	}
 }
 
+// Ending returns the first signal that came and would have ended this process,
+// 0 for none.
+func (s *Signals) Ending() syscall.Signal {
+	for {
+		select {
+		case received := <-s.caught:
+			switch n := received.(syscall.Signal); n {
+			case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+				return n
+			}
+		default:
+			return 0
+		}
+	}
+}
+
 // Stream passes data between the command and the container until the container
 // has ended or the person leaves (ErrDetached). It is for the last thing that a
 // process does: signals go to the container as long as the process lives.
@@ -139,12 +155,16 @@ func (st Streams) raw() (restore func(), err error) {
 		return func() {}, nil
 	}
 	fd := int(st.In.Fd())
-	old, err := term.MakeRaw(fd)
+	old, err := term.GetState(fd)
 	if err != nil {
 		return nil, fmt.Errorf("terminal: %w", err)
 	}
 	cooked := func() { term.Restore(fd, old) }
-	stop := st.restoreFirst(cooked)
+	stop := st.restoreFirst(cooked) // before, so that no signal finds it raw
+	if _, err := term.MakeRaw(fd); err != nil {
+		stop()
+		return nil, fmt.Errorf("terminal: %w", err)
+	}
 	return func() { stop(); cooked() }, nil
 }
 

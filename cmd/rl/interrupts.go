@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -36,6 +38,19 @@ func leaveWhenIgnored(session *runner.Session) (left func() bool, stop func()) {
 		signal.Stop(signals)
 		close(signals)
 	}
+}
+
+// giveUp ends a detached container if the person interrupted rl while it was
+// being started: nobody has been told its id.
+func giveUp(store runner.Store, id string, early *runner.Signals) error {
+	s := early.Ending()
+	if s == 0 {
+		return nil
+	}
+	if err := store.Kill(context.Background(), id, unix.SIGKILL); err != nil && !errors.Is(err, runner.ErrNotRunning) {
+		return err
+	}
+	return exitCode(128 + int(s))
 }
 
 func ignoredError(id string) error {

@@ -236,11 +236,7 @@ func (c *runCmd) Run(a *app) error {
 	if err := a.injectDevices(&o.Options); err != nil {
 		return err
 	}
-	var early *runner.Signals
-	if attach.Any() {
-		early = runner.CatchSignals()
-		defer early.Stop()
-	}
+	early := runner.CatchSignals() // to the end: an id that was printed is no failure
 	o.Supervised = supervised() && attach.Any()
 	session, err := c.create(r, o, true, attach)
 	if err != nil {
@@ -249,6 +245,9 @@ func (c *runCmd) Run(a *app) error {
 	defer session.Close()
 	a.printNotes(session.Notes)
 	if !attach.Any() {
+		if err := giveUp(r.Store, session.ID, early); err != nil {
+			return err
+		}
 		a.noteLogout(c.Restart, session.ID)
 		a.printf("%s\n", session.ID)
 		return nil
