@@ -9,6 +9,7 @@ import (
 	"io"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -205,8 +206,9 @@ func (s *Store) writeLayers(ctx context.Context, t *tar.Writer, layers []storedL
 		if err := t.WriteHeader(fileHeader(blobPath(l.Digest), l.Size)); err != nil {
 			return err
 		}
-		d, n, err := s.readLayer(ctx, l.id, t)
-		if err == nil && (d != l.Digest || n != l.Size) || errors.Is(err, tar.ErrWriteTooLong) {
+		n, err := s.readLayer(ctx, l.id, t)
+		// The store checks each file of the layer against the sum that it kept.
+		if err == nil && n != l.Size || errors.Is(err, tar.ErrWriteTooLong) || err != nil && strings.Contains(err.Error(), "checksum failed") {
 			err = fmt.Errorf("layer %s has changed since it was stored; pull the image again", shortID(l.id))
 		}
 		if err != nil {
@@ -223,22 +225,22 @@ func (s *Store) describeLayer(l *cstorage.Layer) (ispec.Descriptor, error) {
 	if d.Digest != "" && d.Size > 0 {
 		return d, nil
 	}
+	digester := digest.Canonical.Digester()
 	var err error
-	d.Digest, d.Size, err = s.readLayer(context.Background(), l.ID, io.Discard)
+	d.Size, err = s.readLayer(context.Background(), l.ID, digester.Hash())
+	d.Digest = digester.Digest()
 	return d, err
 }
 
 // readLayer writes a layer's archive as it was when it came, uncompressed.
-func (s *Store) readLayer(ctx context.Context, id string, w io.Writer) (_ digest.Digest, n int64, err error) {
+func (s *Store) readLayer(ctx context.Context, id string, w io.Writer) (n int64, err error) {
 	plain := archive.Uncompressed
 	source, err := s.store.Diff("", id, &cstorage.DiffOptions{Compression: &plain})
 	if err != nil {
-		return "", 0, err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	digester := digest.Canonical.Digester()
-	n, err = io.CopyBuffer(io.MultiWriter(digester.Hash(), w), struct{ io.Reader }{untilDone{ctx, source}}, make([]byte, 1<<20))
-	return digester.Digest(), n, err
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{untilDone{ctx, source}}, make([]byte, 1<<20))
 }
 
 func describe(mediaType string, data []byte) ispec.Descriptor {
