@@ -25,11 +25,12 @@ import (
 	"github.com/rl-project/rl/runner/logs"
 	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/slirp/network"
 	"github.com/rl-project/rl/storage"
 )
 
 // Container is what was decided when a container was created. It only changes
-// by `rename` and `update`.
+// by `rename`, `update`, `network connect` and `network disconnect`.
 type Container struct {
 	ID   string // 64 hexadecimal digits
 	Name string
@@ -50,7 +51,10 @@ type Container struct {
 	OpenStdin  bool         // -i
 	AutoRemove bool         // --rm
 	Ports      []slirp.PortMapping
-	Log        logs.Options
+	// Networks are those that it is on when it runs; none with --network none,
+	// host and container:NAME.
+	Networks []network.Wish `json:",omitempty"`
+	Log      logs.Options
 	// Volumes are the names of the volumes it mounts, which must not go away.
 	Volumes []string `json:",omitempty"`
 }
@@ -79,8 +83,10 @@ type State struct {
 	// paused as long as they are.
 	Suspended bool `json:",omitempty"`
 
-	Cgroup  string // of the processes, "" for none of its own
-	Network *slirp.Attachment
+	Cgroup string // of the processes, "" for none of its own
+	// Attachments are what it has of each of its networks while it runs, the
+	// oldest first.
+	Attachments []slirp.Attachment `json:",omitempty"`
 	// MemorySampled is whether --memory is enforced by the monitor.
 	MemorySampled bool
 	// Health is what the health check said when it last changed its mind.

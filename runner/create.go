@@ -2,7 +2,6 @@ package runner
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -26,6 +25,8 @@ type draft struct {
 	image  *storage.Image
 	lock   *os.File // the container's
 	leases leases
+	// unlock lets networks be removed again.
+	unlock func()
 }
 
 // draft makes a container as asked, and takes its lock. The caller is in the user
@@ -70,6 +71,9 @@ func (d *draft) fill(name string) (err error) {
 			return err
 		}
 	}
+	if d.unlock, err = s.useNetworks(d.Networks); err != nil {
+		return err
+	}
 	d.leases, err = s.leaseVolumes(d.Container)
 	return err
 }
@@ -83,14 +87,22 @@ func (d *draft) keep() error {
 	if err := d.store.saveContainer(d.Container); err != nil {
 		return err
 	}
-	d.leases.close()
+	d.free()
 	return nil
+}
+
+// free gives up what keeps others from removing what a draft uses.
+func (d *draft) free() {
+	d.leases.close()
+	if d.unlock != nil {
+		d.unlock()
+	}
 }
 
 // discard takes a draft away that is not to be kept.
 func (d *draft) discard() error {
 	err := d.store.discard(d.Container)
-	d.leases.close()
+	d.free()
 	d.store.removeAnonymous(d.Container)
 	return errors.Join(err, d.lock.Close())
 }
@@ -126,6 +138,10 @@ func (d *draft) describe(o CreateOptions) error {
 	if err := s.resolveJoins(&o.Options); err != nil {
 		return err
 	}
+	var err error
+	if c.Networks, err = s.planNetworks(&o); err != nil {
+		return err
+	}
 	if o.Options.Rootfs != "" {
 		o.Options.Rootfs = rootfsOf(o)
 		c.Image = o.Options.Rootfs
@@ -155,9 +171,6 @@ func (d *draft) describe(o CreateOptions) error {
 		return err
 	}
 	c.Volumes = volumeNames(d.facts)
-	if err := checkNetwork(d.facts); err != nil {
-		return err
-	}
 	c.Spec.Root.Path = s.root()
 	c.Config = effective(img.Config, o.Options, c.Spec, d.facts)
 	if d.facts.Seccomp == spec.SeccompProfile {
@@ -165,15 +178,6 @@ func (d *draft) describe(o CreateOptions) error {
 		_, err = filterOf(c.Spec)
 	}
 	return err
-}
-
-// checkNetwork refuses a network that does not exist.
-func checkNetwork(facts spec.Facts) error {
-	switch {
-	case facts.Network == "none", facts.Network == "host", facts.Network == "bridge", facts.Join[specs.NetworkNamespace] != "":
-		return nil
-	}
-	return fmt.Errorf("network %s not found: there are none, host, bridge and container:NAME", facts.Network)
 }
 
 // host is what the description depends on beside the person and the image.

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"maps"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rl-project/rl/internal/events"
+	"github.com/rl-project/rl/slirp"
 	"github.com/rl-project/rl/storage/volume"
 )
 
@@ -71,17 +73,26 @@ func (m *monitor) recordKill(s syscall.Signal) {
 	m.record("kill", "signal", strconv.Itoa(int(s)))
 }
 
-// networkEvents are about the network that the container is on, if any.
+// networkEvents are about the networks that the container is on.
 func (m *monitor) networkEvents(action string) []events.Event {
-	if m.State.Network == nil {
-		return nil
+	return m.eventsOf(action, m.attachments()...)
+}
+
+func (m *monitor) eventsOf(action string, attachments ...slirp.Attachment) (list []events.Event) {
+	for _, a := range attachments {
+		list = append(list, events.Event{
+			Type: events.Network, Action: action, TimeNano: time.Now().UnixNano(),
+			Actor: events.Actor{ID: cmp.Or(a.NetworkID, a.Network), Attributes: map[string]string{
+				"container": m.ID, "name": a.Network, "type": slirp.DefaultNetwork,
+			}},
+		})
 	}
-	return []events.Event{{
-		Type: events.Network, Action: action, TimeNano: time.Now().UnixNano(),
-		Actor: events.Actor{ID: m.facts.Network, Attributes: map[string]string{
-			"container": m.ID, "name": m.facts.Network, "type": "bridge",
-		}},
-	}}
+	return list
+}
+
+// recordNetworks writes down a change while the container runs.
+func (m *monitor) recordNetworks(action string, a slirp.Attachment) {
+	events.In(m.store.Data).Write(m.eventsOf(action, a)...)
 }
 
 // volumeEvents are about the volumes that the container mounts.

@@ -322,9 +322,7 @@ func (m *monitor) wait(ctx context.Context) (again bool) {
 
 // end writes down that the container has ended for good.
 func (m *monitor) end() {
-	if m.network != nil {
-		m.network.Close()
-	}
+	m.dropNetwork()
 	if err := m.conclude(); err != nil {
 		m.exit.Error = err.Error()
 	}
@@ -395,7 +393,7 @@ func (m *monitor) conclude() error {
 	m.hangUp()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.State.Cgroup, m.State.Network, m.State.Restarting = "", nil, false
+	m.State.Cgroup, m.State.Attachments, m.State.Restarting = "", nil, false
 	if m.AutoRemove {
 		if err := m.store.hide(m.Container); err != nil {
 			return err

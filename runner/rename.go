@@ -116,5 +116,9 @@ func (s Store) settleName(c *Container) {
 func (m *monitor) renameRunning(name string) Reply {
 	m.changing.Lock()
 	defer m.changing.Unlock()
-	return answer(m.ID, m.store.rename(&m.Container, name))
+	err := m.store.rename(&m.Container, name)
+	if err == nil && m.network != nil {
+		err = m.network.Rename(context.Background(), m.ID, name)
+	}
+	return answer(m.ID, err)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/rl-project/rl/runner/logs"
 	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/slirp/network"
 )
 
 // Op is what a command asks a monitor for.
@@ -28,8 +29,11 @@ const (
 	OpUnpause Op = "unpause"
 	OpRename  Op = "rename" // to Name
 	OpUpdate  Op = "update" // as Update says
-	OpTop     Op = "top"    // answers with process ids
-	OpStats   Op = "stats"  // answers with a Usage each time it is asked on the same connection
+	// OpConnect puts it on Network, OpDisconnect takes it off.
+	OpConnect    Op = "connect"
+	OpDisconnect Op = "disconnect"
+	OpTop        Op = "top"   // answers with process ids
+	OpStats      Op = "stats" // answers with a Usage each time it is asked on the same connection
 )
 
 // Request is the first frame on a connection to a monitor.
@@ -44,11 +48,12 @@ type Request struct {
 	Supervised bool `json:",omitempty"`
 	// ByUnit is whether a unit of systemd's wants the stop, at a shutdown for
 	// example, and not a person.
-	ByUnit bool           `json:",omitempty"`
-	Exec   *ExecOptions   `json:",omitempty"`
-	Signal int            `json:",omitempty"`
-	Name   string         `json:",omitempty"`
-	Update *UpdateOptions `json:",omitempty"`
+	ByUnit  bool           `json:",omitempty"`
+	Exec    *ExecOptions   `json:",omitempty"`
+	Signal  int            `json:",omitempty"`
+	Name    string         `json:",omitempty"`
+	Update  *UpdateOptions `json:",omitempty"`
+	Network *network.Wish  `json:",omitempty"`
 	// Trees are the sources of bind mounts whose detached mounts come with the
 	// request, in that order.
 	Trees []string `json:",omitempty"`
@@ -67,7 +72,9 @@ type CreateOptions struct {
 	AutoRemove bool
 	OpenStdin  bool
 	Ports      []slirp.PortMapping
-	Log        logs.Options
+	// Networks to be on; where there are none Options.Network says it all.
+	Networks []network.Wish
+	Log      logs.Options
 	// Files are the contents of files that options name, by absolute path, where
 	// the monitor may not read them itself.
 	Files map[string][]byte `json:",omitempty"`

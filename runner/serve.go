@@ -114,6 +114,12 @@ func (m *monitor) serve(w *wire) {
 	case OpUpdate:
 		w.sendJSON(frameReply, m.updateRunning(*r.Update))
 		return
+	case OpConnect:
+		w.sendJSON(frameReply, m.connectRunning(*r.Network))
+		return
+	case OpDisconnect:
+		w.sendJSON(frameReply, m.disconnectRunning(r.Network.Network))
+		return
 	case OpTop:
 		w.sendJSON(frameReply, m.top())
 		return

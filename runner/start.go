@@ -302,19 +302,18 @@ func (m *monitor) connect(ctx context.Context, pid int) error {
 	case m.facts.Join[specs.NetworkNamespace] != "":
 		return m.shareFiles(m.facts.Join[specs.NetworkNamespace])
 	case m.facts.Network == "none":
-		files["hosts"] = slirp.Hosts(netip.Addr{}, netip.Addr{}, nil, extra)
+		files["hosts"] = slirp.Hosts(nil, netip.Addr{}, extra)
 		files["resolv.conf"] = m.resolver(slirp.ResolvConf{}).Bytes()
 	case m.facts.Network == "host":
 		files["hosts"], files["resolv.conf"] = m.hostFiles(extra)
 	default:
-		attachment, err := m.attachNetwork(ctx, pid)
-		if err != nil {
+		if err := m.attachNetwork(ctx, pid); err != nil {
 			return err
 		}
-		host, _ := os.ReadFile("/etc/resolv.conf")
-		c := slirp.ParseResolvConf(host)
-		files["resolv.conf"] = m.resolver(c.For(attachment.DNS)).Bytes()
-		files["hosts"] = slirp.Hosts(attachment.IPAddress, slirp.HostAddress(), []string{hostname}, extra)
+		if files["hosts"], files["resolv.conf"], err = m.networkFiles(extra); err != nil {
+			m.dropNetwork()
+			return err
+		}
 	}
 	for name, text := range files {
 		// Written in place: the file is already mounted in the container.
@@ -340,26 +339,20 @@ func (m *monitor) shareFiles(id string) error {
 	return nil
 }
 
-func (m *monitor) attachNetwork(ctx context.Context, pid int) (*slirp.Attachment, error) {
+func (m *monitor) attachNetwork(ctx context.Context, pid int) error {
 	netns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer netns.Close()
-	m.network, err = slirp.Connect(ctx, slirp.Options{RuntimeDir: m.store.network()})
-	if err != nil {
-		return nil, failf("network: %w", err)
-	}
-	attachment, err := m.network.Attach(ctx, netns, slirp.Endpoint{
-		ID: m.ID, Name: m.Name, Hostname: m.Spec.Hostname, Ports: m.publish(),
-	})
-	if err != nil {
+	return m.attachNetworks(ctx, netns)
+}
+
+// dropNetwork undoes attachNetwork.
+func (m *monitor) dropNetwork() {
+	if m.network != nil {
 		m.network.Close()
-		return nil, failf("%w", err)
 	}
-	m.State.Network = attachment
-	m.notes = append(m.notes, attachment.Warnings...)
-	return attachment, nil
 }
 
 // started writes down that the container runs.

@@ -231,7 +231,7 @@ func (s Store) ConnectStep(ctx context.Context, id string) (_ *StepNetwork, err 
 	c := slirp.ParseResolvConf(host)
 	c.Nameservers = []netip.Addr{a.DNS}
 	n.ResolvConf, n.Warnings = c.Bytes(), a.Warnings
-	n.Hosts = slirp.Hosts(a.IPAddress, slirp.HostAddress(), []string{StepHostname}, nil)
+	n.Hosts = slirp.Hosts([]slirp.HostEntry{{IP: a.IPAddress, Names: []string{StepHostname}}}, slirp.HostAddress(), nil)
 	return n, nil
 }
 
@@ -293,7 +293,7 @@ func loopbackUp() error {
 // the host's with mode host, and little with none.
 func StaticFiles(mode string) (hosts, resolvConf []byte) {
 	if mode != "host" {
-		return slirp.Hosts(netip.Addr{}, netip.Addr{}, nil, nil), nil
+		return slirp.Hosts(nil, netip.Addr{}, nil), nil
 	}
 	hosts, _ = os.ReadFile("/etc/hosts")
 	resolvConf, _ = os.ReadFile("/etc/resolv.conf")

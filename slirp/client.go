@@ -45,9 +45,14 @@ type Client struct {
 
 	mu       sync.Mutex // one exchange at a time, and the fields below
 	conn     *connection
-	attached map[string]*attachment // by container id
-	bridge   *os.File               // keeps the bridge's namespace alive
+	attached map[place]*attachment
+	bridge   *os.File // keeps the bridges' namespace alive
 }
+
+// place is a container on a network; "" is the default one.
+type place struct{ container, network string }
+
+func (a *attachment) place() place { return place{a.endpoint.ID, a.endpoint.NetworkID()} }
 
 // attachment is what is needed to attach again to another network process.
 type attachment struct {
@@ -66,7 +71,7 @@ func Connect(ctx context.Context, opts Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{opts: opts, conn: conn, done: make(chan struct{}), attached: map[string]*attachment{}}
+	c := &Client{opts: opts, conn: conn, done: make(chan struct{}), attached: map[place]*attachment{}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	go c.watch(conn)
 	return c, nil
@@ -76,7 +81,7 @@ func Connect(ctx context.Context, opts Options) (*Client, error) {
 var errLost = errors.New("the network process was lost")
 
 // Attach connects the network namespace netns, which must be owned by rl's
-// user namespace, to the default network. It returns when the container can
+// user namespace, to a network. It returns when the container can
 // send, and when every port in endpoint is listened on; a port that cannot be
 // had is an error and leaves nothing behind. netns stays the caller's.
 func (c *Client) Attach(ctx context.Context, netns *os.File, endpoint Endpoint) (*Attachment, error) {
@@ -106,7 +111,7 @@ func (c *Client) tryAttach(ctx context.Context, a *attachment) (next <-chan stru
 	if err := c.attach(ctx, a, nil); err != nil {
 		return c.conn.replaced, err
 	}
-	c.attached[a.endpoint.ID] = a
+	c.attached[a.place()] = a
 	return nil, nil
 }
 
@@ -142,18 +147,37 @@ func (c *Client) attach(ctx context.Context, a *attachment, restore *Attachment)
 	return nil
 }
 
-// Detach frees the container's address and ports. It returns when the ports
-// can be taken by another.
-func (c *Client) Detach(ctx context.Context, id string) error {
+// Detach takes a container that goes on off a network; "" is the default one. It
+// returns when its interface is gone and its address and ports can be taken by
+// another.
+func (c *Client) Detach(ctx context.Context, id, network string) error {
+	return c.detach(ctx, place{id, network}, false)
+}
+
+func (c *Client) detach(ctx context.Context, p place, ended bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a := c.attached[id]
+	a := c.attached[p]
 	if a == nil {
-		return fmt.Errorf("%w: %s", ErrNotAttached, id)
+		return fmt.Errorf("%w: %.12s", ErrNotAttached, p.container)
 	}
-	delete(c.attached, id)
+	delete(c.attached, p)
 	a.netns.Close()
-	_, received, err := c.exchange(ctx, Request{Op: OpDetach, Endpoint: Endpoint{ID: id}})
+	_, received, err := c.exchange(ctx, Request{Op: OpDetach, Endpoint: Endpoint{ID: p.container, Network: a.endpoint.Network}, Ended: ended})
+	closeAll(received)
+	return err
+}
+
+// Rename gives a container another name on all of its networks.
+func (c *Client) Rename(ctx context.Context, id, name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p, a := range c.attached {
+		if p.container == id {
+			a.endpoint.Name = name
+		}
+	}
+	_, received, err := c.exchange(ctx, Request{Op: OpRename, Endpoint: Endpoint{ID: id, Name: name}})
 	closeAll(received)
 	return err
 }
@@ -225,10 +249,10 @@ func (c *Client) detachAll() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	c.mu.Lock()
-	ids := slices.Collect(maps.Keys(c.attached))
+	places := slices.Collect(maps.Keys(c.attached))
 	c.mu.Unlock()
-	for _, id := range ids {
-		_ = c.Detach(ctx, id)
+	for _, p := range places {
+		_ = c.detach(ctx, p, true)
 	}
 }
 

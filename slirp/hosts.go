@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -14,13 +15,16 @@ type HostEntry struct {
 	Names []string
 }
 
-// Names under which a container reaches the host's services.
+// hostNames are the names under which a container reaches the host's services.
 var hostNames = []string{"host.docker.internal", "host.containers.internal"}
 
+// IsHostName reports whether name, in lower case, is one for the host.
+func IsHostName(name string) bool { return slices.Contains(hostNames, name) }
+
 // Hosts writes a container's /etc/hosts: the loopback entries, extra, the host
-// by its two usual names if host is valid, and the container itself. A
-// container without a network of its own gives the zero value for own.
-func Hosts(own, host netip.Addr, names []string, extra []HostEntry) []byte {
+// by its two usual names if host is valid, and own, the container itself by its
+// addresses.
+func Hosts(own []HostEntry, host netip.Addr, extra []HostEntry) []byte {
 	entries := []HostEntry{
 		{netip.MustParseAddr("127.0.0.1"), []string{"localhost"}},
 		{netip.IPv6Loopback(), []string{"localhost", "ip6-localhost", "ip6-loopback"}},
@@ -30,14 +34,20 @@ func Hosts(own, host netip.Addr, names []string, extra []HostEntry) []byte {
 		{netip.MustParseAddr("ff02::2"), []string{"ip6-allrouters"}},
 	}
 	entries = append(entries, extra...)
-	entries = append(entries, HostEntry{host, hostNames}, HostEntry{own, names})
+	entries = append(append(entries, HostEntry{host, hostNames}), own...)
 	var b bytes.Buffer
 	for _, e := range entries {
-		if e.IP.IsValid() && len(e.Names) > 0 {
-			fmt.Fprintf(&b, "%s\t%s\n", e.IP, strings.Join(e.Names, " "))
-		}
+		b.WriteString(e.String())
 	}
 	return b.Bytes()
+}
+
+// String is the entry as a line, "" for one without an address or a name.
+func (e HostEntry) String() string {
+	if !e.IP.IsValid() || len(e.Names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s\t%s\n", e.IP, strings.Join(e.Names, " "))
 }
 
 // HostAddress returns an address of the host that containers can reach through

@@ -67,7 +67,7 @@ func (c *Client) adopt(conn *connection) *connection {
 // reattach restores what was attached. The lock is held, so that no new
 // request comes before it.
 func (c *Client) reattach() {
-	for id, a := range c.attached {
+	for p, a := range c.attached {
 		ctx, cancel := context.WithTimeout(c.ctx, startTimeout)
 		previous := a.result
 		err := c.attach(ctx, a, &previous)
@@ -76,11 +76,11 @@ func (c *Client) reattach() {
 			return // or begin again with the next process
 		}
 		if err != nil {
-			c.opts.Warn(fmt.Sprintf("the network of container %.12s could not be restored: %v", id, err))
+			c.opts.Warn(fmt.Sprintf("the network of container %.12s could not be restored: %v", p.container, err))
 			continue
 		}
 		for _, line := range a.result.Warnings {
-			c.opts.Warn(fmt.Sprintf("container %.12s: %s", id, line))
+			c.opts.Warn(fmt.Sprintf("container %.12s: %s", p.container, line))
 		}
 	}
 }

@@ -43,7 +43,7 @@ func FuzzParseResolvConf(f *testing.F) {
 func TestHosts(t *testing.T) {
 	own, host := netip.MustParseAddr("10.88.0.2"), netip.MustParseAddr("192.0.2.10")
 	extra := []HostEntry{{netip.MustParseAddr("198.51.100.1"), []string{"db"}}}
-	got := string(Hosts(own, host, []string{"web.example.org", "web"}, extra))
+	got := string(Hosts([]HostEntry{{own, []string{"web.example.org", "web"}}}, host, extra))
 	for _, line := range []string{
 		"127.0.0.1\tlocalhost\n",
 		"::1\tlocalhost ip6-localhost ip6-loopback\n",
@@ -55,7 +55,7 @@ func TestHosts(t *testing.T) {
 			t.Errorf("%q lacks %q", got, line)
 		}
 	}
-	if alone := string(Hosts(netip.Addr{}, netip.Addr{}, []string{"web"}, nil)); strings.Contains(alone, "web") || strings.Contains(alone, "internal") {
+	if alone := string(Hosts([]HostEntry{{Names: []string{"web"}}}, netip.Addr{}, nil)); strings.Contains(alone, "web") || strings.Contains(alone, "internal") {
 		t.Errorf("without a network: %q", alone)
 	}
 }

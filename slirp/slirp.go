@@ -28,32 +28,78 @@ const DefaultNetwork = "bridge"
 // DefaultInterface is the name of the container's side of the veth pair.
 const DefaultInterface = "eth0"
 
-// Endpoint says what a container wants of the network.
+// Network is a network of containers, as far as the network process must know
+// it: the bridge is made from this.
+type Network struct {
+	ID       string       `json:"id"` // 64 hexadecimal digits, "" for the default network
+	Name     string       `json:"name"`
+	Subnet   netip.Prefix `json:"subnet"`
+	Gateway  netip.Addr   `json:"gateway"`
+	IPRange  netip.Prefix `json:"ipRange,omitzero"`   // where addresses are taken from, the whole subnet if not valid
+	Subnet6  netip.Prefix `json:"subnet6,omitzero"`   // not valid without IPv6
+	Gateway6 netip.Addr   `json:"gateway6,omitzero"`  // valid with Subnet6
+	Internal bool         `json:"internal,omitempty"` // has no way out
+	MTU      int          `json:"mtu,omitempty"`      // 0 for the largest
+}
+
+// Endpoint says what a container wants of one network. It is known by the
+// container's id and the network's.
 type Endpoint struct {
 	ID       string `json:"id"`                 // the container's full id
-	Name     string `json:"name,omitempty"`     // its name, for messages
+	Name     string `json:"name,omitempty"`     // its name, for messages and on user-defined networks
 	Hostname string `json:"hostname,omitempty"` // its own host name
+
+	// Network to be on; nil for the default network.
+	Network *Network `json:"network,omitempty"`
+	// Interface of the container, DefaultInterface if empty. Of several the one
+	// with the lowest number has the default route.
+	Interface string `json:"interface,omitempty"`
+	// Aliases are more names under which the containers of a user-defined
+	// network find this one, beside its name, host name and short id.
+	Aliases []string `json:"aliases,omitempty"`
+	// Links are names that this container alone has for others on a user-defined
+	// network: alias to name.
+	Links map[string]string `json:"links,omitempty"`
+
+	// Resolvers are asked, from the bridges' namespace, what the name server of a
+	// user-defined network does not know; the host's if there are none.
+	Resolvers []netip.Addr `json:"resolvers,omitempty"`
 
 	// Ports to publish; Host 0 is filled in with a free port.
 	Ports []PortMapping `json:"ports,omitempty"`
 	// IPAddress wanted; the zero value takes the lowest free one.
 	IPAddress netip.Addr `json:"ip,omitzero"`
+	// IPv6Address wanted, on a network that has IPv6.
+	IPv6Address netip.Addr `json:"ip6,omitzero"`
 	// MACAddress wanted, as "02:42:ac:11:00:02"; empty derives it from the
 	// address, as Docker does, so that a reused address keeps its hardware
 	// address and no neighbour's cache goes stale.
 	MACAddress string `json:"mac,omitempty"`
 }
 
-// Attachment is what a container has got. It is plain data: the runner stores
-// it for inspect.
+// NetworkID is that of the endpoint's network, "" for the default one.
+func (e Endpoint) NetworkID() string {
+	if e.Network == nil {
+		return ""
+	}
+	return e.Network.ID
+}
+
+// Attachment is what a container has got of one network. It is plain data: the
+// runner stores it for inspect.
 type Attachment struct {
 	Network   string `json:"network"`
+	NetworkID string `json:"networkId,omitempty"` // of a user-defined network
+	Internal  bool   `json:"internal,omitempty"`
 	Interface string `json:"interface"`
-	// HostInterface is the other end of the veth pair, in the bridge's namespace.
+	// HostInterface is the other end of the veth pair, in the bridges' namespace.
 	HostInterface string        `json:"hostInterface"`
 	IPAddress     netip.Addr    `json:"ip"`
 	PrefixLen     int           `json:"prefixLen"`
 	Gateway       netip.Addr    `json:"gateway"`
+	IPv6Address   netip.Addr    `json:"ip6,omitzero"` // not valid on a network without IPv6
+	PrefixLen6    int           `json:"prefixLen6,omitempty"`
+	Gateway6      netip.Addr    `json:"gateway6,omitzero"`
 	MACAddress    string        `json:"mac"`
 	MTU           int           `json:"mtu"`
 	Ports         []PortMapping `json:"ports,omitempty"` // random host ports filled in
@@ -70,7 +116,8 @@ type Op string
 // The requests of a monitor to the network process.
 const (
 	OpAttach Op = "attach" // descriptors: the container's netns, then the bridge's if it is known
-	OpDetach Op = "detach" // of Endpoint.ID
+	OpDetach Op = "detach" // of Endpoint.ID from Endpoint.Network
+	OpRename Op = "rename" // Endpoint.ID is called Endpoint.Name now
 	OpStatus Op = "status" // of the network process itself
 )
 
@@ -82,10 +129,13 @@ type Request struct {
 	// Restore is what the container already has from a network process that
 	// died. Addresses and ports in it are kept, not chosen anew.
 	Restore *Attachment `json:"restore,omitempty"`
+	// Ended is whether the container's namespace ends with a detachment, and its
+	// interface by itself.
+	Ended bool `json:"ended,omitempty"`
 }
 
 // Reply answers a Request. The reply to OpAttach carries the descriptor of the
-// bridge's network namespace.
+// bridges' network namespace.
 type Reply struct {
 	Error      string      `json:"error,omitempty"`
 	Code       string      `json:"code,omitempty"` // which sentinel of this package Error is

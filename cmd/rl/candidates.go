@@ -20,6 +20,7 @@ type names interface {
 	containerNames(statuses ...runner.Status) []candidate
 	imageNames() []candidate
 	volumeNames() []candidate
+	networkNames() []candidate
 }
 
 // candidates returns what may follow the words in done, or complete the
@@ -38,11 +39,11 @@ func candidates(done []string, unfinished string, exist names) []candidate {
 	}
 	line := readLine(parser, rest)
 	if line.awaits != nil {
-		return flagValues(line.awaits, "")
+		return flagValues(line.awaits, "", exist)
 	}
 	if name, _, ok := strings.Cut(unfinished, "="); ok && strings.HasPrefix(name, "--") && !line.passing {
 		if f := longFlag(parser, name); f != nil {
-			return flagValues(f, name+"=")
+			return flagValues(f, name+"=", exist)
 		}
 	}
 	if strings.HasPrefix(unfinished, "-") && !line.passing {
@@ -104,12 +105,17 @@ func flagNames(parser *kong.Kong) []candidate {
 }
 
 // flagValues returns the values of a flag, each after prefix.
-func flagValues(f *kong.Flag, prefix string) []candidate {
+func flagValues(f *kong.Flag, prefix string, exist names) []candidate {
 	values := f.EnumSlice()
 	switch {
 	case f.Enum != "":
+	case f.Name == "network" && f.IsSlice(): // of containers; builds have two of the modes
+		values = nil
+		for _, n := range exist.networkNames() {
+			values = append(values, n.text)
+		}
 	case f.Name == "network":
-		values = []string{"bridge", "host", "none"}
+		values = []string{"default", "host", "none"}
 	case f.PlaceHolder == "SIGNAL":
 		values = []string{"HUP", "INT", "KILL", "QUIT", "TERM", "USR1", "USR2"}
 	case slices.Contains([]string{"FILE", "FOLDER", "SOURCE:TARGET[:OPTIONS]", "HOST[:TARGET]"}, f.PlaceHolder):
@@ -143,6 +149,8 @@ func operands(cmd command, n int, exist names) []candidate {
 		return []candidate{{text: "bash"}, {text: "zsh"}, {text: "fish"}}
 	case kind == "CONTAINER":
 		return exist.containerNames(statusesFor(cmd.name)...)
+	case kind == "NETWORK":
+		return exist.networkNames()
 	case kind == "VOLUME":
 		return exist.volumeNames()
 	case kind == "IMAGE", cmd.name == "pull", cmd.name == "images":

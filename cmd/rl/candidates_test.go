@@ -37,7 +37,10 @@ func (stock) containerNames(statuses ...runner.Status) []candidate {
 }
 
 func (stock) volumeNames() []candidate { return []candidate{{text: "data"}} }
-func (stock) imageNames() []candidate  { return []candidate{{text: "alpine"}} }
+func (stock) networkNames() []candidate {
+	return []candidate{{text: "bridge"}, {text: "host"}, {text: "none"}, {text: "front"}}
+}
+func (stock) imageNames() []candidate { return []candidate{{text: "alpine"}} }
 
 func TestCandidates(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
@@ -63,7 +66,9 @@ func TestCandidates(t *testing.T) {
 		{"run -e ", ""},
 		{"run -v ", "/"},
 		{"run --env-file ", "/"},
-		{"run --network ", "bridge host none"},
+		{"run --network ", "bridge host none front"},
+		{"network rm ", "bridge host none front"},
+		{"network connect front ", "up down"},
 		{"run --pull ", "always missing never"},
 		{"run --pull=", "--pull=always --pull=missing --pull=never"},
 		{"run --pull=n", "--pull=never"},

@@ -20,7 +20,7 @@ func TestNearest(t *testing.T) {
 
 func TestCommandsThatComeLater(t *testing.T) {
 	for line, want := range map[string]string{
-		"compose up": `"compose" is a command of Docker's`, "network ls": `"network" is a command`,
+		"compose up":  `"compose" is a command of Docker's`,
 		"containr cp": `"containr" is not a command`,
 	} {
 		if _, _, err := find(strings.Fields(line)); err == nil || !strings.Contains(err.Error(), want) {
@@ -31,18 +31,6 @@ func TestCommandsThatComeLater(t *testing.T) {
 	for _, name := range laterCommands {
 		if _, exists := known[name]; exists {
 			t.Errorf("rl has %q", name)
-		}
-	}
-}
-
-func TestFlagsThatComeLater(t *testing.T) {
-	run, _, err := find([]string{"run"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range laterFlags {
-		if err := parse(&app{stdout: os.Stdout}, run, run.new(), []string{name, "alpine"}); err == nil || !strings.Contains(err.Error(), "rl does not have yet") {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

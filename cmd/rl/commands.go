@@ -6,6 +6,7 @@ const (
 	groupLook     = "Look at containers"
 	groupImages   = "Images"
 	groupVolumes  = "Volumes"
+	groupNetworks = "Networks"
 	groupSystem   = "System"
 	groupServices = "Services"
 )
@@ -20,6 +21,7 @@ var commands = concat(
 	imageCommands,
 	buildCommands,
 	volumeCommands,
+	networkCommands,
 	pruneCommands,
 	dfCommands,
 	resetCommands,

@@ -51,7 +51,7 @@ func TestFlagsAsDockerTakesThem(t *testing.T) {
 		{"run --name -it alpine", runs(func(c *runCmd) { c.Name = "-it" })},
 		{"run --name= alpine", runs(func(*runCmd) {})},
 		{"run --detach-keys= alpine", runs(func(c *runCmd) { c.DetachKeys = "" })},
-		{"run --net host --network=none alpine", runs(func(c *runCmd) { c.Network = "none" })},
+		{"run --net host --network=none alpine", runs(func(c *runCmd) { c.Network = []string{"host", "none"} })},
 		{"run -- alpine", runs(func(c *runCmd) { c.Args = []string{"--", "alpine"} })},
 		{"run -i -- alpine -t", runs(func(c *runCmd) { c.Interactive, c.Args = true, []string{"--", "alpine", "-t"} })},
 		{"run alpine -it --rm", runs(func(c *runCmd) { c.Args = []string{"alpine", "-it", "--rm"} })},

@@ -9,6 +9,7 @@ import (
 	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/slirp/netd"
+	"github.com/rl-project/rl/slirp/network"
 )
 
 // hiddenCommands are rl's own processes; a person has no use for them.
@@ -54,6 +55,7 @@ func (*netdCmd) Run(a *app) error {
 	}
 	return netd.Serve(context.Background(), os.NewFile(commandFD, "ready"), netd.Options{
 		RuntimeDir: filepath.Join(places.Runtime, "network"), Builtin: builtin, Log: a.stderr,
+		Taken: network.Store{Data: places.Data}.Subnets,
 	})
 }
 

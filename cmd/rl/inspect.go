@@ -20,7 +20,7 @@ var lookCommands = []command{
 	},
 	{
 		name: "inspect", group: groupLook,
-		summary: "Show everything about containers, images and volumes", usage: "[flags] NAME [NAME...]",
+		summary: "Show everything about containers, images, volumes and networks", usage: "[flags] NAME [NAME...]",
 		examples: []string{"rl inspect web", "rl inspect -f '{{.NetworkSettings.IPAddress}}' web"},
 		new:      func() any { return new(inspectCmd) },
 	},
@@ -58,7 +58,7 @@ type inspectFlags struct {
 
 type inspectCmd struct {
 	inspectFlags
-	Type string `placeholder:"TYPE" help:"Only objects of this type: container, image or volume."`
+	Type string `placeholder:"TYPE" help:"Only objects of this type: container, image, network or volume."`
 }
 
 type containerInspectCmd struct{ inspectFlags }
@@ -72,9 +72,9 @@ var errNoImage = errors.New("no such image")
 
 func (c *inspectCmd) Run(a *app) error {
 	switch c.Type {
-	case "", "container", "image", "volume":
+	case "", "container", "image", "network", "volume":
 	default:
-		return usagef("--type %q: choose container, image or volume", c.Type)
+		return usagef("--type %q: choose container, image, network or volume", c.Type)
 	}
 	store, err := a.store()
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *inspectCmd) where(store runner.Store) where {
 	if c.Size {
 		at = inside
 	}
-	if c.Type == "container" || c.Type == "volume" {
+	if c.Type == "container" || c.Type == "network" || c.Type == "volume" {
 		return at
 	}
 	for _, name := range c.Names {
@@ -127,11 +127,14 @@ func (c *inspectCmd) show(a *app, store runner.Store) error {
 }
 
 // find returns what inspect shows of the container, or else the image, or else
-// the volume, that is called name.
+// the volume or the network, that is called name.
 func (c *inspectCmd) find(a *app, store runner.Store, name string) (any, error) {
 	volumes := volume.Store{Data: store.Data}
 	if c.Type == "volume" {
 		return inspectVolume(volumes, name)
+	}
+	if c.Type == "network" {
+		return inspectNetwork(store, name)
 	}
 	if c.Type != "image" {
 		v, err := store.Find(name)
@@ -146,6 +149,9 @@ func (c *inspectCmd) find(a *app, store runner.Store, name string) (any, error) 
 	if errors.Is(err, errNoImage) && c.Type == "" {
 		if v, err := inspectVolume(volumes, name); err == nil {
 			return v, nil
+		}
+		if n, err := inspectNetwork(store, name); err == nil {
+			return n, nil
 		}
 		return nil, fmt.Errorf("no such object: %s", name)
 	}

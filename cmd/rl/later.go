@@ -10,10 +10,7 @@ import (
 
 // laterCommands are Docker's commands that rl does not have yet: who types one
 // has made no mistake and must not be sent to a command that is spelled alike.
-var laterCommands = strings.Fields(`compose network`)
-
-// laterFlags are those of Docker's run and create.
-var laterFlags = strings.Fields(`--ip --ip6 --link --mac-address --network-alias`)
+var laterCommands = strings.Fields(`compose`)
 
 // laterCommand says so of a command line that names one of laterCommands.
 func laterCommand(args []string) error {
@@ -30,18 +27,13 @@ func laterCommand(args []string) error {
 // unknownFlag explains kong's error about a flag that cmd does not have; nil
 // when err is another one. Kong counts letters without regard to the length of
 // the word, so that every letter is like every other.
-func unknownFlag(cmd command, parser *kong.Kong, err error) error {
+func unknownFlag(parser *kong.Kong, err error) error {
 	rest, ok := strings.CutPrefix(err.Error(), "unknown flag ")
 	if !ok {
 		return nil
 	}
 	typed, _, _ := strings.Cut(rest, ",")
 	typed, _, _ = strings.Cut(typed, "=")
-	if strings.HasSuffix(cmd.name, "run") || strings.HasSuffix(cmd.name, "create") {
-		if slices.Contains(laterFlags, typed) {
-			return fmt.Errorf("%s is a flag of Docker's that rl does not have yet", typed)
-		}
-	}
 	if near := nearestFlag(typed, parser.Model.Flags); near != "" {
 		return fmt.Errorf("unknown flag %s, did you mean --%s?", typed, near)
 	}

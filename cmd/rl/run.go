@@ -13,6 +13,7 @@ import (
 	"github.com/rl-project/rl/runner/logs"
 	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/slirp/network"
 	"github.com/rl-project/rl/storage/volume"
 )
 
@@ -68,14 +69,19 @@ type createFlags struct {
 	GPUs         []string `group:"Files" name:"gpus" sep:"none" placeholder:"all|N|device=ID" help:"Add GPUs, as the vendor's CDI file describes them."`
 	ShmSize      string   `group:"Files" placeholder:"SIZE" help:"Size of /dev/shm, 64m if not given."`
 
-	Network    string   `group:"Network" aliases:"net" placeholder:"MODE" help:"bridge (the default), none, host or container:NAME."`
-	Publish    []string `group:"Network" short:"p" sep:"none" placeholder:"[IP:][HOST:]PORT[/PROTO]" help:"Publish a port of the container, on every address of the host or on that of RL_PUBLISH_ADDRESS."`
-	PublishAll bool     `group:"Network" short:"P" help:"Publish every exposed port on a free port of the host."`
-	Expose     []string `group:"Network" sep:"none" placeholder:"PORT[-LAST][/PROTO]" help:"Expose a port, which -P then publishes."`
-	AddHost    []string `group:"Network" sep:"none" placeholder:"NAME:IP" help:"Add a line to /etc/hosts; host-gateway as IP is the host."`
-	DNS        []string `group:"Network" name:"dns" sep:"none" placeholder:"IP" help:"Name server to ask."`
-	DNSOption  []string `group:"Network" name:"dns-option" aliases:"dns-opt" sep:"none" placeholder:"OPTION" help:"Option of resolv.conf, ndots:2 for example."`
-	DNSSearch  []string `group:"Network" name:"dns-search" sep:"none" placeholder:"DOMAIN" help:"Domain to look names up in; . for none."`
+	Network      []string `group:"Network" aliases:"net" sep:"none" placeholder:"NETWORK" help:"bridge (the default), none, host, container:NAME, or networks of your own: NAME[,NAME...] or name=NAME,alias=ALIAS,ip=IP."`
+	IP           string   `group:"Network" name:"ip" placeholder:"IP" help:"IPv4 address on a network of your own."`
+	IP6          string   `group:"Network" name:"ip6" placeholder:"IP" help:"IPv6 address on a network of your own."`
+	MACAddress   string   `group:"Network" name:"mac-address" placeholder:"MAC" help:"Hardware address."`
+	NetworkAlias []string `group:"Network" name:"network-alias" aliases:"net-alias" sep:"none" placeholder:"NAME" help:"One more name by which others on the network find it."`
+	Link         []string `group:"Network" sep:"none" placeholder:"CONTAINER[:ALIAS]" help:"Find another container by a name that only this one has for it."`
+	Publish      []string `group:"Network" short:"p" sep:"none" placeholder:"[IP:][HOST:]PORT[/PROTO]" help:"Publish a port of the container, on every address of the host or on that of RL_PUBLISH_ADDRESS."`
+	PublishAll   bool     `group:"Network" short:"P" help:"Publish every exposed port on a free port of the host."`
+	Expose       []string `group:"Network" sep:"none" placeholder:"PORT[-LAST][/PROTO]" help:"Expose a port, which -P then publishes."`
+	AddHost      []string `group:"Network" sep:"none" placeholder:"NAME:IP" help:"Add a line to /etc/hosts; host-gateway as IP is the host."`
+	DNS          []string `group:"Network" name:"dns" sep:"none" placeholder:"IP" help:"Name server to ask."`
+	DNSOption    []string `group:"Network" name:"dns-option" aliases:"dns-opt" sep:"none" placeholder:"OPTION" help:"Option of resolv.conf, ndots:2 for example."`
+	DNSSearch    []string `group:"Network" name:"dns-search" sep:"none" placeholder:"DOMAIN" help:"Domain to look names up in; . for none."`
 
 	limitFlags
 	CgroupParent string   `group:"Limits" placeholder:"GROUP" help:"Control group to be in: a slice of systemd's, or a path below what is delegated."`
@@ -119,6 +125,9 @@ func (f *createFlags) options() (runner.CreateOptions, error) {
 		return o, usagef("%w", err)
 	} else if f.RM && !policy.None() {
 		return o, usagef("--rm removes the container when it ends and --restart starts it again: give one of them")
+	}
+	if o.Options.Network, o.Networks, err = f.networks(); err != nil {
+		return o, usagef("%w", err)
 	}
 	if err := f.publish(&o); err != nil {
 		return o, err
@@ -178,6 +187,18 @@ func (f *createFlags) image() (string, error) {
 	return name, nil
 }
 
+// networks reads the flags about networks.
+func (f *createFlags) networks() (mode string, wishes []network.Wish, err error) {
+	if len(f.Network) == 0 && f.IP+f.IP6+f.MACAddress == "" && len(f.NetworkAlias)+len(f.Link) == 0 {
+		return "", nil, nil
+	}
+	if mode, wishes, err = network.ParseWishes(f.Network); err != nil {
+		return "", nil, err
+	}
+	own := network.Personal{IP: f.IP, IP6: f.IP6, MAC: f.MACAddress, Aliases: f.NetworkAlias, Links: f.Link}
+	return mode, wishes, own.Apply(mode, wishes)
+}
+
 func (f *createFlags) description() spec.Options {
 	return spec.Options{
 		Rootfs: f.Rootfs, Args: f.Args, Entrypoint: f.Entrypoint, Workdir: f.Workdir, User: f.User, GroupAdd: f.GroupAdd,
@@ -186,7 +207,7 @@ func (f *createFlags) description() spec.Options {
 		Volumes: f.Volume, VolumesFrom: f.VolumesFrom, Mounts: f.Mount, Tmpfs: f.Tmpfs, Devices: f.Device, GPUs: f.GPUs, ShmSize: f.ShmSize,
 		CapAdd: f.CapAdd, CapDrop: f.CapDrop, SecurityOpt: f.SecurityOpt, Ulimits: f.Ulimit, Sysctls: f.Sysctl,
 		OOMScoreAdj: f.OOMScoreAdj, Limits: f.limits(), CgroupParent: f.CgroupParent,
-		Network: f.Network, PID: f.PID, IPC: f.IPC, UTS: f.UTS, CgroupNS: f.CgroupNS, UserNS: f.UserNS,
+		PID: f.PID, IPC: f.IPC, UTS: f.UTS, CgroupNS: f.CgroupNS, UserNS: f.UserNS,
 		Health: f.health(), Systemd: string(f.Systemd), StopSignal: f.StopSignal, StopTimeout: f.StopTimeout, Restart: f.Restart,
 		AddHosts: f.AddHost, DNS: f.DNS, DNSOptions: f.DNSOption, DNSSearch: f.DNSSearch, Expose: f.Expose, PublishAll: f.PublishAll,
 		Timeout: f.Timeout, CIDFile: f.CIDFile,

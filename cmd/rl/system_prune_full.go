@@ -24,6 +24,8 @@ func (c *systemPruneCmd) Run(a *app) error {
 	}
 	done, failed := a.pruneContainers(filter)
 	all := []pruned{done}
+	done, err = a.pruneNetworks(filter)
+	all, failed = append(all, done), errors.Join(failed, err)
 	if c.Volumes {
 		done, err := a.pruneVolumes(volumeFilter{asked: map[string][]string{"label": filter.labels, "label!": filter.notLabels}})
 		all, failed = append(all, done), errors.Join(failed, err)
@@ -85,7 +87,7 @@ func (c *systemPruneCmd) check(now time.Time) (pruneFilter, error) {
 // warning says what will be removed, in Docker's words.
 func (c *systemPruneCmd) warning() string {
 	list := []string{
-		"This will remove:", "  - all stopped containers",
+		"This will remove:", "  - all stopped containers", "  - all networks not used by at least one container",
 	}
 	if c.Volumes {
 		list = append(list, "  - all anonymous volumes not used by at least one container")

@@ -15,6 +15,7 @@ import (
 	"github.com/rl-project/rl/runner/logs"
 	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/slirp/network"
 	"github.com/rl-project/rl/storage"
 )
 
@@ -56,7 +57,7 @@ func view(t testing.TB, o spec.Options) runner.View {
 	return runner.View{
 		Status: runner.Running,
 		Container: runner.Container{
-			ID: testID, Name: "web", Created: noon, Image: "alpine", Spec: s, Config: config, Options: o,
+			ID: testID, Name: "web", Created: noon, Networks: []network.Wish{{Network: "bridge"}}, Image: "alpine", Spec: s, Config: config, Options: o,
 			Ports: []slirp.PortMapping{port}, Log: logs.Options{Driver: logs.JSONFile, MaxSize: 10, MaxFile: 3},
 			RootFS: storage.Image{
 				ID: testImage, Size: 5000, Layers: []string{"/top", "/base"}, Names: []string{"docker.io/library/alpine:latest"},
@@ -64,10 +65,10 @@ func view(t testing.TB, o spec.Options) runner.View {
 			},
 		},
 		State: runner.State{
-			Init: process.ID{PID: 42}, StartedAt: noon.Add(time.Second), Network: &slirp.Attachment{
+			Init: process.ID{PID: 42}, StartedAt: noon.Add(time.Second), Attachments: []slirp.Attachment{{
 				Network: "bridge", IPAddress: netip.MustParseAddr("10.88.0.2"), PrefixLen: 16,
 				Gateway: netip.MustParseAddr("10.88.0.1"), MACAddress: "02:42:0a:58:00:02", Ports: []slirp.PortMapping{port},
-			},
+			}},
 		},
 	}
 }

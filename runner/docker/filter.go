@@ -163,7 +163,11 @@ func filterVolume(_ runner.Store, value string) (test, error) {
 }
 
 func filterNetwork(_ runner.Store, value string) (test, error) {
-	return func(v runner.View) bool { return network(v) == value }, nil
+	return func(v runner.View) bool {
+		return slices.Contains(networks(v), value) || slices.ContainsFunc(Attachments(v), func(a slirp.Attachment) bool {
+			return a.NetworkID != "" && strings.HasPrefix(a.NetworkID, value)
+		})
+	}, nil
 }
 
 func filterPublish(_ runner.Store, value string) (test, error) {

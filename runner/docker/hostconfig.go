@@ -76,7 +76,7 @@ func newHostConfig(v runner.View) HostConfig {
 	facts, _ := spec.FactsOf(v.Spec)       // Build wrote them: there is no error
 	shm, _ := spec.ParseShmSize(o.ShmSize) // nor is there one in what Build has read
 	h := HostConfig{
-		Binds: binds(v), LogConfig: logConfig(v.Log), NetworkMode: network(v), PortBindings: bindings(v.Ports),
+		Binds: binds(v), LogConfig: logConfig(v.Log), NetworkMode: mode(v), PortBindings: bindings(v.Ports),
 		RestartPolicy: RestartPolicy{facts.Restart.Name, facts.Restart.MaxRetries}, AutoRemove: v.AutoRemove,
 		Annotations: keyValues(o.Annotations), CapAdd: capabilities(o.CapAdd), CapDrop: capabilities(o.CapDrop),
 		CgroupnsMode: or(o.CgroupNS, "private"), DNS: list(o.DNS), DNSOptions: list(o.DNSOptions), DNSSearch: list(o.DNSSearch),

@@ -19,11 +19,10 @@ type PortBinding struct {
 // Published are the ports of a container that the host listens on now, in the
 // order in which they are shown.
 func Published(v runner.View) []slirp.PortMapping {
-	a := attachment(v)
-	if a == nil {
-		return nil
+	var list []slirp.PortMapping
+	for _, a := range Attachments(v) {
+		list = append(list, a.Ports...)
 	}
-	list := slices.Clone(a.Ports)
 	slices.SortFunc(list, slirp.ComparePorts)
 	return list
 }
@@ -59,7 +58,7 @@ func hostPort(p slirp.PortMapping) string {
 // ports is the PORTS column: published ports with neighbours put together, as
 // in 0.0.0.0:8000-8003->80-83/tcp, then those that the image only exposes.
 func ports(v runner.View) string {
-	if attachment(v) == nil {
+	if len(Attachments(v)) == 0 {
 		return ""
 	}
 	var words []string

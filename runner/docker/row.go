@@ -75,7 +75,7 @@ func NewRow(v runner.View, o RowOptions) (Row, error) {
 		Image:      v.Image,
 		Labels:     labels(v.Config.Labels),
 		Names:      v.Name,
-		Networks:   network(v),
+		Networks:   strings.Join(networks(v), ","),
 		Platform:   "linux/" + v.RootFS.Platform.Architecture,
 		Ports:      ports(v),
 		RunningFor: ago(v.Created, o.Now),

@@ -140,7 +140,7 @@ func TestPorts(t *testing.T) {
 	} {
 		v := view(t, spec.Options{})
 		v.Config.ExposedPorts = nil
-		v.State.Network.Ports = tt.ports
+		v.State.Attachments[0].Ports = tt.ports
 		if got := ports(v); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}

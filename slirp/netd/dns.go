@@ -24,11 +24,12 @@ const (
 	maxTCPQueries       = 32 // on one connection
 )
 
-// nameServer forwards the containers' queries to the host's resolvers. It
-// listens on the bridge's address; the forwarded queries leave from the host's
+// nameServer answers about containers and forwards their other queries to the
+// host's resolvers. It listens on the bridge's address; the forwarded queries leave from the host's
 // network namespace, so resolvers on the host's loopback addresses work.
 type nameServer struct {
 	resolvers *resolvers
+	bridge    *bridge // whose containers ask
 	servers   []*dns.Server
 	touch     func() // called for every query
 
@@ -37,8 +38,8 @@ type nameServer struct {
 	perClient map[netip.Addr]int
 }
 
-func newNameServer(ns *namespace, ip netip.Addr, resolvers *resolvers, touch func()) (*nameServer, error) {
-	s := &nameServer{resolvers: resolvers, touch: touch, perClient: map[netip.Addr]int{}}
+func newNameServer(ns *namespace, ip netip.Addr, resolvers *resolvers, touch func(), b *bridge) (*nameServer, error) {
+	s := &nameServer{bridge: b, resolvers: resolvers, touch: touch, perClient: map[netip.Addr]int{}}
 	address := netip.AddrPortFrom(ip, 53).String()
 	err := ns.do(func() error {
 		packets, err := net.ListenPacket("udp4", address)
@@ -88,7 +89,7 @@ func (s *nameServer) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 		return
 	}
 	defer s.leave(client)
-	answer, err := s.forward(query, w.LocalAddr().Network())
+	answer, err := s.answer(query, client, w.LocalAddr().Network())
 	if err != nil {
 		answer = new(dns.Msg).SetRcode(query, dns.RcodeServerFailure)
 	}
@@ -109,7 +110,7 @@ func datagramSize(query *dns.Msg) int {
 
 func clientOf(w dns.ResponseWriter) netip.Addr {
 	address, _ := netip.ParseAddrPort(w.RemoteAddr().String())
-	return address.Addr()
+	return address.Addr().Unmap()
 }
 
 func (s *nameServer) enter(client netip.Addr) bool {
@@ -132,17 +133,45 @@ func (s *nameServer) leave(client netip.Addr) {
 	}
 }
 
+// answer prefers the names of the containers that the asker can reach.
+func (s *nameServer) answer(query *dns.Msg, client netip.Addr, network string) (*dns.Msg, error) {
+	o := s.bridge.outlookOf(client)
+	if own := o.answer(query); own != nil {
+		return own, nil
+	}
+	if !o.out {
+		return new(dns.Msg).SetRcode(query, dns.RcodeNameError), nil
+	}
+	if len(o.resolvers) > 0 {
+		return exchange(query, network, o.resolvers, s.bridge.router.ns.connect)
+	}
+	return s.forward(query, network)
+}
+
 var errNoResolver = errors.New("no name server answers")
 
-// forward asks the host's name servers in their order, over the transport that
-// the container used: an answer too long for a datagram comes back truncated,
-// and the container asks again over TCP.
+// forward asks the host's name servers, from the host's namespace.
 func (s *nameServer) forward(query *dns.Msg, network string) (*dns.Msg, error) {
-	exchange := dns.Client{Net: network, Timeout: queryTimeout, UDPSize: maxPacket}
-	for _, ip := range s.resolvers.addresses() {
+	dial := func(network string, server netip.AddrPort) (net.Conn, error) {
+		return net.DialTimeout(network, server.String(), queryTimeout)
+	}
+	return exchange(query, network, s.resolvers.addresses(), dial)
+}
+
+// exchange asks servers in their order, over the transport that the container
+// used: an answer too long for a datagram comes back truncated, and the
+// container asks again over TCP.
+func exchange(query *dns.Msg, network string, servers []netip.Addr, dial func(string, netip.AddrPort) (net.Conn, error)) (*dns.Msg, error) {
+	client := dns.Client{Net: network, Timeout: queryTimeout, UDPSize: maxPacket}
+	for _, ip := range servers {
+		conn, err := dial(network, netip.AddrPortFrom(ip, 53))
+		if err != nil {
+			continue
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
-		answer, _, err := exchange.ExchangeContext(ctx, query, netip.AddrPortFrom(ip, 53).String())
+		answer, _, err := client.ExchangeWithConnContext(ctx, query, &dns.Conn{Conn: conn})
 		cancel()
+		conn.Close()
 		if err == nil && answer.Rcode != dns.RcodeServerFailure && answer.Rcode != dns.RcodeRefused {
 			return answer, nil
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // Marks and the routing table that keep a client's address on published ports,
-// see forward.go. They mean something only inside the bridge's namespace.
+// see forward.go. They mean something only inside the bridges' namespace.
 //
 // The socket's mark must differ from the one that the routing rule looks for:
 // the outgoing packet must take the ordinary route to the container.
@@ -23,46 +23,117 @@ const (
 	localTablePrio = 100
 )
 
-// setupFirewall installs the rules of the bridge's namespace:
+var (
+	rulesTable = &nftables.Table{Family: nftables.TableFamilyINet, Name: "rl"}
+	// pairs are the ways that packets may take: from one interface to another.
+	pairs = nftables.Set{
+		Table: rulesTable, Name: "pairs", Concatenation: true,
+		KeyType: nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIFName),
+	}
+	// gateways are the router's own addresses, each reached over its bridge only.
+	gateways = nftables.Set{
+		Table: rulesTable, Name: "gateways", Concatenation: true,
+		KeyType: nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIPAddr),
+	}
+)
+
+// setupFirewall installs the rules of the bridges' namespace, in place of any
+// that are there:
 //
+//	forward:     only the pairs, which come and go with the bridges
+//	input:       what is for a gateway comes over that gateway's bridge
 //	postrouting: what leaves through the uplink gets the uplink's address
 //	output:      connections of sockets with socketMark are remembered
 //	prerouting:  their answers get replyMark, by which they are routed to lo
 //
 // In one transaction, so there is never a part of it.
-func setupFirewall(ns *namespace, h *netlink.Handle) error {
-	err := ns.do(func() error {
+func setupFirewall(ns *namespace) error {
+	err := ns.nftables(func(conn *nftables.Conn) error {
+		conn.AddTable(rulesTable) // so that there is one to delete
+		conn.DelTable(rulesTable)
+		conn.AddTable(rulesTable)
+		return addRules(conn)
+	})
+	if err != nil {
+		return fmt.Errorf("setting up nftables in the bridges' namespace (are the kernel modules nf_tables, nft_masq and nft_ct there?): %w", err)
+	}
+	return nil
+}
+
+// nftables runs one transaction in the namespace.
+func (ns *namespace) nftables(f func(*nftables.Conn) error) error {
+	return ns.do(func() error {
 		conn, err := nftables.New()
 		if err != nil {
 			return err
 		}
-		addRules(conn)
+		if err := f(conn); err != nil {
+			return err
+		}
 		return conn.Flush()
 	})
-	if err != nil {
-		return fmt.Errorf("setting up nftables in the bridge's namespace (are the kernel modules nf_tables, nft_masq and nft_ct there?): %w", err)
-	}
-	return routeRepliesLocally(h)
 }
 
-func addRules(conn *nftables.Conn) {
-	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "rl"})
+func addRules(conn *nftables.Conn) error {
+	pairs, gateways := pairs, gateways // they get numbers for this transaction
+	for _, set := range []*nftables.Set{&pairs, &gateways} {
+		if err := conn.AddSet(set, nil); err != nil {
+			return err
+		}
+	}
 	chain := func(name string, kind nftables.ChainType, hook *nftables.ChainHook, priority *nftables.ChainPriority) *nftables.Chain {
-		return conn.AddChain(&nftables.Chain{Table: table, Name: name, Type: kind, Hooknum: hook, Priority: priority})
+		return conn.AddChain(&nftables.Chain{Table: rulesTable, Name: name, Type: kind, Hooknum: hook, Priority: priority})
 	}
 	rule := func(c *nftables.Chain, parts ...[]expr.Any) {
 		var all []expr.Any
 		for _, p := range parts {
 			all = append(all, p...)
 		}
-		conn.AddRule(&nftables.Rule{Table: table, Chain: c, Exprs: all})
+		conn.AddRule(&nftables.Rule{Table: rulesTable, Chain: c, Exprs: all})
 	}
+	accept, drop := verdict(expr.VerdictAccept), verdict(expr.VerdictDrop)
+
+	forward := chain("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter)
+	rule(forward, interfaces(expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME), in(&pairs), accept)
+	rule(forward, drop)
+	input := chain("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter)
+	rule(input, ifMeta(expr.MetaKeyIIFNAME, ifname("lo")), accept)
+	rule(input, ifMeta(expr.MetaKeyIIFNAME, ifname(tapName)), accept)
+	rule(input, ifMeta(expr.MetaKeyMARK, number(replyMark)), accept)
+	rule(input, ifMeta(expr.MetaKeyNFPROTO, []byte{unix.NFPROTO_IPV6}), accept)
+	rule(input, interfaces(expr.MetaKeyIIFNAME), destinationBehind(), in(&gateways), accept)
+	rule(input, drop)
 	post := chain("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource)
 	rule(post, ifMeta(expr.MetaKeyOIFNAME, ifname(tapName)), []expr.Any{&expr.Masq{}})
 	out := chain("output", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityMangle)
 	rule(out, ifMeta(expr.MetaKeyMARK, number(socketMark)), setConnectionMark(replyMark))
 	pre := chain("prerouting", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityMangle)
-	rule(pre, ifMeta(expr.MetaKeyIIFNAME, ifname(bridgeName)), ifConnectionMark(replyMark), setMark(replyMark))
+	rule(pre, ifConnectionMark(replyMark), setMark(replyMark))
+	return nil
+}
+
+// changeRules adds or removes what the rules know of a bridge: its containers
+// reach one another, and through the uplink the world unless it is internal.
+func (r *router) changeRules(b *bridge, there bool) error {
+	ways := [][2]string{{b.device, b.device}}
+	if !b.spec.Internal {
+		ways = append(ways, [2]string{b.device, tapName}, [2]string{tapName, b.device})
+	}
+	var allowed []nftables.SetElement
+	for _, w := range ways {
+		allowed = append(allowed, nftables.SetElement{Key: append(ifname(w[0]), ifname(w[1])...)})
+	}
+	own := []nftables.SetElement{{Key: append(ifname(b.device), b.spec.Gateway.AsSlice()...)}}
+	return r.ns.nftables(func(conn *nftables.Conn) error {
+		change := conn.SetDeleteElements
+		if there {
+			change = conn.SetAddElements
+		}
+		if err := change(&pairs, allowed); err != nil {
+			return err
+		}
+		return change(&gateways, own)
+	})
 }
 
 // routeRepliesLocally delivers packets with replyMark here although their
@@ -90,6 +161,28 @@ func ifMeta(key expr.MetaKey, value []byte) []expr.Any {
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: value},
 	}
 }
+
+// interfaces loads names of interfaces into registers from the first on, each
+// of which is as long as a name.
+func interfaces(keys ...expr.MetaKey) (list []expr.Any) {
+	for i, key := range keys {
+		list = append(list, &expr.Meta{Key: key, Register: uint32(1 + i)})
+	}
+	return list
+}
+
+// destinationBehind loads the destination of an IPv4 packet behind one name.
+func destinationBehind() []expr.Any {
+	const offset, length = 16, 4 // of the destination in the header
+	return []expr.Any{&expr.Payload{DestRegister: 2, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: length}}
+}
+
+// in matches when the registers from the first on are an element of a set.
+func in(set *nftables.Set) []expr.Any {
+	return []expr.Any{&expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID}}
+}
+
+func verdict(kind expr.VerdictKind) []expr.Any { return []expr.Any{&expr.Verdict{Kind: kind}} }
 
 func ifConnectionMark(mark uint32) []expr.Any {
 	return []expr.Any{

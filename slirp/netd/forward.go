@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -106,13 +107,13 @@ func (f *forwarder) connect(r *msg.Request) (*os.File, error) {
 // dialFrom prefers the client's address and falls back to the bridge's.
 func (f *forwarder) dialFrom(kind int, target, client netip.AddrPort) (*os.File, error) {
 	if source := clientSource(client, target.Addr()); source.IsValid() {
-		socket, err := f.dial(kind, target, source)
+		socket, err := f.ns.dial(kind, target, source)
 		if err == nil || errors.Is(err, unix.ECONNREFUSED) {
 			return socket, err
 		}
 		f.plainOnce.Do(func() { f.log.Printf("published ports: containers do not see the client's address: %v", err) })
 	}
-	return f.dial(kind, target, netip.AddrPort{})
+	return f.ns.dial(kind, target, netip.AddrPort{})
 }
 
 // clientSource is the address to appear with, if it can be kept: loopback means
@@ -128,10 +129,13 @@ func clientSource(client netip.AddrPort, target netip.Addr) netip.AddrPort {
 
 // dial connects a socket of the bridge's namespace. With a valid source it
 // carries that address although it is not ours.
-func (f *forwarder) dial(kind int, target, source netip.AddrPort) (*os.File, error) {
-	var fd int
-	err := f.ns.do(func() (err error) {
-		fd, err = unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+func (ns *namespace) dial(kind int, target, source netip.AddrPort) (*os.File, error) {
+	family, fd := unix.AF_INET, 0
+	if target.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	err := ns.do(func() (err error) {
+		fd, err = unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		return err
 	})
 	if err != nil {
@@ -155,6 +159,20 @@ func (f *forwarder) dial(kind int, target, source netip.AddrPort) (*os.File, err
 	return socket, nil
 }
 
+// connect connects a socket of the bridges' namespace, as net.Dial does.
+func (ns *namespace) connect(network string, target netip.AddrPort) (net.Conn, error) {
+	kind := unix.SOCK_DGRAM
+	if strings.HasPrefix(network, "tcp") {
+		kind = unix.SOCK_STREAM
+	}
+	socket, err := ns.dial(kind, target, netip.AddrPort{})
+	if err != nil {
+		return nil, err
+	}
+	defer socket.Close()
+	return net.FileConn(socket)
+}
+
 // bindForeign gives the socket an address that is not this machine's.
 func bindForeign(fd int, source netip.AddrPort) error {
 	options := []struct {
@@ -175,6 +193,9 @@ func bindForeign(fd int, source netip.AddrPort) error {
 }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is6() {
+		return &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
+	}
 	return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
 }
 

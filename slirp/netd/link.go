@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -58,13 +59,13 @@ func addressesInUse(h *netlink.Handle) ([]netip.Addr, error) {
 // wire makes the veth pair and configures the container's side. When
 // restoring, a pair that is still there, with the connections over it, stays.
 func (a *attached) wire(netns *os.File, restore bool) error {
-	n := a.network
+	r := a.router
 	if restore {
-		if _, err := n.h.LinkByName(a.result.HostInterface); err == nil {
+		if _, err := r.h.LinkByName(a.result.HostInterface); err == nil {
 			return nil
 		}
 	}
-	container, err := n.ns.handleOf(netns)
+	container, err := r.ns.handleOf(netns)
 	if err != nil {
 		return err
 	}
@@ -83,21 +84,21 @@ func (a *attached) wire(netns *os.File, restore bool) error {
 }
 
 func (a *attached) createVeth(netns *os.File) error {
-	n := a.network
+	r := a.router
 	mac, err := net.ParseMAC(a.result.MACAddress)
 	if err != nil {
 		return err
 	}
 	attrs := named(a.result.HostInterface)
-	attrs.MTU, attrs.MasterIndex = mtu, n.bridge
+	attrs.MTU, attrs.MasterIndex = a.mtu, a.index
 	veth := &netlink.Veth{
 		LinkAttrs: attrs, PeerName: a.result.Interface, PeerHardwareAddr: mac,
-		PeerMTU: mtu, PeerNamespace: netlink.NsFd(netns.Fd()),
+		PeerMTU: uint32(a.mtu), PeerNamespace: netlink.NsFd(netns.Fd()),
 	}
-	if err := n.h.LinkAdd(veth); err != nil {
+	if err := r.h.LinkAdd(veth); err != nil {
 		return fmt.Errorf("making the veth pair %s to %s: %w", attrs.Name, a.result.Interface, err)
 	}
-	return n.h.LinkSetUp(veth)
+	return r.h.LinkSetUp(veth)
 }
 
 // configure sets up the container's side.
@@ -109,17 +110,34 @@ func (a *attached) configure(h *netlink.Handle) error {
 	if err := h.AddrAdd(link, address(netip.PrefixFrom(a.result.IPAddress, a.result.PrefixLen))); err != nil {
 		return fmt.Errorf("giving the container its address %s: %w", a.result.IPAddress, err)
 	}
+	if a.result.IPv6Address.IsValid() {
+		own := address6(netip.PrefixFrom(a.result.IPv6Address, a.result.PrefixLen6))
+		if err := h.AddrAdd(link, own); err != nil {
+			return fmt.Errorf("giving the container its address %s (is IPv6 switched off in it?): %w", own, err)
+		}
+	}
 	if err := h.LinkSetUp(link); err != nil {
 		return fmt.Errorf("switching the container's interface on: %w", err)
 	}
 	if err := setLoopbackUp(h); err != nil {
 		return err
 	}
-	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: a.result.Gateway.AsSlice()}
+	if a.spec.Internal {
+		return nil
+	}
+	// Of several default routes the kernel takes the one with the lowest number;
+	// when its interface goes, the next.
+	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: a.result.Gateway.AsSlice(), Priority: interfaceNumber(a.result.Interface)}
 	if err := h.RouteAdd(route); err != nil {
 		return fmt.Errorf("adding the container's default route: %w", err)
 	}
 	return nil
+}
+
+// interfaceNumber is the number at the end of a name such as eth1.
+func interfaceNumber(name string) int {
+	n, _ := strconv.Atoi(strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz"))
+	return n
 }
 
 func setLoopbackUp(h *netlink.Handle) error {

@@ -3,13 +3,14 @@
 //
 // It lives in rl's user namespace, where it has every capability, but in the
 // host's network namespace, so that it can listen on host ports and ask the
-// host's resolvers. The bridge's network namespace is reached through one
+// host's resolvers. The bridges' network namespace is reached through one
 // thread that was created there and never leaves but for container namespaces:
 // a thread cannot come back to the host's namespace, which belongs to
-// another user namespace. Sockets made on that thread belong to the bridge's
+// another user namespace. Sockets made on that thread belong to the bridges'
 // namespace whoever uses them later.
 //
 //	container eth0 --veth-- rl0 (bridge) --masquerade-- up0 (tap) -- uplink process -- host
+//	container eth1 --veth-- one more bridge for each user-defined network -- up0
 //	host port -- rootlesskit's port driver -- socket made in the bridge's namespace -- container
 //	container -- name server on rl0's address -- host's resolvers
 //
@@ -30,6 +31,7 @@ import (
 	"io/fs"
 	"log"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -55,6 +57,9 @@ type Options struct {
 	// Builtin gives the command of the built-in uplink (slirp/gvisor), which
 	// may have to be unpacked first. nil: there is none in this program.
 	Builtin func() (argv []string, err error)
+	// Taken lists the subnets of the user's other networks, which the default one
+	// is to leave alone. It may be nil.
+	Taken func() []netip.Prefix
 	// ResolvConf is the host's resolver configuration; empty means
 	// /etc/resolv.conf.
 	ResolvConf string

@@ -177,7 +177,7 @@ func TestPortConflicts(t *testing.T) {
 	if owner := slirp.PortOwner(slirp.PortMapping{Host: 7000, Protocol: "tcp"}); !strings.Contains(owner, "pid") {
 		t.Errorf("owner of the host's port is %q", owner)
 	}
-	if err := first.client.Detach(t.Context(), "aaaa"); err != nil {
+	if err := first.client.Detach(t.Context(), "aaaa", ""); err != nil {
 		t.Fatal(err)
 	}
 	h.container("cccc", "8080:80")

@@ -62,7 +62,7 @@ func (c *testContainer) status() *slirp.Status {
 
 // echo runs a server in c that sends back what it gets.
 func (c *testContainer) echo(address string) {
-	l := c.listen("tcp4", address)
+	l := c.listen("tcp", address)
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -223,7 +223,7 @@ func TestLastOneOutEndsEverything(t *testing.T) {
 	}
 	h := newHost(t, slirp.Slirp4netns)
 	a, b := h.container("aaaa"), h.container("bbbb", "8080:80")
-	if err := a.client.Detach(t.Context(), "aaaa"); err != nil {
+	if err := a.client.Detach(t.Context(), "aaaa", ""); err != nil {
 		t.Fatal(err)
 	}
 	a.client.Close()

@@ -22,13 +22,13 @@ type server struct {
 	socket *socket
 
 	mu       sync.Mutex
-	network  *network // nil until the first attachment
+	router   *router // nil until the first attachment
 	clients  int
 	stopping bool
 	idle     *time.Timer // runs while there is no client
 
 	// survivors is done with when a monitor has brought the namespace of a
-	// process that was killed, or none came for a while; see networkFor.
+	// process that was killed, or none came for a while; see routerFor.
 	survivors    chan struct{}
 	survivorOnce sync.Once
 
@@ -83,8 +83,8 @@ func (s *server) run() error {
 func (s *server) shutdown() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.network != nil {
-		return s.network.close()
+	if s.router != nil {
+		return s.router.close()
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (s *server) serve(conn *net.UnixConn) {
 		return
 	}
 	defer s.leave()
-	c := &client{server: s, conn: conn, attached: map[string]*attached{}}
+	c := &client{server: s, conn: conn, attached: map[place]*attached{}}
 	defer c.detachAll()
 	if err := slirp.Greet(conn); err != nil {
 		return
@@ -150,31 +150,31 @@ func (s *server) serve(conn *net.UnixConn) {
 	}
 }
 
-// networkFor returns the user's network, made on first use: around the bridge
+// routerFor returns the user's router, made on first use: around the bridge
 // that the monitor holds, if it does.
-func (s *server) networkFor(bridge *os.File) (*network, error) {
+func (s *server) routerFor(bridge *os.File) (*router, error) {
 	if bridge == nil {
 		<-s.survivors
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.network == nil {
-		network, err := newNetwork(s.opts, s.log, s.idler.Touch, bridge)
+	if s.router == nil {
+		router, err := newRouter(s.opts, s.log, s.idler.Touch, bridge)
 		if err != nil {
 			return nil, err
 		}
-		s.network = network
+		s.router = router
 	}
 	s.noMoreSurvivors()
-	return s.network, nil
+	return s.router, nil
 }
 
 func (s *server) status() *slirp.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := &slirp.Status{PID: os.Getpid()}
-	if s.network != nil {
-		s.network.describe(status)
+	if s.router != nil {
+		s.router.describe(status)
 	}
 	return status
 }
@@ -183,7 +183,7 @@ func (s *server) status() *slirp.Status {
 type client struct {
 	server   *server
 	conn     *net.UnixConn
-	attached map[string]*attached // by container id
+	attached map[place]*attached
 }
 
 // answer reads one request and replies; false ends the conversation.
@@ -208,7 +208,9 @@ func (c *client) handle(request *slirp.Request, files []*os.File) (reply slirp.R
 	case slirp.OpAttach:
 		reply.Attachment, bridge, err = c.attach(request, files)
 	case slirp.OpDetach:
-		err = c.detach(request.Endpoint.ID)
+		err = c.detach(placeOf(request.Endpoint), request.Ended)
+	case slirp.OpRename:
+		err = c.rename(request.Endpoint)
 	case slirp.OpStatus:
 		reply.Status = c.server.status()
 	default:
@@ -220,43 +222,55 @@ func (c *client) handle(request *slirp.Request, files []*os.File) (reply slirp.R
 	return reply, bridge
 }
 
+// place is a container on a network; "" is the default one.
+type place struct{ container, network string }
+
+func placeOf(e slirp.Endpoint) place { return place{e.ID, e.NetworkID()} }
+
 func (c *client) attach(request *slirp.Request, files []*os.File) (*slirp.Attachment, *os.File, error) {
 	if len(files) == 0 {
 		return nil, nil, errors.New("attach without a network namespace")
-	}
-	id := request.Endpoint.ID
-	if c.attached[id] != nil {
-		return nil, nil, fmt.Errorf("container %.12s is attached already", id)
 	}
 	var known *os.File
 	if len(files) > 1 {
 		known = files[1]
 	}
-	network, err := c.server.networkFor(known)
+	router, err := c.server.routerFor(known)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := network.attach(context.Background(), files[0], request.Endpoint, request.Restore)
+	a, err := router.attach(context.Background(), files[0], request.Endpoint, request.Restore)
 	if err != nil {
 		return nil, nil, err
 	}
-	c.attached[id] = a
-	return &a.result, network.ns.file, nil
+	c.attached[placeOf(request.Endpoint)] = a
+	return &a.result, router.ns.file, nil
 }
 
-func (c *client) detach(id string) error {
-	a := c.attached[id]
+func (c *client) detach(p place, ended bool) error {
+	a := c.attached[p]
 	if a == nil {
-		return fmt.Errorf("%w: %.12s", slirp.ErrNotAttached, id)
+		return fmt.Errorf("%w: %.12s", slirp.ErrNotAttached, p.container)
 	}
-	delete(c.attached, id)
-	a.release()
+	delete(c.attached, p)
+	a.release(ended)
+	return nil
+}
+
+// rename only concerns containers that this monitor has attached.
+func (c *client) rename(e slirp.Endpoint) error {
+	for p, a := range c.attached {
+		if p.container == e.ID {
+			a.router.rename(e.ID, e.Name)
+			return nil
+		}
+	}
 	return nil
 }
 
 func (c *client) detachAll() {
-	for id := range c.attached {
-		c.detach(id)
+	for p := range c.attached {
+		c.detach(p, true)
 	}
 }
 

@@ -5,30 +5,10 @@ import (
 	"net/netip"
 
 	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/slirp/network"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
-
-// subnets are tried in this order for the default network: the one that people
-// know from Podman, its neighbours, then the other private ranges, so that a
-// host whose VPN takes all of 10.0.0.0/8 still finds one.
-func subnets() []netip.Prefix {
-	var list []netip.Prefix
-	for i := range 16 {
-		list = append(list, block16(10, byte(88+i)))
-	}
-	for i := range 8 {
-		list = append(list, block16(172, byte(24+i)))
-	}
-	for i := range 16 {
-		list = append(list, netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, byte(230 + i), 0}), 24))
-	}
-	return list
-}
-
-func block16(a, b byte) netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, 0, 0}), 16)
-}
 
 // pickSubnet returns the first of candidates that overlaps neither taken
 // routes nor a resolver's address.
@@ -42,13 +22,13 @@ func pickSubnet(candidates, taken []netip.Prefix) (netip.Prefix, error) {
 		candidates[0], candidates[len(candidates)-1])
 }
 
-// freeSubnet picks one for the host that the calling thread is in.
-func freeSubnet(resolvers *resolvers) (netip.Prefix, error) {
+// freeSubnet picks one for the host that the calling thread is in, beside others.
+func freeSubnet(resolvers *resolvers, others []netip.Prefix) (netip.Prefix, error) {
 	taken, err := takenByHost(resolvers.addresses())
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	return pickSubnet(subnets(), append(taken, uplinkSubnet))
+	return pickSubnet(network.DefaultSubnets(), append(append(taken, uplinkSubnet), others...))
 }
 
 func overlapsAny(p netip.Prefix, list []netip.Prefix) bool {
@@ -99,9 +79,9 @@ func destination(r netlink.Route) (netip.Prefix, bool) {
 }
 
 // pool hands out a subnet's addresses: the lowest free one, as Docker does.
-// The first is the gateway's.
 type pool struct {
 	subnet netip.Prefix
+	choice netip.Prefix // where addresses that nobody asked for come from
 	used   map[netip.Addr]holder
 }
 
@@ -115,20 +95,17 @@ const (
 	gateway
 )
 
-func newPool(subnet netip.Prefix) *pool {
-	p := &pool{subnet: subnet, used: map[netip.Addr]holder{}}
-	p.used[p.gateway()] = gateway
-	return p
-}
-
-func (p *pool) gateway() netip.Addr { return p.subnet.Masked().Addr().Next() }
-
-// expect keeps addresses for containers that are to be restored.
-func (p *pool) expect(list []netip.Addr) {
-	for _, ip := range list {
-		p.used[ip] = expected
+// newPool gives out the addresses of choice, all of the subnet's if it is not
+// valid.
+func newPool(subnet netip.Prefix, own netip.Addr, choice netip.Prefix) *pool {
+	if !choice.IsValid() {
+		choice = subnet
 	}
+	return &pool{subnet: subnet.Masked(), choice: choice.Masked(), used: map[netip.Addr]holder{own: gateway}}
 }
+
+// expect keeps an address for a container that is to be restored.
+func (p *pool) expect(ip netip.Addr) { p.used[ip] = expected }
 
 // take reserves wanted, or any free address when wanted is the zero value.
 // restore says that wanted was the container's already.
@@ -136,22 +113,22 @@ func (p *pool) take(wanted netip.Addr, restore bool) (netip.Addr, error) {
 	if wanted.IsValid() {
 		return wanted, p.claim(wanted, restore)
 	}
-	for ip := p.gateway().Next(); p.subnet.Contains(ip.Next()); ip = ip.Next() {
-		if p.used[ip] == nobody {
+	for ip := p.choice.Addr(); p.choice.Contains(ip) && p.subnet.Contains(ip.Next()); ip = ip.Next() {
+		if p.used[ip] == nobody && ip != p.subnet.Addr() {
 			p.used[ip] = container
 			return ip, nil
 		}
 	}
-	return netip.Addr{}, fmt.Errorf("%w: all of %s is in use", slirp.ErrAddress, p.subnet.Masked())
+	return netip.Addr{}, fmt.Errorf("%w: all of %s is in use", slirp.ErrAddress, p.choice)
 }
 
 func (p *pool) claim(ip netip.Addr, restore bool) error {
 	holder := p.used[ip]
 	switch {
 	case !p.subnet.Contains(ip):
-		return fmt.Errorf("%w: %s lies outside the network %s", slirp.ErrAddress, ip, p.subnet.Masked())
-	case ip == p.subnet.Masked().Addr() || !p.subnet.Contains(ip.Next()):
-		return fmt.Errorf("%w: %s is the network's or the broadcast address of %s", slirp.ErrAddress, ip, p.subnet.Masked())
+		return fmt.Errorf("%w: %s lies outside the network %s", slirp.ErrAddress, ip, p.subnet)
+	case ip == p.subnet.Addr() || !p.subnet.Contains(ip.Next()):
+		return fmt.Errorf("%w: %s is the network's or the broadcast address of %s", slirp.ErrAddress, ip, p.subnet)
 	case holder == gateway:
 		return fmt.Errorf("%w: %s is the gateway's", slirp.ErrAddress, ip)
 	case holder == container, holder == expected && !restore:
