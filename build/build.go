@@ -78,6 +78,10 @@ type Options struct {
 	Epoch *time.Time
 	// Annotations are those of the image's manifest.
 	Annotations map[string]string
+	// Outputs are the forms in which the result is wanted; none stands for an image.
+	Outputs []Output
+	// Squash makes one layer of all those that the build adds.
+	Squash bool
 	// Progress is told what happens.
 	Progress *Progress
 }
@@ -119,7 +123,7 @@ func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options
 		b.stages.Wait()
 		return img, outOfSpace(err)
 	}
-	return b.commit(ctx, target)
+	return b.finish(ctx, target)
 }
 
 // close waits for what still runs and leaves nothing behind.

@@ -48,6 +48,7 @@ type facts struct {
 type layer struct {
 	ID     string
 	DiffID digest.Digest
+	Latest string // see [builder.latest]
 }
 
 func (c cache) steps(parts ...string) string {

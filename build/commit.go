@@ -6,65 +6,82 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
-	"github.com/rl-project/rl/internal/tree"
+	"github.com/opencontainers/go-digest"
+
 	"github.com/rl-project/rl/storage/store"
 )
 
 // commit makes what a stage came to an image.
-func (b *builder) commit(ctx context.Context, s *stage) (img Image, err error) {
+func (b *builder) commit(ctx context.Context, s *stage, names []string) (img Image, err error) {
 	log := b.Progress.begin("exporting to image")
 	defer func() { log.done(err) }()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	top := s.base.Top
-	for _, r := range s.results {
+	var diffIDs []digest.Digest
+	for _, p := range b.parts(s) {
 		if err := ctx.Err(); err != nil {
 			return img, err
 		}
-		if top, err = b.addLayer(top, r); err != nil {
+		var diffID digest.Digest
+		if top, diffID, err = b.addLayer(top, p); err != nil {
 			return img, err
 		}
-		s.image.RootFS.DiffIDs = append(s.image.RootFS.DiffIDs, r.layer.DiffID)
+		diffIDs = append(diffIDs, diffID)
 	}
-	blob, err := b.configuration(s)
+	blob, err := b.configuration(s, diffIDs)
 	if err != nil {
 		return img, err
 	}
-	img.ID, img.Digest, err = b.images.AddImage(blob, top, b.Tags, b.Annotations)
+	img.ID, img.Digest, err = b.images.AddImage(blob, top, names, b.Annotations)
 	if err != nil {
 		return img, err
 	}
 	log.print("writing image sha256:" + img.ID)
-	for _, tag := range b.Tags {
-		log.print("naming to " + tag)
+	for _, name := range names {
+		log.print("naming to " + name)
 	}
-	return img, b.cache.settle()
+	return img, nil
 }
 
-// addLayer stores a step's result as a layer, unless it is one already.
-func (b *builder) addLayer(parent string, r *result) (string, error) {
-	l := store.NewLayer{ID: r.layer.ID, DiffID: r.layer.DiffID, Write: func(w io.Writer) error {
-		root, err := tree.Open(r.fs())
-		if err != nil {
-			return err
-		}
-		defer root.Close()
-		return root.WriteLayer(w, b.Epoch, nil)
-	}}
-	if err := b.images.AddLayer(parent, &l); err != nil {
-		return "", err
+// addLayer stores a layer, unless it is stored already.
+func (b *builder) addLayer(parent string, p part) (string, digest.Digest, error) {
+	l := store.NewLayer{Write: func(w io.Writer) error { return p.write(w, b.Epoch) }}
+	if len(p) > 1 {
+		err := b.images.AddLayer(parent, &l)
+		return l.ID, l.DiffID, err
 	}
-	if known := (layer{l.ID, l.DiffID}); known != r.layer {
+	r := p[0]
+	if known := r.layer; known.Latest == b.latest() {
+		l.ID, l.DiffID = known.ID, known.DiffID
+	}
+	if err := b.images.AddLayer(parent, &l); err != nil {
+		return "", "", err
+	}
+	if known := (layer{l.ID, l.DiffID, b.latest()}); known != r.layer {
 		r.layer = known
 		_ = r.save() // next time it is found by its content
 	}
-	return l.ID, nil
+	return l.ID, l.DiffID, nil
+}
+
+// latest is the time that nothing in a layer is younger than, "" for none.
+func (b *builder) latest() string {
+	if b.Epoch == nil {
+		return ""
+	}
+	return b.Epoch.Format(time.RFC3339)
 }
 
 // configuration is the JSON text whose digest is the image's id.
-func (b *builder) configuration(s *stage) ([]byte, error) {
+func (b *builder) configuration(s *stage, diffIDs []digest.Digest) ([]byte, error) {
 	img := s.image
+	img.RootFS.DiffIDs = slices.Concat(img.RootFS.DiffIDs, diffIDs)
+	if len(diffIDs) < len(s.results) {
+		img.History = squashed(img.History, s.inherited)
+	}
 	for _, key := range slices.Sorted(maps.Keys(b.Labels)) {
 		img.Config.Labels = set(img.Config.Labels, key, b.Labels[key])
 	}
@@ -83,8 +100,19 @@ func (b *builder) configuration(s *stage) ([]byte, error) {
 			h.Created = b.Epoch
 		}
 	}
-	if b.Epoch != nil && img.Created.After(*b.Epoch) {
-		img.Created = b.Epoch
+	return inOrder(img)
+}
+
+// inOrder writes the parts of a configuration in alphabetical order, as Docker
+// does: the image's id depends on it.
+func inOrder(img any) ([]byte, error) {
+	data, err := json.Marshal(img)
+	if err != nil {
+		return nil, err
 	}
-	return json.Marshal(img)
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(data, &parts); err != nil {
+		return nil, err
+	}
+	return json.Marshal(parts)
 }

@@ -40,8 +40,10 @@ type stage struct {
 	args    []instructions.KeyValuePairOptional
 	created *time.Time // when the files were last changed
 	cmdSet  bool
-	step    int // that is being done
-	steps   int // that there are
+	// inherited is how many lines of the history the base image has.
+	inherited int
+	step      int // that is being done
+	steps     int // that there are
 }
 
 // scratchBase is the base image without anything.
@@ -182,7 +184,7 @@ func (s *stage) inherit(below *stage) {
 	data, _ := json.Marshal(below.image) // what was read from JSON
 	_ = json.Unmarshal(data, &s.image)
 	s.base, s.key, s.created = below.base, below.key, below.created
-	s.results = slices.Clone(below.results)
+	s.results, s.inherited = slices.Clone(below.results), below.inherited
 	s.env = withPath(s.image.Config.Env)
 }
 
@@ -220,7 +222,7 @@ func (s *stage) openBase(ctx context.Context, name string) error {
 	if err := json.Unmarshal(s.base.Blob, &s.image); err != nil {
 		return fmt.Errorf("configuration of %s: %w", name, err)
 	}
-	s.key, s.created = s.base.ID, s.image.Created
+	s.key, s.created, s.inherited = s.base.ID, s.image.Created, len(s.image.History)
 	s.env = withPath(s.image.Config.Env)
 	return nil
 }
@@ -331,6 +333,9 @@ func (s *stage) failed(err error, log *stepLog) error {
 func (s *stage) keepResult(r *result) {
 	s.results = append(s.results, r)
 	s.key, s.created = keyOf(s.key, r.Key), &r.Created
+	if s.b.Epoch != nil {
+		s.created = s.b.Epoch // whenever the step was done
+	}
 }
 
 func (s *stage) ignoresCache() bool {

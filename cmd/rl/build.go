@@ -43,12 +43,14 @@ type buildCmd struct {
 	Network       string   `default:"default" placeholder:"MODE" help:"The network of RUN: default, none or host."`
 	NoCache       bool     `help:"Execute every step, even one whose result is known."`
 	NoCacheFilter []string `placeholder:"STAGE" help:"Execute every step of these stages."`
+	Output        []string `short:"o" sep:"none" placeholder:"FOLDER|-|type=KIND,dest=PATH" help:"Write the result elsewhere: the files (local, tar) or the image (oci, docker)."`
 	Platform      string   `placeholder:"OS/ARCH" help:"Build for this platform."`
 	Progress      string   `default:"auto" enum:"auto,plain,quiet" placeholder:"KIND" help:"How to show progress: auto, plain or quiet."`
 	Pull          bool     `help:"Ask the registry for newer base images."`
 	Quiet         bool     `short:"q" help:"Print only the image's id."`
 	Secret        []string `sep:"none" placeholder:"id=ID[,src=FILE|,env=NAME]" help:"Let RUN --mount=type=secret have this file or variable."`
 	ShmSize       string   `placeholder:"SIZE" help:"The size of /dev/shm of RUN."`
+	Squash        bool     `help:"Make one layer of those that the build adds."`
 	SSH           []string `name:"ssh" sep:"none" placeholder:"ID[=SOCKET|KEY[,KEY]]" help:"Let RUN --mount=type=ssh use an SSH agent or keys; default is the running agent."`
 	Tag           []string `short:"t" sep:"none" placeholder:"NAME[:TAG]" help:"Name the image."`
 	Target        string   `placeholder:"STAGE" help:"Build this stage instead of the last."`
@@ -67,7 +69,7 @@ type buildCmd struct {
 
 // lends are the files and folders that a build reads or writes.
 func (c *buildCmd) lends() []string {
-	paths := []string{c.Context}
+	paths := append([]string{c.Context}, c.outputPlaces()...)
 	for _, file := range []string{c.File, c.Iidfile, c.MetadataFile} {
 		if file != "" && file != "-" {
 			paths = append(paths, filepath.Dir(file))

@@ -45,7 +45,7 @@ func (c *buildCmd) Run(a *app) error {
 		}
 		return a.explainBuild(err)
 	}
-	if c.Quiet {
+	if c.Quiet && img.ID != "" {
 		a.printf("sha256:%s\n", img.ID)
 	}
 	return c.report(img)
@@ -53,7 +53,7 @@ func (c *buildCmd) Run(a *app) error {
 
 // report writes the files that say what was built.
 func (c *buildCmd) report(img build.Image) error {
-	if c.Iidfile != "" {
+	if c.Iidfile != "" && img.ID != "" {
 		if err := writeReport(c.Iidfile, []byte("sha256:"+img.ID)); err != nil {
 			return err
 		}
@@ -61,8 +61,9 @@ func (c *buildCmd) report(img build.Image) error {
 	if c.MetadataFile == "" {
 		return nil
 	}
-	about := map[string]any{
-		"containerimage.config.digest": "sha256:" + img.ID, "containerimage.digest": img.Digest,
+	about := map[string]any{}
+	if img.ID != "" {
+		about["containerimage.config.digest"], about["containerimage.digest"] = "sha256:"+img.ID, img.Digest
 	}
 	if len(c.Tag) > 0 {
 		about["image.name"] = strings.Join(c.Tag, ",")
@@ -135,6 +136,10 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 			return o, fmt.Errorf("--tag %s: an image cannot be given a digest as its name", tag)
 		}
 		o.Tags = append(o.Tags, name.WithDefaultTag().String())
+	}
+	o.Squash = c.Squash
+	if err = c.openOutputs(a, &o); err != nil {
+		return o, err
 	}
 	if err = c.private(&o); err != nil {
 		return o, err

@@ -94,11 +94,7 @@ func (p *packer) entry(r *Root, base, name string) error {
 	if err != nil {
 		return err
 	}
-	for key, value := range found {
-		if portable(key) {
-			h.PAXRecords["SCHILY.xattr."+key] = string(value)
-		}
-	}
+	addAttributes(h, found)
 	switch kind {
 	case unix.S_IFDIR:
 		h.Name += "/"
@@ -116,6 +112,14 @@ func (p *packer) entry(r *Root, base, name string) error {
 	h.Typeflag = map[uint32]byte{unix.S_IFCHR: tar.TypeChar, unix.S_IFBLK: tar.TypeBlock, unix.S_IFIFO: tar.TypeFifo}[kind]
 	h.Devmajor, h.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
 	return p.tar.WriteHeader(h)
+}
+
+func addAttributes(h *tar.Header, found map[string][]byte) {
+	for key, value := range found {
+		if portable(key) {
+			h.PAXRecords["SCHILY.xattr."+key] = string(value)
+		}
+	}
 }
 
 func (p *packer) header(name string, st *unix.Stat_t) *tar.Header {

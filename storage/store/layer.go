@@ -35,6 +35,8 @@ type NewLayer struct {
 	// Want, if it is known, is what DiffID must become, and Blob the digest of the
 	// compressed archive that was written.
 	Want, Blob digest.Digest
+
+	size int64 // of the archive, when it has been measured
 }
 
 // AddLayer stores a layer on top of another, unless it is there, and fills in

@@ -101,6 +101,7 @@ type dockerImage struct {
 type storedLayer struct {
 	id string
 	ispec.Descriptor
+	write func(io.Writer) error // of a layer that is not stored
 }
 
 // outline adds an image, with its configuration as it is, so that it keeps its id.
@@ -128,7 +129,7 @@ func (s *Store) outline(o *outline, img saved) error {
 		m.Layers = append(m.Layers, l)
 		d.Layers = append(d.Layers, blobPath(l.Digest))
 		if !slices.ContainsFunc(o.layers, func(known storedLayer) bool { return known.Digest == l.Digest }) {
-			o.layers = append(o.layers, storedLayer{layer.ID, l})
+			o.layers = append(o.layers, storedLayer{id: layer.ID, Descriptor: l})
 		}
 	}
 	data, err := s.manifestFor(stored, m)
@@ -206,7 +207,7 @@ func (s *Store) writeLayers(ctx context.Context, t *tar.Writer, layers []storedL
 		if err := t.WriteHeader(fileHeader(blobPath(l.Digest), l.Size)); err != nil {
 			return err
 		}
-		n, err := s.readLayer(ctx, l.id, t)
+		n, err := s.copyLayer(ctx, l, t)
 		// The store checks each file of the layer against the sum that it kept.
 		if err == nil && n != l.Size || errors.Is(err, tar.ErrWriteTooLong) || err != nil && strings.Contains(err.Error(), "checksum failed") {
 			err = fmt.Errorf("layer %s has changed since it was stored; pull the image again", shortID(l.id))
@@ -216,6 +217,18 @@ func (s *Store) writeLayers(ctx context.Context, t *tar.Writer, layers []storedL
 		}
 	}
 	return nil
+}
+
+// copyLayer writes the archive of a layer, stored or not.
+func (s *Store) copyLayer(ctx context.Context, l storedLayer, w io.Writer) (int64, error) {
+	if l.write == nil {
+		return s.readLayer(ctx, l.id, w)
+	}
+	d, n, err := measure(w, l.write)
+	if err == nil && d != l.Digest {
+		err = errors.New("its files changed while they were read")
+	}
+	return n, err
 }
 
 // describeLayer tells a layer's digest and size, which stores of old programs may
