@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -15,22 +16,21 @@ import (
 // fetch gets the build's files and reads the Dockerfile.
 func (c *buildCmd) fetch(ctx context.Context, a *app, o *build.Options) (*build.Fetched, error) {
 	keep, _ := strconv.ParseBool(o.Args["BUILDKIT_CONTEXT_KEEP_GIT_DIR"])
+	folder, file := c.Context, c.File
+	if info, err := os.Stat(lentPath(folder)); err == nil && info.IsDir() && folder != "-" {
+		folder = lentPath(folder)
+		if file != "" && file != "-" {
+			file = lentPath(file)
+		}
+	}
 	files, err := build.Fetch(ctx, a.places, build.Where{
-		Context: lentPath(c.Context), File: c.dockerfile(), Stdin: a.stdin, Secrets: o.Secrets, KeepGit: keep,
+		Context: folder, File: file, Stdin: a.stdin, Secrets: o.Secrets, KeepGit: keep,
 	})
 	if err != nil {
 		return nil, err
 	}
 	o.Context, o.File, o.FileName, o.Ignore = files.Dir, files.File, files.FileName, files.Ignore
 	return files, nil
-}
-
-// dockerfile is the path of -f, as this process can open it.
-func (c *buildCmd) dockerfile() string {
-	if c.File == "" || c.File == "-" {
-		return c.File
-	}
-	return lentPath(c.File)
 }
 
 // explainFetch is an error about the files of a build: bad input, unless somebody
