@@ -109,6 +109,9 @@ func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options
 	if b.agents, err = openAgents(o.SSH); err != nil {
 		return img, err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	b.cancel = cancel
 	if b.scratch, err = scratch.Open(filepath.Join(places.Data, "tmp"), scratchPrefix); err != nil {
 		return img, outOfSpace(err)
 	}
@@ -116,9 +119,6 @@ func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options
 	if b.context, err = openContext(o.Context, o.Ignore, openDigests(b.cache.digests())); err != nil {
 		return img, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	b.cancel = cancel
 	if err := target.wait(ctx); err != nil {
 		b.stages.Wait()
 		return img, outOfSpace(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"sync"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/rl-project/rl/internal/dirs"
 	"github.com/rl-project/rl/internal/scratch"
 	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/storage/store"
 )
 
@@ -159,16 +159,17 @@ func (n *networks) close() error {
 // hostLines turns --add-host into lines of /etc/hosts.
 func hostLines(hosts []string) ([]byte, error) {
 	var text []byte
-	for _, h := range hosts {
-		name, address, ok := strings.Cut(h, ":")
-		if name2, address2, ok2 := strings.Cut(h, "="); ok2 {
-			name, address, ok = name2, address2, true
+	for _, one := range hosts {
+		h, err := spec.ParseExtraHost(one)
+		if err != nil {
+			return nil, err
 		}
-		ip, err := netip.ParseAddr(strings.Trim(address, "[]"))
-		if !ok || name == "" || err != nil {
-			return nil, fmt.Errorf("--add-host %q is not like NAME:IP", h)
+		if !h.IP.IsValid() {
+			if h.IP = runner.HostAddress(); !h.IP.IsValid() {
+				return nil, fmt.Errorf("--add-host %s: this machine has no address but the loopback's", one)
+			}
 		}
-		text = fmt.Appendf(text, "%s\t%s\n", ip, name)
+		text = fmt.Appendf(text, "%s\t%s\n", h.IP, h.Name)
 	}
 	return text, nil
 }

@@ -120,7 +120,7 @@ func (s source) glob(pattern string) ([]string, error) {
 	if pattern == "" {
 		return []string{"."}, nil
 	}
-	if !strings.ContainsAny(pattern, `*?[\`) {
+	if !hasWildcard(pattern) {
 		if _, err := s.root.Stat(pattern); err != nil {
 			return nil, err
 		}

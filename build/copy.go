@@ -13,6 +13,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/patternmatcher"
+	mode "github.com/tonistiigi/dchapes-mode"
 
 	"github.com/rl-project/rl/internal/tree"
 	"github.com/rl-project/rl/runner/spec"
@@ -75,6 +76,10 @@ type item struct {
 	name   string // in the source
 	folder bool
 	base   string // its name in a folder that it is copied into
+	// only, if not nil, is what of a folder is copied, by paths in the source.
+	only *patternmatcher.PatternMatcher
+	// except is what of it is left out, by paths in the item.
+	except *patternmatcher.PatternMatcher
 }
 
 // copyFiles carries out COPY and ADD.
@@ -158,26 +163,130 @@ func (s *stage) openSource(ctx context.Context, name string) (source, func(), er
 	return source{root: root, hash: tree.Content, own: true, key: other.key}, func() { w.close() }, nil
 }
 
-// items finds what the source paths stand for.
+// items finds what the source paths stand for. Links that a path names are
+// followed, those inside of folders are not; wildcards may match nothing.
 func (t transfer) items(from source) ([]item, error) {
 	var items []item
+	var excluded *patternmatcher.PatternMatcher
+	if len(t.exclude) > 0 {
+		var err error
+		if excluded, err = patternmatcher.New(t.exclude); err != nil {
+			return nil, fmt.Errorf("--exclude: %w", err)
+		}
+	}
 	for _, pattern := range t.SourcePaths {
+		if t.parents {
+			i, err := t.withParents(from, pattern)
+			if err != nil {
+				return nil, err
+			}
+			i.except = excluded
+			items = append(items, i)
+			continue
+		}
 		found, err := from.glob(pattern)
 		if err != nil {
 			return nil, t.missing(pattern, err)
 		}
-		if len(found) == 0 {
-			return nil, t.missing(pattern, ErrNotFound)
-		}
 		for _, name := range found {
-			e, err := from.root.Stat(name)
+			i, err := from.item(name)
 			if err != nil {
 				return nil, t.missing(name, err)
 			}
-			items = append(items, item{name, e.IsDir(), path.Base(path.Clean("/" + name))})
+			if i.except = excluded; i.folder || i.keeps(i.base) {
+				items = append(items, i)
+			}
 		}
 	}
 	return items, nil
+}
+
+// item describes what a path leads to.
+func (s source) item(name string) (item, error) {
+	real, err := s.root.Resolve(name)
+	if err != nil {
+		return item{}, err
+	}
+	e, err := s.root.Stat(path.Join("/", real))
+	if err != nil {
+		return item{}, err
+	}
+	if !s.keepsSome(real) {
+		return item{}, errIgnored
+	}
+	return item{name: path.Join(".", real), folder: e.IsDir(), base: path.Base(path.Clean("/" + name))}, nil
+}
+
+// withParents is the folder above what --parents copies, up to "/./" if that is
+// in the path, and a pattern for what is to be copied of it.
+func (t transfer) withParents(from source, name string) (item, error) {
+	above, below, pivot := strings.Cut(name, "/./")
+	if !pivot {
+		above, below = "/", name
+	}
+	below = strings.TrimPrefix(path.Clean("/"+below), "/")
+	if !hasWildcard(name) {
+		if whole := path.Join(above, below); !from.has(whole) {
+			return item{}, t.missing(name, from.why(whole))
+		}
+	}
+	i, err := from.item(above)
+	if err != nil {
+		return item{}, t.missing(name, err)
+	}
+	if below == "" {
+		return i, nil
+	}
+	pattern := path.Join(i.name, below)
+	if i.only, err = patternmatcher.New([]string{pattern}); err != nil {
+		return item{}, fmt.Errorf("%q: %w", name, err)
+	}
+	return i, nil
+}
+
+func (s source) has(name string) bool { return s.why(name) == nil }
+
+// why says why a path cannot be copied.
+func (s source) why(name string) error {
+	if _, err := s.root.Lstat(name); err != nil {
+		return err
+	}
+	if !s.keepsSome(strings.TrimPrefix(name, "/")) {
+		return errIgnored
+	}
+	return nil
+}
+
+func hasWildcard(name string) bool { return strings.ContainsAny(name, `*?[\`) }
+
+// kept narrows what is copied of an item to its patterns.
+func (i item) kept(o tree.CopyOptions) tree.CopyOptions {
+	if i.only == nil && i.except == nil {
+		return o
+	}
+	keep := o.Keep
+	o.Keep = func(name string, folder bool) bool {
+		name = strings.TrimPrefix(name, "/")
+		if keep != nil && !keep(name, folder) {
+			return false
+		}
+		if i.only != nil {
+			if in, err := i.only.MatchesOrParentMatches(name); err != nil || !in {
+				return false
+			}
+		}
+		return i.keeps(strings.TrimPrefix(name, i.name+"/"))
+	}
+	return o
+}
+
+// keeps reports whether --exclude leaves a file of the item in.
+func (i item) keeps(name string) bool {
+	if i.except == nil {
+		return true
+	}
+	out, err := i.except.MatchesOrParentMatches(name)
+	return err == nil && !out
 }
 
 // missing says where something was looked for.
@@ -195,6 +304,41 @@ func (t transfer) missing(name string, err error) error {
 	return fmt.Errorf("%q in %s: %w", name, where, err)
 }
 
+// chmod reads --chmod: an octal number, or changes as chmod(1) has them.
+func chmod(text string) (func(uint32, bool) uint32, error) {
+	if octal, err := strconv.ParseUint(text, 8, 12); err == nil {
+		return func(uint32, bool) uint32 { return uint32(octal) }, nil
+	}
+	set, err := mode.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("--chmod=%s is neither an octal number up to 7777 nor like u=rwX,go=rX: %w", text, err)
+	}
+	return func(old uint32, folder bool) uint32 {
+		had := os.FileMode(old & 0o777)
+		for _, bit := range specialBits {
+			if old&bit.unix != 0 {
+				had |= bit.mode
+			}
+		}
+		if folder {
+			had |= os.ModeDir
+		}
+		has := set.Apply(had)
+		now := uint32(has.Perm())
+		for _, bit := range specialBits {
+			if has&bit.mode != 0 {
+				now |= bit.unix
+			}
+		}
+		return now
+	}, nil
+}
+
+var specialBits = [...]struct {
+	unix uint32
+	mode os.FileMode
+}{{0o4000, os.ModeSetuid}, {0o2000, os.ModeSetgid}, {0o1000, os.ModeSticky}}
+
 // options says what copies are to look like, except for names of owners, which
 // only the files of the image can resolve.
 func (t transfer) options(from source) (tree.CopyOptions, error) {
@@ -203,25 +347,10 @@ func (t transfer) options(from source) (tree.CopyOptions, error) {
 		o.Owner = &tree.Owner{}
 	}
 	if t.chmod != "" {
-		mode, err := strconv.ParseUint(t.chmod, 8, 12)
-		if err != nil {
-			return o, fmt.Errorf("--chmod=%s is not an octal number like 755", t.chmod)
+		var err error
+		if o.Mode, err = chmod(t.chmod); err != nil {
+			return o, err
 		}
-		o.Mode = func(uint32, bool) uint32 { return uint32(mode) }
-	}
-	if len(t.exclude) == 0 {
-		return o, nil
-	}
-	excluded, err := patternmatcher.New(t.exclude)
-	if err != nil {
-		return o, fmt.Errorf("--exclude: %w", err)
-	}
-	o.Keep = func(name string, folder bool) bool {
-		if from.keep != nil && !from.keep(name, folder) {
-			return false
-		}
-		out, err := excluded.MatchesOrParentMatches(name)
-		return err == nil && !out
 	}
 	return o, nil
 }
@@ -231,15 +360,17 @@ func (t transfer) options(from source) (tree.CopyOptions, error) {
 func (t transfer) digest(from source, items []item, o tree.CopyOptions) (string, error) {
 	hash := sha256.New()
 	for _, i := range items {
-		fmt.Fprintf(hash, "%q %t\n", i.name, i.folder)
+		fmt.Fprintf(hash, "%q %t %q\n", i.name, i.folder, i.base)
 		if from.key != "" {
 			continue
 		}
-		if err := from.root.Digest(hash, i.name, o, from.hash); err != nil {
+		if err := from.root.Digest(hash, i.name, i.kept(o), from.hash); err != nil {
 			return "", err
 		}
 	}
-	fmt.Fprintf(hash, "%q %q\n", from.key, t.exclude)
+	if from.key != "" {
+		fmt.Fprintf(hash, "%q %q %q\n", from.key, t.exclude, t.SourcePaths)
+	}
 	for _, c := range t.SourceContents {
 		fmt.Fprintf(hash, "%q %q\n", c.Path, c.Data)
 	}
@@ -290,14 +421,14 @@ func (t transfer) isFolder(root *tree.Root, dest string, count int) (bool, error
 
 func (t transfer) placeItem(root *tree.Root, dest string, into bool, from source, i item, o tree.CopyOptions) error {
 	target := dest
-	if t.parents {
-		target, into = path.Join(dest, path.Dir(i.name))+"/", true
-		if i.folder {
-			target = path.Join(dest, i.name)
-		}
-	}
 	if i.folder {
-		return tree.CopyFolder(root, target, from.root, i.name, o)
+		if i.name == "." && !from.own {
+			// How the person's own folder looks says nothing about the image's.
+			if err := makeFolder(root, target, o); err != nil {
+				return err
+			}
+		}
+		return tree.CopyFolder(root, target, from.root, i.name, i.kept(o))
 	}
 	if t.unpacks(false) {
 		if done, err := t.placeArchive(root, target, from, i.name, o); done || err != nil {
@@ -308,6 +439,26 @@ func (t transfer) placeItem(root *tree.Root, dest string, into bool, from source
 		target = path.Join(target, i.base)
 	}
 	return copyTo(root, target, o, func() error { return tree.CopyFile(root, target, from.root, i.name, o) })
+}
+
+// makeFolder makes a folder and those above it as copies go into.
+func makeFolder(root *tree.Root, name string, o tree.CopyOptions) error {
+	owner, bits := tree.Owner{}, uint32(0o755)
+	if o.Owner != nil {
+		owner = *o.Owner
+	}
+	if o.Mode != nil {
+		bits = o.Mode(bits, true)
+	}
+	above, err := root.MkdirAll(path.Dir(name), 0o755, owner)
+	if err != nil {
+		return err
+	}
+	made, err := root.MkdirAll(name, bits, owner)
+	if err != nil {
+		return errors.Join(err, above.Close())
+	}
+	return errors.Join(made.Close(), above.Close())
 }
 
 // copyTo makes the folders above a target, and then the target.
@@ -326,12 +477,12 @@ func copyTo(root *tree.Root, target string, o tree.CopyOptions, do func() error)
 // placeContents writes the heredocs.
 func (t transfer) placeContents(root *tree.Root, dest string, into bool, o tree.CopyOptions) error {
 	for _, c := range t.SourceContents {
-		target, mode, owner := dest, uint32(0o644), tree.Owner{}
+		target, bits, owner := dest, uint32(0o644), tree.Owner{}
 		if into {
 			target = path.Join(dest, path.Base(c.Path))
 		}
 		if o.Mode != nil {
-			mode = o.Mode(mode, false)
+			bits = o.Mode(bits, false)
 		}
 		if o.Owner != nil {
 			owner = *o.Owner
@@ -342,7 +493,7 @@ func (t transfer) placeContents(root *tree.Root, dest string, into bool, o tree.
 				return err
 			}
 			defer above.Close()
-			return above.WriteFile(path.Base(target), []byte(c.Data), mode, owner, o.Time)
+			return above.WriteFile(path.Base(target), []byte(c.Data), bits, owner, o.Time)
 		})
 		if err != nil {
 			return err

@@ -289,6 +289,10 @@ func loopbackUp() error {
 	return os.NewSyscallError("ioctl", unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request))
 }
 
+// HostAddress is the address of this machine that containers can reach it by; it
+// is not valid where there is none.
+func HostAddress() netip.Addr { return slirp.HostAddress() }
+
 // StaticFiles are the files about the network of a step without one of its own:
 // the host's with mode host, and little with none.
 func StaticFiles(mode string) (hosts, resolvConf []byte) {

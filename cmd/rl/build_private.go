@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rl-project/rl/build"
+	"github.com/rl-project/rl/runner/spec"
 )
 
 // private reads what RUNs get to see and images do not: --secret and --ssh, and
@@ -21,6 +22,14 @@ func (c *buildCmd) private(o *build.Options) (err error) {
 		if !slices.Contains(rights, right) {
 			return fmt.Errorf("--allow %q: there are %s", right, strings.Join(rights, " and "))
 		}
+	}
+	for _, host := range c.AddHost {
+		if _, err := spec.ParseExtraHost(host); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains([]string{"default", "none", "host"}, c.Network) {
+		return fmt.Errorf("--network %s: a build knows default, none and host", c.Network)
 	}
 	o.Allow = c.Allow
 	if o.Secrets, err = secrets(c.Secret); err != nil {
