@@ -3,6 +3,8 @@ package userns
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -17,7 +19,7 @@ import (
 type Command struct {
 	Path  string // absolute; "" is the running program itself
 	Args  []string
-	Env   []string   // added to the caller's own and the folders' variables
+	Env   []string   // besides the caller's own and the folders' variables; these count before the caller's
 	Dir   string     // "" for the caller's
 	Files []*os.File // become descriptors 0, 1, 2, ...; nil is /dev/null
 	// Session makes the process leader of a session of its own, out of reach
@@ -119,7 +121,7 @@ func (n *Namespace) steps(c Command, null int) *fork.Program {
 		p.Call("change to "+c.Dir, unix.SYS_CHDIR, c.Dir)
 	}
 	placeFiles(p, c.Files, null)
-	p.Call("execute "+path, unix.SYS_EXECVEAT, program, "", c.Args, append(append(os.Environ(), n.places.Environ()...), c.Env...), unix.AT_EMPTY_PATH)
+	p.Call("execute "+path, unix.SYS_EXECVEAT, program, "", c.Args, environment(append(n.places.Environ(), c.Env...)), unix.AT_EMPTY_PATH)
 	return p
 }
 
@@ -156,4 +158,14 @@ func placeFiles(p *fork.Program, files []*os.File, null int) {
 	for i, slot := range moved {
 		p.Call("place a descriptor", unix.SYS_DUP3, slot, i, 0)
 	}
+}
+
+// environment adds variables to those of this process. A name must not be there
+// twice: programs differ in which one they take.
+func environment(added []string) []string {
+	replaced := func(pair string) bool {
+		name := pair[:strings.IndexByte(pair, '=')+1]
+		return name != "" && slices.ContainsFunc(added, func(a string) bool { return strings.HasPrefix(a, name) })
+	}
+	return append(slices.DeleteFunc(os.Environ(), replaced), added...)
 }

@@ -67,6 +67,15 @@ func TestProgramIsRootInTheNamespace(t *testing.T) {
 	}
 }
 
+func TestVariablesOfACommandCount(t *testing.T) {
+	t.Setenv("WHO", "caller")
+	ns := openTest(t, testDirs(t))
+	c := Command{Path: "/usr/bin/env", Args: []string{"env"}, Env: []string{"WHO=command"}}
+	if got := output(t, ns, c); strings.Contains(got, "WHO=caller") || !strings.Contains(got, "WHO=command") {
+		t.Errorf("environment: %s", got)
+	}
+}
+
 func TestMountsStayInside(t *testing.T) {
 	ns := openTest(t, testDirs(t))
 	script := "mount -t tmpfs none /mnt && readlink /proc/self/ns/mnt"
