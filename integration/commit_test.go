@@ -38,7 +38,7 @@ func TestCommit(t *testing.T) {
 		e.Run(t, "commit", "no-such-one").Exits(t, 1).Says(t, "no such container")
 		c := e.Name(t)
 		e.OK(t, "create", "--name", c, Image, "true")
-		e.Run(t, "commit", "-c", "FLY away", c).Exits(t, 1).Says(t, "FLY away")
+		e.Run(t, "commit", "-c", "FLY away", c).Exits(t, 125).Says(t, "FLY away")
 		e.Run(t, "commit", c, "Capitals").Exits(t, 1).Says(t, "Capitals")
 	})
 }

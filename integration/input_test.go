@@ -161,6 +161,12 @@ func accounts() []struct {
 func (e *Env) tree(t *testing.T) []string {
 	t.Helper()
 	e.settle(t)
+	return e.files(t)
+}
+
+// files is tree while containers run.
+func (e *Env) files(t *testing.T) []string {
+	t.Helper()
 	var all []string
 	err := filepath.WalkDir(e.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || path == e.Dir {

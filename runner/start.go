@@ -393,6 +393,9 @@ func explain(err error, name string) error {
 	if !executes && errors.Is(err, unix.ESRCH) { // the container that was to be entered
 		return failf("%w", ErrNotRunning)
 	}
+	if step != nil && boot.IsWorkdir(step.Step) {
+		return &StartError{Code: CodeNotExecutable, Text: err.Error() + ": make it, or name another with -w"}
+	}
 	if !executes {
 		return failf("set up the process: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/internal/format"
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/userns"
 )
@@ -64,7 +65,10 @@ func run(a *app, argv []string) int {
 		return 0
 	}
 	code := exitFailed
-	exit := new(exitError)
+	exit, template := new(exitError), new(format.Error)
+	if errors.As(err, &template) {
+		code = exitUsage
+	}
 	if errors.As(err, &exit) {
 		code = exit.code
 		if exit.err == nil {

@@ -109,7 +109,7 @@ func find(args []string) (command, []string, error) {
 	if isNoun(args[0]) && len(args) > 1 {
 		typed += " " + args[1]
 	}
-	if near := nearest(typed, commandIndex()); near != "" {
+	if near := nearest(typed, wordIndex(typed)); near != "" {
 		return command{}, nil, usagef("%q is not a command, did you mean %q?\nSee 'rl --help'", typed, near)
 	}
 	return command{}, nil, usagef("%q is not a command\nSee 'rl --help'", typed)
@@ -149,6 +149,23 @@ func commandIndex() map[string]command {
 	return index
 }
 
+// wordIndex is what typed may be meant for: commands of one word and nouns, or
+// the commands of the noun that it begins with.
+func wordIndex(typed string) map[string]command {
+	noun, _, two := strings.Cut(typed, " ")
+	index := map[string]command{}
+	for name, c := range commandIndex() {
+		first, _, of := strings.Cut(name, " ")
+		switch {
+		case two && of && first == noun, !two && !of:
+			index[name] = c
+		case !two:
+			index[first] = c
+		}
+	}
+	return index
+}
+
 var errHelp = errors.New("help was asked for")
 
 // parse fills flags from args by their kong tags.
@@ -177,8 +194,26 @@ func parse(a *app, cmd command, flags any, args []string) error {
 			return why
 		}
 	}
-	if err != nil && strings.HasPrefix(err.Error(), `expected "<`) {
-		return fmt.Errorf("something is missing: the form is rl %s %s", cmd.name, cmd.usage)
+	return plainly(cmd, err)
+}
+
+// plainly puts kong's errors into words for who typed the line.
+func plainly(cmd command, err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	form := strings.TrimSpace("rl " + cmd.name + " " + cmd.usage)
+	if strings.HasPrefix(text, `expected "<`) {
+		return fmt.Errorf("something is missing: the form is %s", form)
+	}
+	if strings.HasPrefix(text, "unexpected argument ") {
+		return fmt.Errorf("%s: the form is %s", text, form)
+	}
+	if flag, rest, found := strings.Cut(text, ": expected a valid "); found {
+		if _, typed, found := strings.Cut(rest, " but got "); found {
+			return fmt.Errorf("%s %s: give a whole number", flag, strings.Trim(typed, `"`))
+		}
 	}
 	return err
 }
@@ -222,7 +257,8 @@ func wantsHelp(parser *kong.Kong, args []string) bool {
 // that are equally near it is the longer one: letters are left out more often
 // than added.
 func nearest(typed string, known map[string]command) string {
-	best, least := "", 1+max(1, len(typed)/3)
+	word := typed[strings.LastIndexByte(typed, ' ')+1:]
+	best, least := "", 1+max(1, len(word)/3)
 	for name, c := range known {
 		if c.group == "" {
 			continue

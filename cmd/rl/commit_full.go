@@ -10,10 +10,11 @@ import (
 
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/docker"
+	"github.com/rl-project/rl/storage"
 	"github.com/rl-project/rl/storage/store"
 )
 
-func (c *commitCmd) Run(a *app) (err error) {
+func (c *commitCmd) Run(a *app) error {
 	s, err := a.store()
 	if err != nil {
 		return err
@@ -29,31 +30,40 @@ func (c *commitCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.Pause && v.Status == runner.Running {
-		notes, err := s.Pause(context.Background(), v.ID)
-		if err != nil && !errors.Is(err, runner.ErrPaused) {
-			return err
-		}
-		if err == nil {
-			a.printNotes(notes)
-			ctx, stop := interruptible() // not to leave it paused
-			defer stop()
-			go func() {
-				<-ctx.Done()
-				_ = s.Unpause(context.Background(), v.ID)
-			}()
-			defer func() { err = errors.Join(err, s.Unpause(context.Background(), v.ID)) }()
-		}
-	}
 	config := v.Config
 	config.Env = docker.Environment(v)
 	id, err := images.Commit(store.CommitOptions{
 		Base: v.RootFS.ID, Config: config, Changes: c.Change, Name: c.Name, Author: c.Author, Message: c.Message,
-		Command: slices.Concat(config.Entrypoint, config.Cmd), Write: func(w io.Writer) error { return s.WriteLayer(v.ID, w) },
+		Command: slices.Concat(config.Entrypoint, config.Cmd), Write: func(w io.Writer) error { return c.write(a, s, v, w) },
 	})
+	if errors.Is(err, store.ErrChange) || errors.Is(err, storage.ErrInvalidReference) {
+		return usagef("%w", err)
+	}
 	if err != nil {
 		return err
 	}
 	a.printf("sha256:%s\n", id)
 	return nil
+}
+
+// write writes what the container has changed, while it is paused.
+func (c *commitCmd) write(a *app, s runner.Store, v runner.View, w io.Writer) (err error) {
+	if !c.Pause || v.Status != runner.Running {
+		return s.WriteLayer(v.ID, w)
+	}
+	notes, err := s.Pause(context.Background(), v.ID)
+	if err != nil && !errors.Is(err, runner.ErrPaused) {
+		return err
+	}
+	if err == nil {
+		a.printNotes(notes)
+		ctx, stop := interruptible() // not to leave it paused
+		defer stop()
+		go func() {
+			<-ctx.Done()
+			_ = s.Unpause(context.Background(), v.ID)
+		}()
+		defer func() { err = errors.Join(err, s.Unpause(context.Background(), v.ID)) }()
+	}
+	return s.WriteLayer(v.ID, w)
 }

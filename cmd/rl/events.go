@@ -100,19 +100,15 @@ func (c *eventsCmd) printer(a *app) (func(events.Event) error, error) {
 		return nil, err
 	}
 	if err := t.Execute(new(strings.Builder), events.Event{}); err != nil {
-		return nil, templateError(err)
+		return nil, format.Explain(err, events.Event{})
 	}
 	return func(e events.Event) error {
 		var line strings.Builder
 		if err := t.Execute(&line, e); err != nil {
-			return templateError(err)
+			return format.Explain(err, e)
 		}
 		return a.line(line.String())
 	}, nil
-}
-
-func templateError(err error) error {
-	return fmt.Errorf("template: %s", strings.TrimPrefix(err.Error(), "template: :"))
 }
 
 // line writes one line to standard output, and tells when nobody reads it.

@@ -353,6 +353,9 @@ func (c *unpackCmd) Run(a *app) error {
 		if f.ReadOnly {
 			return errors.New("the container's files are read-only (--read-only)")
 		}
+		if e, err := f.Stat(c.Path); c.Name == "" && (err != nil || !e.IsDir()) {
+			return fmt.Errorf("%s is not a folder of the container: an archive goes into one that exists", c.Path)
+		}
 		t := tree.Target{Path: c.Path, Name: c.Name, Contents: c.Contents}
 		if !c.Owners {
 			t.Owner = &f.RootOwner

@@ -25,15 +25,15 @@ type startCmd struct {
 }
 
 func (c *startCmd) Run(a *app) error {
+	keys, err := parseDetachKeys(c.DetachKeys)
+	if err != nil {
+		return err
+	}
 	if !c.Attach && !c.Interactive {
 		return c.startAll(a)
 	}
 	if len(c.Containers) > 1 {
 		return usagef("one container can be attached to at a time")
-	}
-	keys, err := parseDetachKeys(c.DetachKeys)
-	if err != nil {
-		return err
 	}
 	r, err := a.runner("--pull", "never")
 	if err != nil {

@@ -57,7 +57,7 @@ func (c *psCmd) Run(a *app) error {
 func (c *psCmd) list(store runner.Store) ([]runner.View, error) {
 	filter, err := docker.ParseFilters(store, c.Filter)
 	if err != nil {
-		return nil, err
+		return nil, usagef("%w", err)
 	}
 	limit := c.Last
 	if c.Latest {

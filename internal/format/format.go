@@ -5,7 +5,6 @@ package format
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
@@ -40,7 +39,7 @@ var titleFunctions = template.FuncMap{
 func Parse(text string) (*template.Template, error) {
 	t, err := template.New("").Funcs(functions).Parse(unescape(text))
 	if err != nil {
-		return nil, fmt.Errorf("template: %s", strings.TrimPrefix(err.Error(), "template: :"))
+		return nil, &Error{"template: " + strings.TrimPrefix(err.Error(), "template: :")}
 	}
 	return t, nil
 }
@@ -107,7 +106,7 @@ func execute[Row any](w io.Writer, t *template.Template, rows []Row) error {
 	var out bytes.Buffer
 	for _, r := range rows {
 		if err := t.Execute(&out, r); err != nil {
-			return fmt.Errorf("template: %s", strings.TrimPrefix(err.Error(), "template: :"))
+			return Explain(err, r)
 		}
 		out.WriteByte('\n')
 	}

@@ -128,6 +128,9 @@ func (u *unpacker) place(r *Root, first *tar.Header) error {
 // folder opens the folder that entries go into.
 func (u *unpacker) folder(r *Root, name string) (*Root, error) {
 	f, err := r.Folder(name)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, fmt.Errorf("%s: %w: make that folder first", "/"+clean(name), unix.ENOENT)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -155,7 +155,7 @@ func (in Init) Program() *fork.Program {
 	b.names(in.Spec)
 	b.stdio(in.Stdio, in.Spec.Process, true)
 	ready := b.sockets(in)
-	b.become(process{in.Spec.Process, in.Filter, in.KeepGroups, ready, len(in.Sockets)})
+	b.become(process{in.Spec.Process, in.Filter, in.KeepGroups, ready, len(in.Sockets), false})
 	// Last, because from here on death signals work: a monitor that died
 	// before is noticed here, and one that dies later kills the container. It
 	// may have died after it wrote the byte, so the other end is looked at too.

@@ -33,7 +33,7 @@ func (e Exec) Program() *fork.Program {
 	b.Call("fork", unix.SYS_CLONE, unix.CLONE_PARENT|int(unix.SIGCHLD), 0, 0, 0, 0).Save(pid).IfNonZero(&parent)
 	b.Call("open the root", unix.SYS_OPENAT, unix.AT_FDCWD, "/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Save(b.root)
 	b.stdio(e.Stdio, e.Process, false)
-	b.become(process{e.Process, e.Filter, e.KeepGroups, 0, 0})
+	b.become(process{e.Process, e.Filter, e.KeepGroups, 0, 0, true})
 	b.command(e.Process)
 	b.Mark(&parent)
 	b.Report("process id", pid)

@@ -18,8 +18,9 @@ type process struct {
 	*specs.Process
 	filter     []unix.SockFilter
 	keepGroups bool
-	ready      int // descriptor that is still needed, 0 for none
-	sockets    int // how many descriptors from 3 on are the command's
+	ready      int  // descriptor that is still needed, 0 for none
+	sockets    int  // how many descriptors from 3 on are the command's
+	later      bool // the container runs already: its folders are not made
 }
 
 // become drops the child to the container's limits, user and capabilities.
@@ -35,7 +36,12 @@ func (b *builder) become(p process) {
 	// The paths that follow are the image's: one below /proc/self/fd must not
 	// lead through a descriptor of the monitor's to the host (CVE-2024-21626).
 	b.CloseAllBut("close the monitor's descriptors", firstSocket+p.sockets, b.root, b.exe, p.ready)
-	b.workdir(p.Cwd)
+	if p.later {
+		b.open(workdirStep+p.Cwd, p.Cwd, unix.O_PATH|unix.O_DIRECTORY).Save(b.target)
+		b.Call(workdirStep+p.Cwd, unix.SYS_FCHDIR, b.target)
+	} else {
+		b.workdir(p.Cwd)
+	}
 	if !p.NoNewPrivileges {
 		b.seccomp(p.filter)
 	}
@@ -167,6 +173,12 @@ const executeStep = "execute "
 // IsExecute reports whether a failed step was that of executing the command:
 // everything around it had been set up.
 func IsExecute(step string) bool { return strings.HasPrefix(step, executeStep) }
+
+const workdirStep = "enter the working folder "
+
+// IsWorkdir reports whether a failed step was that of entering the working
+// folder of a process in a container that runs already.
+func IsWorkdir(step string) bool { return strings.HasPrefix(step, workdirStep) }
 
 func pathOf(env []string) string {
 	for _, e := range env {
