@@ -39,7 +39,7 @@ func TestCommit(t *testing.T) {
 		c := e.Name(t)
 		e.OK(t, "create", "--name", c, Image, "true")
 		e.Run(t, "commit", "-c", "FLY away", c).Exits(t, 125).Says(t, "FLY away")
-		e.Run(t, "commit", c, "Capitals").Exits(t, 1).Says(t, "Capitals")
+		e.Run(t, "commit", c, "Capitals").Exits(t, 125).Says(t, "Capitals")
 	})
 }
 

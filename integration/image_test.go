@@ -90,10 +90,13 @@ func TestImagesTable(t *testing.T) {
 	if err := json.Unmarshal([]byte(e.OK(t, "images", "--format", "json")), &row); err != nil || row["Repository"] != "made" || row["Tag"] != "1" {
 		t.Errorf("got %v, %v", row, err)
 	}
-	for _, bad := range []string{"--filter=nothing", "--filter=color=blue", "--filter=dangling=perhaps", "--filter=before=nothing", "--format={{.Nothing}}", "--format={{"} {
+	for _, bad := range []string{"--filter=nothing", "--filter=color=blue", "--filter=dangling=perhaps", "--filter=before=nothing"} {
 		if r := e.Run(t, "images", bad).Exits(t, 1); strings.Count(r.Err, "\n") != 1 {
 			t.Errorf("want one line: %s", r)
 		}
+	}
+	for _, bad := range []string{"--format={{.Nothing}}", "--format={{"} {
+		e.Run(t, "images", bad).Exits(t, 125)
 	}
 }
 

@@ -92,7 +92,7 @@ func TestVersionAndInfoAnswerScripts(t *testing.T) {
 				t.Errorf("info %s: %q", template, got)
 			}
 		}
-		e.Run(t, "version", "-f", "{{.Nonsense}}").Exits(t, 1).Says(t, "Nonsense")
-		e.Run(t, "info", "-f", "{{.Nonsense}}").Exits(t, 1).Says(t, "Nonsense")
+		e.Run(t, "version", "-f", "{{.Nonsense}}").Exits(t, 125).Says(t, "Nonsense")
+		e.Run(t, "info", "-f", "{{.Nonsense}}").Exits(t, 125).Says(t, "Nonsense")
 	})
 }

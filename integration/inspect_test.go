@@ -83,7 +83,7 @@ func TestInspectUnknown(t *testing.T) {
 		e.Run(t, "inspect", "--type", "container", Image).Exits(t, 1).Says(t, Image)
 		e.Run(t, "inspect", "--type", "image", name).Exits(t, 1).Says(t, name)
 		e.Run(t, "inspect", "--type", "nonsense", name).Exits(t, 125).Says(t, "nonsense", "container")
-		e.Run(t, "inspect", "-f", "{{.State.Nonsense}}", name).Exits(t, 1).Says(t, "Nonsense")
+		e.Run(t, "inspect", "-f", "{{.State.Nonsense}}", name).Exits(t, 125).Says(t, "Nonsense")
 		e.Run(t, "inspect").Exits(t, 125)
 	})
 }
