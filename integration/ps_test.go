@@ -2,8 +2,6 @@ package integration
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -151,32 +149,6 @@ func TestPsSize(t *testing.T) {
 		}
 		e.Want(t, "5000 true", "inspect", "-s", "-f", "{{.SizeRw}} {{gt .SizeRootFs .SizeRw}}", name)
 	})
-}
-
-// One damaged container does not hide the others, and is named.
-func TestPsDamage(t *testing.T) {
-	e := Fresh(t, Ordinary)
-	if err := e.Preload(); err != nil {
-		t.Fatal(err)
-	}
-	good, bad := e.Name(t), e.Name(t)
-	e.OK(t, "create", "--name", good, Image, "true")
-	id := e.OK(t, "create", "--name", bad, Image, "true")
-	config := filepath.Join(e.Data(), "containers", id, "config.json")
-	whole, err := os.ReadFile(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(config, whole[:len(whole)/2], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r := e.Run(t, "ps", "-a", "--format", "{{.Names}}").Exits(t, 1).Says(t, id)
-	if r.Out != good+"\n" {
-		t.Error(r)
-	}
-	if err := os.WriteFile(config, whole, 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestPort(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 
 // Errors that callers tell apart.
 var (
+	// ErrDamaged is wrapped when a container's files are not what rl has written.
+	ErrDamaged = errors.New("container is damaged")
 	// ErrNotFound is wrapped when no container has a name or id.
 	ErrNotFound = errors.New("no such container")
 	// ErrAmbiguous is wrapped when several ids begin as the person typed.
@@ -46,7 +48,7 @@ func (e *StartError) Unwrap() error { return e.kind }
 
 // sentinels are the errors that a monitor's reply can be told apart by.
 func sentinels() []error {
-	return []error{ErrNotFound, ErrAmbiguous, ErrNameInUse, ErrRunning, ErrNotRunning, ErrPaused, ErrNotPaused, ErrRestarting}
+	return []error{ErrDamaged, ErrNotFound, ErrAmbiguous, ErrNameInUse, ErrRunning, ErrNotRunning, ErrPaused, ErrNotPaused, ErrRestarting}
 }
 
 // sentinel returns the error of this package whose text is given, or nil.

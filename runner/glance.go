@@ -25,10 +25,20 @@ func (s Store) Glance(running bool) ([]View, error) {
 	defer files.Close()
 	return s.each(func(id string) (View, bool, error) {
 		st, err := glanceAtState(files, id)
-		if err != nil || running && !mayRun(st) {
-			return View{}, false, err
+		if err == nil && running && !mayRun(st) {
+			return View{}, false, nil
 		}
-		c, err := glanceAt(files, id)
+		var c Container
+		if err == nil {
+			c, err = glanceAt(files, id)
+		}
+		if err != nil {
+			v, err := s.damaged(id, err)
+			if errors.Is(err, ErrDamaged) {
+				return v, !running, nil
+			}
+			return v, false, err
+		}
 		s.settleName(&c)
 		v := look(c, st)
 		return v, !running || v.Active(), err

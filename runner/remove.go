@@ -48,7 +48,7 @@ func (s Store) Remove(ctx context.Context, id string, o RemoveOptions) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrDamaged) {
 		return err
 	}
 	if v.State.live() && !force {

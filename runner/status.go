@@ -19,6 +19,8 @@ const (
 	Exited  Status = "exited"
 	// Restarting is between two lives of a container with a restart policy.
 	Restarting Status = "restarting"
+	// Dead is one that can only be removed: its files are damaged.
+	Dead Status = "dead"
 )
 
 // LostExitCode is reported for a container whose monitor was killed before it

@@ -53,12 +53,12 @@ func (s Store) readJSON(path string, v any) error {
 func (s Store) Load(id string) (View, error) {
 	var c Container
 	if err := s.readJSON(s.file(id, "config.json"), &c); err != nil {
-		return View{}, err
+		return s.damaged(id, err)
 	}
 	s.settleName(&c)
 	st, err := s.loadState(id)
 	if err != nil {
-		return View{}, err
+		return s.damaged(id, err)
 	}
 	return look(c, st), nil
 }
@@ -118,13 +118,13 @@ func (s Store) ids() ([]string, error) {
 }
 
 // Find returns the container that ref names: a name, an id, or the beginning
-// of one id.
+// of one id. With ErrDamaged, it has an ID and a Name and nothing else.
 func (s Store) Find(ref string) (View, error) {
 	ref = strings.TrimPrefix(ref, "/") // as inspect shows names
 	if ValidName(ref) == nil {
 		if target, err := os.Readlink(filepath.Join(s.names(), ref)); err == nil {
-			if v, err := s.Load(filepath.Base(target)); err == nil {
-				return v, nil
+			if v, err := s.Load(filepath.Base(target)); err == nil || errors.Is(err, ErrDamaged) {
+				return v, err
 			}
 		}
 	}
@@ -133,19 +133,20 @@ func (s Store) Find(ref string) (View, error) {
 		return View{}, err
 	}
 	var found []View
+	var broken error // of the only one
 	for _, id := range ids {
 		if ref == "" || !strings.HasPrefix(id, ref) {
 			continue
 		}
-		if v, err := s.Load(id); err == nil {
-			found = append(found, v)
+		if v, err := s.Load(id); err == nil || errors.Is(err, ErrDamaged) {
+			found, broken = append(found, v), err
 		}
 	}
 	switch len(found) {
 	case 0:
 		return View{}, fmt.Errorf("%w: %s", ErrNotFound, ref)
 	case 1:
-		return found[0], nil
+		return found[0], broken
 	}
 	return View{}, fmt.Errorf("%w: %s", ErrAmbiguous, ref)
 }

@@ -92,7 +92,7 @@ func (a *app) each(refs []string, do func(ctx context.Context, s runner.Store, v
 	failed := false
 	for _, ref := range refs {
 		v, err := store.Find(ref)
-		if err == nil {
+		if err == nil || errors.Is(err, runner.ErrDamaged) && a.args[0] == "rm" { // rm does not need to know more
 			err = do(context.Background(), store, v)
 		}
 		if err != nil {

@@ -131,7 +131,7 @@ func newState(v runner.View) State {
 		Status:     string(v.Status),
 		Running:    runs(v),
 		Paused:     v.Status == runner.Paused,
-		Restarting: v.Status == runner.Restarting,
+		Restarting: v.Status == runner.Restarting, Dead: v.Status == runner.Dead,
 		OOMKilled:  v.OOMKilled,
 		Error:      v.State.Error,
 		StartedAt:  rfc3339(v.StartedAt),

@@ -22,6 +22,9 @@ func Status(v runner.View, now time.Time) string {
 	case runner.Restarting:
 		return fmt.Sprintf("Restarting (%d) %s", v.ExitCode, ago(v.FinishedAt, now))
 	}
+	if v.Status == runner.Dead {
+		return "Dead"
+	}
 	text := fmt.Sprintf("Exited (%d)", v.ExitCode)
 	if ended(v) {
 		text += " " + ago(v.FinishedAt, now)

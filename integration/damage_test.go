@@ -1,0 +1,34 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What a power cut leaves of a container's files is seen, named and removed, and
+// no other container suffers from it.
+func TestDamagedContainerIsDead(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		for _, file := range []string{"config.json", "state.json"} {
+			name, other := e.Name(t), e.Name(t)
+			e.OK(t, "run", "--network", "none", "--name", name, Image, "true")
+			id := e.OK(t, "inspect", "-f", "{{.Id}}", name)
+			e.OK(t, "run", "--network", "none", "--name", other, Image, "true")
+			if err := os.Truncate(filepath.Join(e.Data(), "containers", id, file), 0); err != nil {
+				t.Fatal(err)
+			}
+			list := e.OK(t, "ps", "-a", "--format", "{{.Names}} {{.State}} {{.Status}}")
+			if !strings.Contains(list, name+" dead Dead") || !strings.Contains(list, other+" exited Exited (0)") {
+				t.Errorf("%s: ps says %q", file, list)
+			}
+			e.Want(t, name, "ps", "-a", "--filter", "status=dead", "--format", "{{.Names}}")
+			e.Run(t, "start", name).Exits(t, 1).Says(t, name, "damaged", "rl rm")
+			e.Run(t, "inspect", name).Exits(t, 1)
+			e.Want(t, name, "rm", name)
+			e.OK(t, "create", "--name", name, Image, "true")
+			e.OK(t, "rm", name, other)
+		}
+	})
+}
