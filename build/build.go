@@ -82,6 +82,8 @@ type Options struct {
 	Outputs []Output
 	// Squash makes one layer of all those that the build adds.
 	Squash bool
+	// Debug, if not nil, gets a shell in a RUN that failed.
+	Debug *Debug
 	// Progress is told what happens.
 	Progress *Progress
 }

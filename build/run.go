@@ -41,7 +41,10 @@ func (s *stage) runCommand(ctx context.Context, c *instructions.RunCommand) erro
 	}
 	command := "RUN " + s.withArgs(e.args) + " # buildkit"
 	err = s.change(ctx, oneLine(c.String()), command, key, func(log *stepLog, w *workspace) error {
-		return s.process(ctx, e, log, w)
+		if err := s.process(ctx, e, log, w); err != nil {
+			return s.debug(ctx, e, log, w, err)
+		}
+		return nil
 	})
 	if err != nil {
 		return err

@@ -309,7 +309,7 @@ func (s *stage) changeOn(ctx context.Context, layers []string, title, command, k
 	if !s.ignoresCache() {
 		if r := s.b.cache.find(key); r != nil {
 			s.keepResult(r)
-			log.print("CACHED")
+			log.fromCache()
 			return nil
 		}
 	}

@@ -46,7 +46,8 @@ type Step struct {
 	// mounts for those whose source is a key of it.
 	Mounts []specs.Mount
 	Trees  map[string]*os.File
-	// Stdin, Stdout and Stderr are the process's own.
+	// Stdin, Stdout and Stderr are the process's own. With Options.TTY it has a
+	// terminal instead, connected to the first two.
 	Stdin, Stdout, Stderr *os.File
 }
 
@@ -129,7 +130,14 @@ func (s Step) execute(ctx context.Context, value *specs.Spec) (Ended, error) {
 		return Ended{}, err
 	}
 	l.Sync = int(l.ready.Fd())
-	l.Stdio = boot.Stdio{In: int(s.Stdin.Fd()), Out: int(s.Stdout.Fd()), Err: int(s.Stderr.Fd())}
+	if s.Options.TTY {
+		err = l.openConsole(undo)
+	} else {
+		l.Stdio = boot.Stdio{In: int(s.Stdin.Fd()), Out: int(s.Stdout.Fd()), Err: int(s.Stderr.Fd())}
+	}
+	if err != nil {
+		return Ended{}, err
+	}
 	options := fork.Options{Flags: l.CloneFlags()}
 	if group != nil {
 		options.Cgroup = group.FD()
@@ -148,6 +156,14 @@ func (s Step) execute(ctx context.Context, value *specs.Spec) (Ended, error) {
 	stop := context.AfterFunc(ctx, func() { unix.PidfdSendSignal(handle, unix.SIGKILL, nil, 0) })
 	defer stop()
 	_, lost := l.ready.Write([]byte{1})
+	if l.console != nil {
+		end, err := s.connect(l.console)
+		if err != nil && !errors.Is(err, errNoFile) { // the child says what went wrong
+			killChild(child.PID)
+			return Ended{}, err
+		}
+		defer end()
+	}
 	if err := child.Wait(); err != nil {
 		killChild(child.PID)
 		return Ended{}, explain(err, value.Process.Args[0])

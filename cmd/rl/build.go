@@ -36,6 +36,7 @@ type buildCmd struct {
 	Annotation    []string `sep:"none" placeholder:"KEY=VALUE" help:"Add an annotation to the image's manifest."`
 	BuildArg      []string `sep:"none" placeholder:"NAME[=VALUE]" help:"Give an ARG this value, or that of the variable of its name."`
 	BuildContext  []string `sep:"none" placeholder:"NAME=FOLDER|URL|docker-image://IMAGE" help:"Further files for FROM and --from, under this name."`
+	Debug         bool     `help:"Open a shell in a RUN that fails."`
 	File          string   `short:"f" placeholder:"FILE" help:"The Dockerfile, FOLDER/Dockerfile unless given; - for standard input."`
 	Iidfile       string   `name:"iidfile" placeholder:"FILE" help:"Write the image's id into this file."`
 	Label         []string `sep:"none" placeholder:"KEY=VALUE" help:"Add a label to the image."`
@@ -45,7 +46,7 @@ type buildCmd struct {
 	NoCacheFilter []string `placeholder:"STAGE" help:"Execute every step of these stages."`
 	Output        []string `short:"o" sep:"none" placeholder:"FOLDER|-|type=KIND,dest=PATH" help:"Write the result elsewhere: the files (local, tar) or the image (oci, docker)."`
 	Platform      string   `placeholder:"OS/ARCH" help:"Build for this platform."`
-	Progress      string   `default:"auto" enum:"auto,plain,quiet" placeholder:"KIND" help:"How to show progress: auto, plain or quiet."`
+	Progress      string   `default:"auto" enum:"auto,plain,quiet,rawjson,tty" placeholder:"KIND" help:"How to show progress: auto, plain, quiet, rawjson or tty."`
 	Pull          bool     `help:"Ask the registry for newer base images."`
 	Quiet         bool     `short:"q" help:"Print only the image's id."`
 	Secret        []string `sep:"none" placeholder:"id=ID[,src=FILE|,env=NAME]" help:"Let RUN --mount=type=secret have this file or variable."`

@@ -38,12 +38,16 @@ func (c *buildCmd) Run(a *app) error {
 		return explainFetch(ctx, err)
 	}
 	defer files.Close()
+	if o.Progress, err = c.progress(a); err != nil {
+		return &exitError{exitUsage, err}
+	}
 	img, err := build.Build(ctx, places, images, o)
+	o.Progress.Close()
 	if err != nil {
 		if ctx.Err() != nil {
 			return &exitError{130, errors.New("the build was interrupted")}
 		}
-		return a.explainBuild(err)
+		return a.explainBuild(err, c.Debug)
 	}
 	if c.Quiet && img.ID != "" {
 		a.printf("sha256:%s\n", img.ID)
@@ -85,7 +89,7 @@ func writeReport(file string, data []byte) error {
 
 // explainBuild prints where a build failed. What is wrong with the Dockerfile or
 // the flags ends with 125 only when nothing was begun, as with Docker it is 1.
-func (a *app) explainBuild(err error) error {
+func (a *app) explainBuild(err error, debugged bool) error {
 	var failed *build.StepError
 	if !errors.As(err, &failed) {
 		return err
@@ -95,6 +99,9 @@ func (a *app) explainBuild(err error) error {
 		fmt.Fprintf(a.stderr, "------\n%s\n------\n", failed.Log)
 	}
 	fmt.Fprintf(a.stderr, "%s:%d\n%s\n%s%s\n", failed.File, failed.Line, line, failed.Source, line)
+	if exit := new(build.ExitError); errors.As(err, &exit) && !debugged {
+		fmt.Fprintln(a.stderr, "To look at what the step left: 'rl build --debug' opens a shell in it.")
+	}
 	return err
 }
 
@@ -147,9 +154,8 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 	if o.Epoch, err = epoch(o.Args); err != nil {
 		return o, err
 	}
-	o.Progress = build.NewProgress(a.stderr)
-	if c.Quiet || c.Progress == "quiet" {
-		o.Progress = build.NewProgress(nil)
+	if o.Debug, err = c.debug(a); err != nil {
+		return o, err
 	}
 	return o, nil
 }
