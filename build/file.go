@@ -1,6 +1,7 @@
 package build
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ func (b *builder) readFile() error {
 	if len(bytes.TrimSpace(b.File)) == 0 {
 		return fmt.Errorf("%s is empty: it begins with FROM IMAGE", b.FileName)
 	}
+	if err := b.longLine(); err != nil {
+		return err
+	}
 	ast, err := parser.Parse(bytes.NewReader(b.File))
 	if err != nil {
 		return b.syntax(err)
@@ -37,6 +41,19 @@ func (b *builder) readFile() error {
 	}
 	for i, def := range defs {
 		b.list = append(b.list, &stage{b: b, index: i, def: def})
+	}
+	return nil
+}
+
+// longLine complains of a line that the parser would not read, and would report
+// as something else.
+func (b *builder) longLine() error {
+	number := 0
+	for line := range bytes.Lines(b.File) {
+		if number++; len(line) > bufio.MaxScanTokenSize-1 {
+			where := []parser.Range{{Start: parser.Position{Line: number}, End: parser.Position{Line: number}}}
+			return b.at(fmt.Errorf("the line has %d bytes and may have %d: put long texts into files, and COPY them", len(line), bufio.MaxScanTokenSize-1), where)
+		}
 	}
 	return nil
 }

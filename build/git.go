@@ -49,8 +49,8 @@ func (g gitCheckout) get(ctx context.Context, name string) (found gitFound, err 
 	if ref.IndistinguishableFromLocal {
 		ref.Remote = "https://" + ref.Remote
 	}
-	if strings.HasPrefix(ref.Remote, "-") || strings.HasPrefix(ref.Ref, "-") {
-		return found, fmt.Errorf("%q is not a Git repository", name)
+	if err := checkGit(ref); err != nil {
+		return found, fmt.Errorf("%q is not the address of a Git repository: %w", name, err)
 	}
 	if g.remote = ref.Remote; ref.Checksum != "" && g.Checksum == "" {
 		g.Checksum = ref.Checksum
@@ -69,6 +69,17 @@ func (g gitCheckout) get(ctx context.Context, name string) (found gitFound, err 
 	}
 	found.Dir, err = folderIn(g.Dir, ref.SubDir)
 	return found, err
+}
+
+// checkGit refuses what git would take for an option or for a program to run.
+func checkGit(ref *dfgitutil.GitRef) error {
+	if strings.HasPrefix(ref.Remote, "-") || strings.HasPrefix(ref.Ref, "-") {
+		return errors.New("it begins with a dash")
+	}
+	if strings.Contains(ref.Remote, "::") && !strings.Contains(ref.Remote, "://") {
+		return errors.New("it names a remote helper")
+	}
+	return nil
 }
 
 // folderIn is the path of a folder inside another, out of which no link leads.

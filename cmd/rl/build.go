@@ -71,9 +71,12 @@ type buildCmd struct {
 // lends are the files and folders that a build reads or writes.
 func (c *buildCmd) lends() []string {
 	paths := append([]string{c.Context}, c.outputPlaces()...)
-	for _, file := range []string{c.File, c.Iidfile, c.MetadataFile} {
-		if file != "" && file != "-" {
-			paths = append(paths, filepath.Dir(file))
+	if c.File != "" && c.File != "-" {
+		paths = append(paths, filepath.Dir(c.File))
+	}
+	for _, file := range []string{c.Iidfile, c.MetadataFile} {
+		if file != "" {
+			paths = append(paths, outputKey(file))
 		}
 	}
 	for _, text := range c.Secret {

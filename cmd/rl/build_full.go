@@ -80,7 +80,7 @@ func (c *buildCmd) report(img build.Image) error {
 }
 
 func writeReport(file string, data []byte) error {
-	file = lentPath(file)
+	file = lentOutput(file)
 	if err := replace.File(file, file+".rl."+strconv.Itoa(os.Getpid()), data, 0o644); err != nil {
 		return fmt.Errorf("the image is built, but %w", err)
 	}

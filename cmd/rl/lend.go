@@ -107,3 +107,14 @@ func lentPath(path string) string {
 	}
 	return path
 }
+
+// lentOutput is the path inside of a file to write. Its folder is handed down by
+// itself, as OUTPUT/: what is only read may be made read-only.
+func lentOutput(path string) string {
+	if fd, ok := lentFiles()[outputKey(path)]; ok {
+		return filepath.Join("/proc/self/fd", strconv.Itoa(fd), filepath.Base(path))
+	}
+	return path
+}
+
+func outputKey(path string) string { return filepath.Dir(path) + "/" }
