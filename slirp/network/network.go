@@ -71,7 +71,7 @@ func BuiltIn(name string) bool {
 }
 
 // reserved are words of --network that are no networks.
-var reserved = []string{"default", "container", "private", "ns", slirp.Pasta, slirp.Slirp4netns, slirp.Builtin}
+var reserved = []string{"default", "container", slirp.Pasta, slirp.Slirp4netns, slirp.Builtin}
 
 // Store is a person's networks, in rl's data folder.
 type Store struct{ Data string }

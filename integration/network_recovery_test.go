@@ -1,0 +1,134 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// soon fails the test unless ok comes true within the two seconds that a network
+// may take to be back.
+func soon(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	began := time.Now()
+	for !ok() {
+		if time.Since(began) > 2*time.Second {
+			t.Errorf("not within two seconds: %s", what)
+			return
+		}
+	}
+}
+
+// A killed network process takes neither names nor networks nor the connections
+// between containers with it.
+func TestNetworkProcessKilledUnderNetworks(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		n, other := e.network(t), e.network(t, "--internal")
+		server := e.Name(t)
+		e.OK(t, "run", "-d", "--name", server, "--network", n, "-p", "127.0.0.1::80", Image, "sh", "-c", "nc -l -p 7 >/heard & while :; do echo up | nc -l -p 80; done")
+		talker, apart := e.sleeper(t, "--network", n+","+other), e.sleeper(t, "--network", other)
+		e.OK(t, "exec", "-d", talker, "sh", "-c", "while :; do echo tick; sleep 0.1; done | nc "+server+" 7")
+		heard := func() int {
+			count, _ := strconv.Atoi(strings.TrimSpace(e.OK(t, "exec", server, "sh", "-c", "wc -l </heard")))
+			return count
+		}
+		soon(t, "the connection is made", func() bool { return heard() > 0 })
+		address, port := e.address(t, server, n), e.hostPort(t, server)
+		pid := e.networkProcess(t)
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		WaitGone(t, pid)
+		before := heard()
+		soon(t, "the connection goes on", func() bool { return heard() > before+2 })
+		soon(t, "names resolve", func() bool { return e.reaches(talker, server) && e.reaches(talker, apart) })
+		soon(t, "the port is back", func() bool { got, _ := hear("127.0.0.1:" + port); return got == "up" })
+		if e.reaches(apart, address) {
+			t.Error("networks are not apart any more")
+		}
+		if now := e.address(t, server, n); now != address {
+			t.Errorf("the address was %s and is %s", address, now)
+		}
+		late := e.sleeper(t, "--network", n)
+		if !e.reaches(late, server) || !e.reaches(talker, late) {
+			t.Error("a new container is not found, or finds nobody")
+		}
+	})
+}
+
+// pid is that of a container's first process.
+func (e *Env) pid(t *testing.T, name string) int {
+	t.Helper()
+	pid, err := strconv.Atoi(e.OK(t, "inspect", "-f", "{{.State.Pid}}", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+// monitorOf is the parent of a container's first process.
+func (e *Env) monitorOf(t *testing.T, name string) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", e.pid(t, name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "\nPPid:")
+	line, _, _ := strings.Cut(rest, "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil || pid < 2 {
+		t.Fatalf("the parent of %s is %q", name, line)
+	}
+	return pid
+}
+
+// With its monitor a container dies, and its names; started again it is what it was.
+func TestMonitorKilledUnderNetworks(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		n := e.network(t, "--subnet", "10.91.0.0/24")
+		web, other := e.sleeper(t, "--network", n, "--ip", "10.91.0.50"), e.sleeper(t, "--network", n)
+		kill := func() {
+			monitor, first := e.monitorOf(t, web), e.pid(t, web)
+			if err := syscall.Kill(monitor, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			WaitGone(t, monitor)
+			WaitGone(t, first)
+		}
+		kill()
+		soon(t, "the name is gone", func() bool { return !e.reaches(other, web) })
+		e.OK(t, "start", web)
+		soon(t, "the name is back", func() bool { return e.reaches(other, web) })
+		e.Want(t, "10.91.0.50", "exec", web, "sh", "-c", "ip -4 -o addr show dev eth0 | sed 's,.* inet ,,; s,/.*,,'")
+		kill()
+		e.OK(t, "rm", "-f", web, other)
+		e.OK(t, "network", "rm", n)
+	})
+}
+
+// A restart policy brings a container back with its networks.
+func TestNetworkRestartPolicy(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		one, two := e.network(t), e.network(t)
+		name, other := e.Name(t), e.sleeper(t, "--network", two)
+		e.OK(t, "run", "-d", "--name", name, "--restart", "always", "--network", one, Image, "sh", "-c", "trap 'exit 3' USR1; while :; do sleep 0.1; done")
+		e.OK(t, "network", "connect", two, name)
+		address := e.address(t, name, two)
+		e.OK(t, "kill", "-s", "USR1", name)
+		soon(t, "it is back", func() bool {
+			return e.OK(t, "inspect", "-f", "{{.RestartCount}} {{.State.Running}}", name) == "1 true" && e.reaches(other, name)
+		})
+		if now := e.address(t, name, two); now != address {
+			t.Errorf("the address was %s and is %s", address, now)
+		}
+		e.OK(t, "network", "disconnect", one, name)
+		e.OK(t, "kill", "-s", "USR1", name)
+		soon(t, "it is back again", func() bool {
+			return e.OK(t, "inspect", "-f", "{{.RestartCount}} {{.State.Running}}", name) == "2 true" && e.reaches(other, name)
+		})
+	})
+}
