@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 )
@@ -46,12 +47,12 @@ func TestKeepIDWithoutFUSE(t *testing.T) {
 	}
 }
 
-// pathWithout is a folder with what rl itself calls, but for one program.
-func pathWithout(t *testing.T, name string) string {
+// pathWithout is a folder with what rl itself calls, but for some programs.
+func pathWithout(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := AsUser(t).Folder(t)
 	for _, program := range []string{"newuidmap", "newgidmap", "getsubids", "fuse-overlayfs"} {
-		if program != name {
+		if !slices.Contains(names, program) {
 			os.Symlink("/usr/bin/"+program, filepath.Join(dir, program))
 		}
 	}

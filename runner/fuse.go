@@ -17,10 +17,12 @@ const noteKeepID = "without fuse-overlayfs, files that the image gives to root b
 
 // overlay says how the image is mounted. With keep-id the container has a user
 // namespace in which the kernel's overlayfs shows root's files as the caller's;
-// fuse-overlayfs shows every owner as it is in the image.
+// fuse-overlayfs shows every owner as it is in the image. Where there is only one
+// id, all files are the caller's anyway.
 func (c Container) overlay(upper, work string) (o storage.Overlay, note string, err error) {
 	img := c.RootFS
-	if img.Store.Program == "" && boot.Flags(c.Spec)&unix.CLONE_NEWUSER != 0 {
+	uid, gid := boot.Owner(c.Spec)
+	if img.Store.Program == "" && boot.Flags(c.Spec)&unix.CLONE_NEWUSER != 0 && uid == 0 {
 		program, err := exec.LookPath("fuse-overlayfs")
 		if err == nil && unix.Access("/dev/fuse", unix.R_OK|unix.W_OK) == nil {
 			img.Store.Program = program
@@ -28,7 +30,9 @@ func (c Container) overlay(upper, work string) (o storage.Overlay, note string, 
 			note = noteKeepID
 		}
 	}
-	o, err = img.Overlay(upper, work, c.AutoRemove)
+	if o, err = img.Overlay(upper, work, c.AutoRemove); o.Program != "" && uid != 0 {
+		o.Options += fmt.Sprintf(",squash_to_uid=%d,squash_to_gid=%d", uid, gid)
+	}
 	return o, note, err
 }
 

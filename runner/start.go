@@ -68,13 +68,23 @@ func (m *monitor) start(ctx context.Context, meanwhile func() error) (err error)
 		return err
 	}
 	if err := m.arrange(ctx, pid, launch); err != nil {
-		return err
+		return m.childsWord(child, pid, err)
 	}
 	if err := child.Wait(); err != nil {
 		return explain(err, m.Spec.Process.Args[0])
 	}
 	launch.ready.Close() // open until now, which told the child that we live
 	return m.started(pid)
+}
+
+// childsWord returns what made the child give up, if it has, which made that fail
+// which was to be arranged for it; otherwise err.
+func (m *monitor) childsWord(child *fork.Process, pid int, err error) error {
+	unix.Kill(pid, unix.SIGKILL) // so that its word comes to an end
+	if failed := child.Wait(); failed != nil {
+		return explain(failed, m.Spec.Process.Args[0])
+	}
+	return err
 }
 
 func killChild(pid int) {

@@ -198,8 +198,9 @@ func (b *builder) begin(in Init) {
 		b.Call("close the parent's end", unix.SYS_CLOSE, in.MappedSync)
 		b.Call("wait for ids", unix.SYS_READ, in.Mapped, make([]byte, 1), 1).Positive()
 		// What is made from here on belongs to the container's root.
-		b.Call("become group 0", unix.SYS_SETRESGID, 0, 0, 0)
-		b.Call("become user 0", unix.SYS_SETRESUID, 0, 0, 0)
+		uid, gid := Owner(in.Spec)
+		b.Call("become the first group", unix.SYS_SETRESGID, gid, gid, gid)
+		b.Call("become the first user", unix.SYS_SETRESUID, uid, uid, uid)
 	}
 	for _, fd := range in.Joins {
 		b.Call("join another container's namespace", unix.SYS_SETNS, fd, 0)
@@ -218,6 +219,18 @@ func (b *builder) hooks(in Init) {
 	}
 	b.Call("tell that all is mounted", unix.SYS_WRITE, in.Hooks, []byte{1}, 1)
 	b.Call("wait for the hooks", unix.SYS_READ, in.Hooks, make([]byte, 1), 1).Positive()
+}
+
+// Owner returns the ids of who owns what is made for a container: its root, or the
+// only one in it, which keep-id makes another than root where there is but one id.
+func Owner(s *specs.Spec) (uid, gid int) {
+	only := func(ids []specs.LinuxIDMapping) int {
+		if len(ids) == 1 && ids[0].Size == 1 {
+			return int(ids[0].ContainerID)
+		}
+		return 0
+	}
+	return only(s.Linux.UIDMappings), only(s.Linux.GIDMappings)
 }
 
 // enterRoot makes the new root file system the only one.

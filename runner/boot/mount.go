@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"strconv"
@@ -24,7 +25,8 @@ func (b *builder) mountRoot(in Init) {
 		b.Call("open /dev/fuse", unix.SYS_OPENAT, unix.AT_FDCWD, "/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0).Save(b.fs)
 		b.Call("place /dev/fuse", unix.SYS_DUP3, b.fs, fuseFD, unix.O_CLOEXEC)
 		b.send("hand over /dev/fuse", m.FUSE, fuseFD)
-		data := "fd=" + strconv.Itoa(fuseFD) + ",rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"
+		uid, gid := Owner(in.Spec)
+		data := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d,allow_other,default_permissions", fuseFD, uid, gid)
 		b.Call("mount fuse-overlayfs", unix.SYS_MOUNT, "fuse-overlayfs", in.Root, "fuse.fuse-overlayfs", unix.MS_NODEV|unix.MS_NOSUID, data)
 		// So that the mount fails, and does not hang, if the server goes away.
 		b.Call("close /dev/fuse", unix.SYS_CLOSE, fuseFD)
