@@ -162,6 +162,32 @@ func TestSaveAndLoadArchives(t *testing.T) {
 	})
 }
 
+// One name that is wrong fails a command, and does not keep it from the others.
+func TestRemoveSeveralImages(t *testing.T) {
+	e := Fresh(t, Ordinary)
+	importSmall(t, e, "a:1")
+	importSmall(t, e, "b:1")
+	e.Run(t, "rmi", "no-such", "a:1").Exits(t, 1).Says(t, "no such image: no-such")
+	e.Run(t, "rmi", "b:1", "no-such").Exits(t, 1).Says(t, "no such image: no-such")
+	e.Want(t, "", "images", "-q")
+	e.Run(t, "rmi", "-f", "no-such").Exits(t, 0).Says(t, "no such image: no-such")
+}
+
+// What import is told of an image is in it, and save finds it by its platform.
+func TestImportedForAPlatform(t *testing.T) {
+	e := Fresh(t, Ordinary)
+	importSmall(t, e, "made:1", "--platform", "linux/arm64", "-c", "HEALTHCHECK --interval=7s CMD probe")
+	e.Want(t, "[CMD-SHELL probe] 7s", "image", "inspect", "-f", "{{.Config.Healthcheck.Test}} {{.Config.Healthcheck.Interval}}", "made:1")
+	e.Run(t, "save", "--platform", "linux/amd64", "-o", "x.tar", "made:1").Exits(t, 1).Says(t, "linux/amd64", "made:1")
+	e.Run(t, "save", "--platform", "nonsense/", "-o", "x.tar", "made:1").Exits(t, 1).Says(t, "nonsense/")
+	if _, err := os.Stat(filepath.Join(e.Home, "x.tar")); err == nil {
+		t.Error("a failed save left its file")
+	}
+	e.OK(t, "save", "--platform", "linux/arm64", "-o", "x.tar", "made:1")
+	e.OK(t, "rmi", "made:1")
+	e.Want(t, "Loaded image: made:1", "load", "-i", "x.tar")
+}
+
 // skopeo runs skopeo outside of any Env.
 func skopeo(t testing.TB, args ...string) {
 	t.Helper()

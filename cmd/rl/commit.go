@@ -11,7 +11,7 @@ var commitCommands = []command{
 
 type commitCmd struct {
 	Author    string   `short:"a" placeholder:"NAME" help:"Who made the image."`
-	Change    []string `short:"c" sep:"none" placeholder:"INSTRUCTION" help:"Apply a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR."`
+	Change    []string `short:"c" sep:"none" placeholder:"INSTRUCTION" help:"Apply a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR."`
 	Message   string   `short:"m" placeholder:"TEXT" help:"A comment for the image's history."`
 	Pause     bool     `short:"p" default:"true" negatable:"" help:"Pause the container meanwhile."`
 	Container string   `arg:"" name:"container"`

@@ -52,7 +52,7 @@ func (c *saveCmd) runInside(a *app) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	return s.Save(ctx, a.stdout, c.Format, c.Images)
+	return s.Save(ctx, a.stdout, store.SaveOptions{Format: c.Format, Platform: c.Platform}, c.Images)
 }
 
 func (c *importCmd) runInside(a *app) error {

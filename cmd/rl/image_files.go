@@ -46,7 +46,7 @@ func (c *saveCmd) Run(a *app) error {
 	if a.inside() {
 		return c.runInside(a)
 	}
-	args := append([]string{"save", "--format", c.Format, "--"}, c.Images...)
+	args := append([]string{"save", "--format", c.Format, "--platform", c.Platform, "--"}, c.Images...)
 	if c.Output != "" {
 		return writeWhole(c.Output, func(f *os.File) error {
 			a.stdout = f

@@ -65,13 +65,14 @@ type loadCmd struct {
 }
 
 type saveCmd struct {
-	Output string   `short:"o" placeholder:"FILE" help:"Write to this file instead of standard output."`
-	Format string   `default:"docker-archive" placeholder:"FORMAT" help:"docker-archive or oci-archive."`
-	Images []string `arg:""`
+	Output   string   `short:"o" placeholder:"FILE" help:"Write to this file instead of standard output."`
+	Format   string   `default:"docker-archive" placeholder:"FORMAT" help:"docker-archive or oci-archive."`
+	Platform string   `placeholder:"OS/ARCH" help:"Take the images for this platform."`
+	Images   []string `arg:""`
 }
 
 type importCmd struct {
-	Change   []string `short:"c" sep:"none" placeholder:"INSTRUCTION" help:"Apply a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR."`
+	Change   []string `short:"c" sep:"none" placeholder:"INSTRUCTION" help:"Apply a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR."`
 	Message  string   `short:"m" placeholder:"TEXT" help:"A comment for the image's history."`
 	Platform string   `placeholder:"OS/ARCH" help:"The platform of the programs in it."`
 	Source   string   `arg:""`

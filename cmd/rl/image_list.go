@@ -117,6 +117,10 @@ func (c *rmiCmd) Run(a *app) error {
 		for _, id := range removed.Deleted {
 			a.printf("Deleted: %s\n", id)
 		}
+		if c.Force && errors.Is(err, store.ErrNoSuchImage) {
+			a.warnf("%v", err) // as Docker: what is to be gone is gone
+			return nil
+		}
 		return err
 	})
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -52,18 +51,18 @@ func interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 }
 
-// eachImage does something with every name that was given, and goes on after
-// an error; the last one is returned, the others are printed.
+// eachImage does something with every name that was given, goes on after an
+// error, and fails if there was one.
 func (a *app) eachImage(names []string, do func(name string) error) error {
-	var failed error
+	failed := false
 	for _, name := range names {
-		if failed != nil {
-			fmt.Fprintf(a.stderr, "rl: %v\n", failed)
-			failed = nil
-		}
 		if err := do(name); err != nil {
-			failed = err
+			a.warnf("%v", err)
+			failed = true
 		}
 	}
-	return failed
+	if failed {
+		return exitCode(exitFailed)
+	}
+	return nil
 }

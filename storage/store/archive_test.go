@@ -54,7 +54,7 @@ func TestSaveAndLoad(t *testing.T) {
 func save(t *testing.T, s *Store, format string, refs ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := s.Save(context.Background(), &b, format, refs); err != nil {
+	if err := s.Save(context.Background(), &b, SaveOptions{Format: format}, refs); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

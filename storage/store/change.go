@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
 // apply changes an image's configuration by one Dockerfile instruction, as
@@ -36,8 +39,10 @@ func (c *dockerConfig) apply(change string) error {
 		return c.applyExpose(change, rest)
 	case "VOLUME":
 		return c.applyVolumes(change, rest)
+	case "HEALTHCHECK":
+		return c.applyHealthcheck(change)
 	default:
-		return badChange(change, "only CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR can be changed")
+		return badChange(change, "only CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR can be changed")
 	}
 	return nil
 }
@@ -123,6 +128,24 @@ func (c *dockerConfig) applyVolumes(change, rest string) error {
 		volumes[p] = struct{}{}
 	}
 	c.Volumes = volumes
+	return nil
+}
+
+// applyHealthcheck leaves the instruction, which has flags, to BuildKit's parser.
+func (c *dockerConfig) applyHealthcheck(change string) error {
+	file, err := parser.Parse(strings.NewReader(change))
+	if err != nil || len(file.AST.Children) != 1 {
+		return badChange(change, "it is not one instruction")
+	}
+	parsed, err := instructions.ParseCommand(file.AST.Children[0])
+	if err != nil {
+		return badChange(change, oneLine(err).Error())
+	}
+	command, ok := parsed.(*instructions.HealthCheckCommand)
+	if !ok {
+		return badChange(change, "it is not HEALTHCHECK")
+	}
+	c.Healthcheck = (*healthcheck)(command.Health)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -20,6 +21,8 @@ func TestApply(t *testing.T) {
 		{[]string{"EXPOSE 80 53/udp", "EXPOSE 8000-8010"}, dockerConfig{ImageConfig: ispec.ImageConfig{ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}, "8000-8010/tcp": {}}}}},
 		{[]string{`VOLUME ["/a b"]`, "VOLUME /c /d"}, dockerConfig{ImageConfig: ispec.ImageConfig{Volumes: map[string]struct{}{"/a b": {}, "/c": {}, "/d": {}}}}},
 		{[]string{"USER a:b", "WORKDIR /w x", "STOPSIGNAL SIGINT", "ONBUILD RUN x"}, dockerConfig{ImageConfig: ispec.ImageConfig{User: "a:b", WorkingDir: "/w x", StopSignal: "SIGINT"}, OnBuild: []string{"RUN x"}}},
+		{[]string{"HEALTHCHECK --interval=5s --retries=2 CMD curl localhost"}, dockerConfig{Healthcheck: &healthcheck{Test: []string{"CMD-SHELL", "curl localhost"}, Interval: 5 * time.Second, Retries: 2}}},
+		{[]string{"healthcheck none"}, dockerConfig{Healthcheck: &healthcheck{Test: []string{"NONE"}}}},
 	} {
 		var got dockerConfig
 		for _, change := range c.changes {
@@ -34,7 +37,7 @@ func TestApply(t *testing.T) {
 }
 
 func TestApplyRefuses(t *testing.T) {
-	for _, change := range []string{"", "CMD", "RUN x", "ENV A", "ENV =1", `LABEL a="1`, "EXPOSE web", "EXPOSE 80/icmp", `VOLUME ["a"`} {
+	for _, change := range []string{"", "CMD", "RUN x", "ENV A", "ENV =1", `LABEL a="1`, "EXPOSE web", "HEALTHCHECK", "HEALTHCHECK --interval=x CMD a", "HEALTHCHECK a", "HEALTHCHECK CMD a\nRUN b", "EXPOSE 80/icmp", `VOLUME ["a"`} {
 		var c dockerConfig
 		if err := c.apply(change); !errors.Is(err, ErrChange) {
 			t.Errorf("%q: %v, %+v", change, err, c)

@@ -24,26 +24,32 @@ const (
 	FormatOCI    = "oci-archive"
 )
 
+// SaveOptions say how to save.
+type SaveOptions struct {
+	Format   string // FormatDocker or FormatOCI
+	Platform string // OS[/ARCH[/VARIANT]]; empty for what the names mean
+}
+
 // Save writes images as one archive, from first to last: what tells of the images
 // and then their layers, uncompressed, each once. Every name that is given becomes
 // a name in the archive; an image that is given by id is in it without one. Both
 // formats are the OCI layout; Docker's has manifest.json beside it.
-func (s *Store) Save(ctx context.Context, w io.Writer, format string, refs []string) error {
-	if format != FormatDocker && format != FormatOCI {
-		return fmt.Errorf("format %q is not one of %s and %s", format, FormatDocker, FormatOCI)
+func (s *Store) Save(ctx context.Context, w io.Writer, o SaveOptions, refs []string) error {
+	if o.Format != FormatDocker && o.Format != FormatOCI {
+		return fmt.Errorf("format %q is not one of %s and %s", o.Format, FormatDocker, FormatOCI)
 	}
-	images, err := s.gather(refs)
+	images, err := s.gather(refs, o.Platform)
 	if err != nil {
 		return err
 	}
-	var o outline
+	var out outline
 	for _, img := range images {
-		if err := s.outline(&o, img); err != nil {
+		if err := s.outline(&out, img); err != nil {
 			return explain(fmt.Errorf("save image %s: %w", shortID(img.id), err))
 		}
 	}
 	t := tar.NewWriter(w)
-	if err := errors.Join(o.write(t, format), s.writeLayers(ctx, t, o.layers), t.Close()); err != nil {
+	if err := errors.Join(out.write(t, o.Format), s.writeLayers(ctx, t, out.layers), t.Close()); err != nil {
 		return explain(fmt.Errorf("save: %w", err))
 	}
 	for _, img := range images {
@@ -59,11 +65,11 @@ type saved struct {
 }
 
 // gather finds the images of all references before anything is written.
-func (s *Store) gather(refs []string) ([]saved, error) {
+func (s *Store) gather(refs []string, platform string) ([]saved, error) {
 	var images []saved
 	index := make(map[string]int)
 	for _, ref := range refs {
-		f, err := s.find(ref)
+		f, err := s.findPlatform(ref, platform)
 		if err != nil {
 			return nil, err
 		}
