@@ -31,7 +31,9 @@ func (s Store) planNetworks(o *CreateOptions) ([]network.Wish, error) {
 			return nil, fmt.Errorf("network %s is given twice", wishes[i].Network)
 		}
 	}
-	o.Options.Network = wishes[0].Network
+	if !slirp.IsUplink(o.Options.Network) {
+		o.Options.Network = wishes[0].Network
+	}
 	return wishes, nil
 }
 
@@ -40,7 +42,7 @@ func (s Store) plainNetwork(o spec.Options) ([]network.Wish, error) {
 	switch {
 	case o.Network == "none", o.Network == "host", strings.HasPrefix(o.Network, "container:"):
 		return nil, nil
-	case o.Network == "" || o.Network == "default":
+	case o.Network == "" || o.Network == "default" || slirp.IsUplink(o.Network):
 		o.Network = slirp.DefaultNetwork
 	}
 	w := network.Wish{Network: o.Network}
@@ -94,13 +96,20 @@ func (m *monitor) attachNetworks(ctx context.Context, netns *os.File) error {
 		return err
 	}
 	defer unlock()
-	if m.network, err = slirp.Connect(ctx, slirp.Options{RuntimeDir: m.store.network()}); err != nil {
+	options := slirp.Options{RuntimeDir: m.store.network()}
+	if slirp.IsUplink(m.Options.Network) {
+		options.Uplink = m.Options.Network
+	}
+	if m.network, err = slirp.Connect(ctx, options); err != nil {
 		return failf("network: %w", err)
 	}
 	endpoints[wayOut(endpoints)].Ports = m.publish()
 	for i, e := range endpoints {
 		e.Interface = fmt.Sprintf("eth%d", i)
 		a, err := m.network.Attach(ctx, netns, e)
+		if err == nil && options.Uplink != "" && a.Uplink == "" {
+			err = fmt.Errorf("--network %s: %s", options.Uplink, strings.Join(a.Warnings, "; "))
+		}
 		if err != nil {
 			m.network.Close()
 			return failf("%w", err)
@@ -148,6 +157,10 @@ func (m *monitor) endpoint(w network.Wish) (slirp.Endpoint, error) {
 	e := slirp.Endpoint{
 		ID: m.ID, Name: m.Name, Hostname: m.Spec.Hostname, Aliases: w.Aliases,
 		IPAddress: w.IP, IPv6Address: w.IP6, MACAddress: w.MAC,
+	}
+	var err error
+	if e.Egress, err = slirp.ParseEgress(m.Options.Egress); err != nil {
+		return e, err
 	}
 	if w.Network == slirp.DefaultNetwork {
 		return e, nil
@@ -210,7 +223,7 @@ func notOn(c Container, name string) error {
 func connectable(c Container, name string) error {
 	mode := c.Options.Network
 	switch {
-	case mode == "host" || mode == "none" || strings.HasPrefix(mode, "container:"):
+	case mode == "host" || mode == "none" || strings.HasPrefix(mode, "container:") || slirp.IsUplink(mode):
 		return fmt.Errorf("container %s was made with --network %s and cannot be put on another network: make a new one", c.Name, mode)
 	case place(c, name) >= 0:
 		return fmt.Errorf("container %s is on network %s already", c.Name, name)

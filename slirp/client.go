@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -18,8 +19,12 @@ import (
 type Options struct {
 	// RuntimeDir is where its socket and locks lie; private to the user.
 	RuntimeDir string
+	// Uplink, when given, is the one to have: its containers have a network
+	// process of their own, below RuntimeDir, and are on a bridge of their own.
+	Uplink string
 	// Command starts the network process: a program and its arguments, the
-	// program as a path. Empty means this very program with "netd". It gets
+	// program as a path. Empty means this very program with "netd" and the
+	// uplink. It gets
 	// null for stdin and stdout, Log for stderr, and as descriptor 3 a pipe to
 	// close when it listens.
 	Command []string
@@ -64,6 +69,12 @@ type attachment struct {
 // Connect finds the user's network process or starts it. ctx bounds only the
 // connecting.
 func Connect(ctx context.Context, opts Options) (*Client, error) {
+	if opts.Uplink != "" {
+		opts.RuntimeDir = filepath.Join(opts.RuntimeDir, opts.Uplink)
+		if err := os.MkdirAll(opts.RuntimeDir, 0o700); err != nil {
+			return nil, err
+		}
+	}
 	if opts.Warn == nil {
 		opts.Warn = func(string) {}
 	}
@@ -139,6 +150,13 @@ func (c *Client) attach(ctx context.Context, a *attachment, restore *Attachment)
 	if reply.Attachment == nil || len(received) != 1 {
 		closeAll(received)
 		return errors.New("the network process answered without an attachment")
+	}
+	if a.endpoint.restricted() && !reply.Attachment.Restricted {
+		closeAll(received)
+		// One that knows no policies takes the container for one without.
+		_, more, err := c.exchange(ctx, Request{Op: OpDetach, Endpoint: a.endpoint})
+		closeAll(more)
+		return errors.Join(ErrUnrestricted, err)
 	}
 	if c.bridge != nil {
 		c.bridge.Close()

@@ -5,12 +5,14 @@ import "errors"
 // Errors that callers tell apart. The text around them names the port or the
 // address and the way out.
 var (
-	ErrPortSpec    = errors.New("invalid port mapping")
-	ErrPortInUse   = errors.New("port is already in use")
-	ErrLowPort     = errors.New("port is reserved for root")
-	ErrAddress     = errors.New("address is not available")
-	ErrNotAttached = errors.New("container is not attached")
-	ErrClosed      = errors.New("network client is closed")
+	ErrPortSpec     = errors.New("invalid port mapping")
+	ErrPortInUse    = errors.New("port is already in use")
+	ErrLowPort      = errors.New("port is reserved for root")
+	ErrAddress      = errors.New("address is not available")
+	ErrEgress       = errors.New("invalid egress policy")
+	ErrUnrestricted = errors.New("the running network process is of an older version and enforces no egress policy: stop all containers, which ends it some seconds later, and start them again")
+	ErrNotAttached  = errors.New("container is not attached")
+	ErrClosed       = errors.New("network client is closed")
 )
 
 // ByContainer stands between an ErrPortInUse and the name of the container that

@@ -40,6 +40,7 @@ type Network struct {
 	Gateway6 netip.Addr   `json:"gateway6,omitzero"`  // valid with Subnet6
 	Internal bool         `json:"internal,omitempty"` // has no way out
 	MTU      int          `json:"mtu,omitempty"`      // 0 for the largest
+	Egress   *Egress      `json:"egress,omitempty"`   // what its containers may reach outside, nil for all
 }
 
 // Endpoint says what a container wants of one network. It is known by the
@@ -65,6 +66,10 @@ type Endpoint struct {
 	// user-defined network does not know; the host's if there are none.
 	Resolvers []netip.Addr `json:"resolvers,omitempty"`
 
+	// Egress is what the container may reach outside its networks, nil for all
+	// that they allow.
+	Egress *Egress `json:"egress,omitempty"`
+
 	// Ports to publish; Host 0 is filled in with a free port.
 	Ports []PortMapping `json:"ports,omitempty"`
 	// IPAddress wanted; the zero value takes the lowest free one.
@@ -75,6 +80,11 @@ type Endpoint struct {
 	// address, as Docker does, so that a reused address keeps its hardware
 	// address and no neighbour's cache goes stale.
 	MACAddress string `json:"mac,omitempty"`
+}
+
+// restricted reports whether an egress policy is to be enforced.
+func (e Endpoint) restricted() bool {
+	return e.Egress != nil || e.Network != nil && e.Network.Egress != nil
 }
 
 // NetworkID is that of the endpoint's network, "" for the default one.
@@ -105,6 +115,7 @@ type Attachment struct {
 	Ports         []PortMapping `json:"ports,omitempty"` // random host ports filled in
 	DNS           netip.Addr    `json:"dns"`             // the name server, for resolv.conf
 	Uplink        string        `json:"uplink,omitempty"`
+	Restricted    bool          `json:"restricted,omitempty"` // an egress policy is enforced
 	// Warnings are complete lines for the person: what does not work on this
 	// machine although the container runs.
 	Warnings []string `json:"warnings,omitempty"`

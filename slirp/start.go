@@ -174,6 +174,9 @@ func spawn(opts Options, ready *os.File) (*process.Child, error) {
 	argv := opts.Command
 	if len(argv) == 0 {
 		argv = []string{"/proc/self/exe", "netd"}
+		if opts.Uplink != "" {
+			argv = append(argv, opts.Uplink)
+		}
 	}
 	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
 		Dir:   "/",

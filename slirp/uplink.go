@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,9 @@ const (
 
 // Uplinks returns the names of all uplinks, the best first.
 func Uplinks() []string { return []string{Pasta, Slirp4netns, Builtin} }
+
+// IsUplink reports whether a word of --network chooses an uplink.
+func IsUplink(word string) bool { return slices.Contains(Uplinks(), word) }
 
 // oldestPasta is the release from which pasta is taken without being asked for.
 // Before it, connections from behind a bridge could hang when the receiver's

@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/slirp"
 )
 
 // A candidate is a word that would fit at the end of a command line.
@@ -114,6 +115,7 @@ func flagValues(f *kong.Flag, prefix string, exist names) []candidate {
 		for _, n := range exist.networkNames() {
 			values = append(values, n.text)
 		}
+		values = append(values, slirp.Uplinks()...)
 	case f.Name == "network":
 		values = []string{"default", "host", "none"}
 	case f.PlaceHolder == "SIGNAL":

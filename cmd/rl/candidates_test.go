@@ -66,7 +66,7 @@ func TestCandidates(t *testing.T) {
 		{"run -e ", ""},
 		{"run -v ", "/"},
 		{"run --env-file ", "/"},
-		{"run --network ", "bridge host none front"},
+		{"run --network ", "bridge host none front pasta slirp4netns gvisor"},
 		{"network rm ", "bridge host none front"},
 		{"network connect front ", "up down"},
 		{"run --pull ", "always missing never"},

@@ -23,7 +23,7 @@ type command struct {
 	usage    string   // "[flags] IMAGE [COMMAND [ARG...]]"
 	examples []string
 	where    where
-	bare     bool // takes neither flags nor arguments
+	bare     bool // takes no flags, and its arguments as they are
 	monitor  bool // needs a monitor, which is started while the flags are read
 	new      func() any
 }

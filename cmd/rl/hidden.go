@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 
 	"github.com/rl-project/rl/cgroup2"
+	"github.com/rl-project/rl/internal/events"
 	"github.com/rl-project/rl/runner"
+	"github.com/rl-project/rl/slirp"
 	"github.com/rl-project/rl/slirp/netd"
 	"github.com/rl-project/rl/slirp/network"
 )
@@ -36,6 +38,7 @@ func (*monitorCmd) Run(a *app) error {
 }
 
 // netdCmd is the network process. Descriptor 3 is closed when it listens.
+// It tries all uplinks, or serves the containers that chose one.
 type netdCmd struct{}
 
 func (*netdCmd) Run(a *app) error {
@@ -53,10 +56,19 @@ func (*netdCmd) Run(a *app) error {
 		}
 		return []string{program, "uplink"}, err
 	}
+	uplinks := a.args[1:]
 	return netd.Serve(context.Background(), os.NewFile(commandFD, "ready"), netd.Options{
-		RuntimeDir: filepath.Join(places.Runtime, "network"), Builtin: builtin, Log: a.stderr,
-		Taken: network.Store{Data: places.Data}.Subnets,
+		RuntimeDir: filepath.Join(places.Runtime, "network", filepath.Join(uplinks...)), Uplinks: uplinks, Builtin: builtin, Log: a.stderr,
+		Denied: func(d slirp.Denial) { events.In(places.Data).Write(denialEvent(d)) },
+		Taken:  network.Store{Data: places.Data}.Subnets,
 	})
+}
+
+func denialEvent(d slirp.Denial) events.Event {
+	return events.Event{
+		Type: events.Container, Action: "egress_denied",
+		Actor: events.Actor{ID: d.ID, Attributes: map[string]string{"name": d.Name, "destination": d.Destination}},
+	}
 }
 
 // uplinkCmd is the built-in uplink; its Run is in the full program.

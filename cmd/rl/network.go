@@ -68,6 +68,7 @@ type networkCreateCmd struct {
 	IPRange  string   `name:"ip-range" placeholder:"SUBNET" help:"Take containers' addresses from this part of the subnet."`
 	Internal bool     `help:"Give it no way out; names resolve all the same."`
 	IPv6     bool     `name:"ipv6" help:"Give it IPv6, too."`
+	Egress   []string `sep:"none" placeholder:"POLICY" help:"What its containers may reach outside: allow=HOST[:PORT],CIDR[:PORT],... or deny."`
 	Label    []string `sep:"none" placeholder:"KEY=VALUE" help:"Add a label."`
 	Opt      []string `short:"o" sep:"none" placeholder:"KEY=VALUE" help:"mtu=BYTES is the largest packet, 65520 if not given."`
 	Name     string   `arg:"" optional:""`
@@ -103,6 +104,9 @@ func (c *networkCreateCmd) network() (n network.Network, err error) {
 	n.Name, n.Internal = c.Name, c.Internal
 	if err := checkDriver(c.Driver); err != nil {
 		return n, err
+	}
+	if n.Egress, err = slirp.ParseEgress(c.Egress); err != nil {
+		return n, fmt.Errorf("--egress: %w", err)
 	}
 	if len(c.Label) > 0 {
 		n.Labels = map[string]string{}

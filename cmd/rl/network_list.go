@@ -181,6 +181,7 @@ type networkInspection struct {
 	Containers map[string]networkContainer // by id
 	Options    map[string]string
 	Labels     map[string]string
+	Egress     *slirp.Egress `json:",omitempty"` // what containers may reach outside
 }
 
 type networkIPAM struct {
@@ -218,6 +219,7 @@ func inspectNetwork(s runner.Store, word string) (any, error) {
 		Name: n.Name, ID: n.ID, Created: n.Created, Scope: "local", Driver: n.Driver(),
 		EnableIPv4: true, EnableIPv6: n.Subnet6.IsValid(), IPAM: ipam(n), Internal: n.Internal,
 		Containers: map[string]networkContainer{}, Options: map[string]string{}, Labels: map[string]string{},
+		Egress: n.Egress,
 	}
 	maps.Copy(i.Options, n.Options)
 	maps.Copy(i.Labels, n.Labels)

@@ -69,7 +69,7 @@ type createFlags struct {
 	GPUs         []string `group:"Files" name:"gpus" sep:"none" placeholder:"all|N|device=ID" help:"Add GPUs, as the vendor's CDI file describes them."`
 	ShmSize      string   `group:"Files" placeholder:"SIZE" help:"Size of /dev/shm, 64m if not given."`
 
-	Network      []string `group:"Network" aliases:"net" sep:"none" placeholder:"NETWORK" help:"bridge (the default), none, host, container:NAME, or networks of your own: NAME[,NAME...] or name=NAME,alias=ALIAS,ip=IP."`
+	Network      []string `group:"Network" aliases:"net" sep:"none" placeholder:"NETWORK" help:"bridge (the default), none, host, container:NAME, pasta, slirp4netns or gvisor (the default bridge by this uplink), or networks of your own: NAME[,NAME...] or name=NAME,alias=ALIAS,ip=IP."`
 	IP           string   `group:"Network" name:"ip" placeholder:"IP" help:"IPv4 address on a network of your own."`
 	IP6          string   `group:"Network" name:"ip6" placeholder:"IP" help:"IPv6 address on a network of your own."`
 	MACAddress   string   `group:"Network" name:"mac-address" placeholder:"MAC" help:"Hardware address."`
@@ -78,6 +78,7 @@ type createFlags struct {
 	Publish      []string `group:"Network" short:"p" sep:"none" placeholder:"[IP:][HOST:]PORT[/PROTO]" help:"Publish a port of the container, on every address of the host or on that of RL_PUBLISH_ADDRESS."`
 	PublishAll   bool     `group:"Network" short:"P" help:"Publish every exposed port on a free port of the host."`
 	Expose       []string `group:"Network" sep:"none" placeholder:"PORT[-LAST][/PROTO]" help:"Expose a port, which -P then publishes."`
+	Egress       []string `group:"Network" sep:"none" placeholder:"POLICY" help:"What it may reach outside: allow=HOST[:PORT],CIDR[:PORT],... or deny; denials are in 'rl events'."`
 	AddHost      []string `group:"Network" sep:"none" placeholder:"NAME:IP" help:"Add a line to /etc/hosts; host-gateway as IP is the host."`
 	DNS          []string `group:"Network" name:"dns" sep:"none" placeholder:"IP" help:"Name server to ask."`
 	DNSOption    []string `group:"Network" name:"dns-option" aliases:"dns-opt" sep:"none" placeholder:"OPTION" help:"Option of resolv.conf, ndots:2 for example."`
@@ -132,6 +133,9 @@ func (f *createFlags) options() (runner.CreateOptions, error) {
 	if err := f.publish(&o); err != nil {
 		return o, err
 	}
+	if err := f.egress(&o); err != nil {
+		return o, usagef("--egress: %w", err)
+	}
 	if err := notifyOptions(&o.Options, f.SDNotify); err != nil {
 		return o, err
 	}
@@ -171,6 +175,19 @@ func (f *createFlags) publish(o *runner.CreateOptions) error {
 		}
 		o.Ports = append(o.Ports, ports...)
 	}
+	return nil
+}
+
+// egress checks the policy, which the monitor reads again when it connects the container.
+func (f *createFlags) egress(o *runner.CreateOptions) error {
+	if _, err := slirp.ParseEgress(f.Egress); err != nil {
+		return err
+	}
+	mode := o.Options.Network
+	if len(f.Egress) > 0 && (mode == "host" || mode == "none" || strings.HasPrefix(mode, "container:")) {
+		return fmt.Errorf("it cannot be enforced with --network %s, where the container has no network of its own: leave one of them out", mode)
+	}
+	o.Options.Egress = f.Egress
 	return nil
 }
 

@@ -86,6 +86,8 @@ type Options struct {
 	// Expose (--expose) are PORT[-LAST][/PROTOCOL]; PublishAll (-P) publishes them and the image's.
 	Expose     []string
 	PublishAll bool
+	// Egress (--egress) says what the container may reach outside its networks; see slirp.ParseEgress.
+	Egress []string `json:",omitempty"`
 	// PublishAddress is the host's address for ports that are published without one, every address if not valid.
 	PublishAddress netip.Addr `json:",omitzero"`
 

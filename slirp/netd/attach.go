@@ -175,6 +175,9 @@ func sameHost(subnet netip.Prefix, ip netip.Addr, subnet6 netip.Prefix) netip.Ad
 }
 
 func (a *attached) connect(ctx context.Context, netns *os.File, restore bool) error {
+	if err := a.restrict(restore); err != nil {
+		return err
+	}
 	if err := a.wire(netns, restore); err != nil {
 		return err
 	}
@@ -193,6 +196,17 @@ func (a *attached) connect(ctx context.Context, netns *os.File, restore bool) er
 	}
 	a.result.Uplink = name
 	return nil
+}
+
+// restrict sees to it that the container reaches no more than it may, before it
+// reaches anything.
+func (a *attached) restrict(restore bool) error {
+	allowed := a.endpoint.Egress.And(a.spec.Egress)
+	if allowed == nil {
+		return a.router.egress.apply(a.result.IPAddress, nil, restore)
+	}
+	a.result.Restricted = true
+	return a.router.egress.apply(a.result.IPAddress, &policy{*allowed, a.endpoint.ID, a.endpoint.Name}, restore)
 }
 
 func (a *attached) warn(format string, args ...any) {
@@ -246,6 +260,9 @@ func (a *attached) finish() {
 		r := a.router
 		if err := deleteLink(r.h, a.result.HostInterface); err != nil {
 			r.log.Printf("removing %s: %v", a.result.HostInterface, err)
+		}
+		if err := r.egress.clear(a.result.IPAddress); err != nil {
+			r.log.Printf("removing the egress policy of %s: %v", a.result.IPAddress, err)
 		}
 		r.mu.Lock()
 		delete(a.endpoints, a.result.IPAddress)

@@ -142,8 +142,21 @@ func (s *nameServer) answer(query *dns.Msg, client netip.Addr, network string) (
 	if !o.out {
 		return new(dns.Msg).SetRcode(query, dns.RcodeNameError), nil
 	}
-	if len(o.resolvers) > 0 {
-		return exchange(query, network, o.resolvers, s.bridge.router.ns.connect)
+	egress := s.bridge.router.egress
+	if !egress.permits(client, query) {
+		return new(dns.Msg).SetRcode(query, dns.RcodeRefused), nil
+	}
+	answer, err := s.ask(query, network, o.resolvers)
+	if err == nil {
+		err = egress.learn(client, query, answer)
+	}
+	return answer, err
+}
+
+// ask asks the container's own resolvers, from its network, or the host's.
+func (s *nameServer) ask(query *dns.Msg, network string, own []netip.Addr) (*dns.Msg, error) {
+	if len(own) > 0 {
+		return exchange(query, network, own, s.bridge.router.ns.connect)
 	}
 	return s.forward(query, network)
 }

@@ -175,6 +175,9 @@ const (
 	envBuiltin = "RL_TEST_BUILTIN"
 )
 
+// denialsName is a file with a line for each denial.
+const denialsName = "denials"
+
 func testNetd() error {
 	opts := Options{
 		RuntimeDir: os.Getenv(envRuntime),
@@ -182,6 +185,11 @@ func testNetd() error {
 		ResolvConf: filepath.Join(os.Getenv(envRuntime), "resolv.conf"),
 		Log:        os.Stderr,
 	}
+	denials, err := os.OpenFile(filepath.Join(os.Getenv(envRuntime), denialsName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	opts.Denied = func(d slirp.Denial) { fmt.Fprintln(denials, d.ID, d.Destination) }
 	if os.Getenv(envBuiltin) != "" {
 		opts.Builtin = func() ([]string, error) { return []string{"/proc/self/exe", roleBuiltin}, nil }
 	}
@@ -257,7 +265,6 @@ func (h *host) container(id string, ports ...string) *testContainer {
 
 func (h *host) containerOf(client *slirp.Client, id string, ports ...string) *testContainer {
 	h.t.Helper()
-	c := &testContainer{t: h.t, id: id, netns: newNetns(h.t), client: client}
 	e := slirp.Endpoint{ID: id, Name: id}
 	for _, spec := range ports {
 		p, err := slirp.ParsePorts(spec)
@@ -266,6 +273,12 @@ func (h *host) containerOf(client *slirp.Client, id string, ports ...string) *te
 		}
 		e.Ports = append(e.Ports, p...)
 	}
+	return h.attach(client, e)
+}
+
+func (h *host) attach(client *slirp.Client, e slirp.Endpoint) *testContainer {
+	h.t.Helper()
+	c := &testContainer{t: h.t, id: e.ID, netns: newNetns(h.t), client: client}
 	a, err := c.client.Attach(h.t.Context(), c.netns, e)
 	if err != nil {
 		h.t.Fatal(err)

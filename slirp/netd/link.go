@@ -98,6 +98,9 @@ func (a *attached) createVeth(netns *os.File) error {
 	if err := r.h.LinkAdd(veth); err != nil {
 		return fmt.Errorf("making the veth pair %s to %s: %w", attrs.Name, a.result.Interface, err)
 	}
+	if err := r.egress.guard(a.result.HostInterface, a.result.IPAddress); err != nil {
+		return err
+	}
 	return r.h.LinkSetUp(veth)
 }
 

@@ -14,6 +14,9 @@
 //	host port -- rootlesskit's port driver -- socket made in the bridge's namespace -- container
 //	container -- name server on rl0's address -- host's resolvers
 //
+// What containers may reach outside (egress) is in tables of nftables of their
+// own, which hold while this process is dead.
+//
 // It starts with the first container that needs it and ends some seconds after
 // the last one. It may be killed at any moment: the bridge's namespace lives on
 // in its clients' hands, and they start another process and tell it what they
@@ -60,6 +63,9 @@ type Options struct {
 	// Taken lists the subnets of the user's other networks, which the default one
 	// is to leave alone. It may be nil.
 	Taken func() []netip.Prefix
+	// Denied is told what containers tried that their egress policy does not
+	// allow, each thing once in a while. It may be nil.
+	Denied func(slirp.Denial)
 	// ResolvConf is the host's resolver configuration; empty means
 	// /etc/resolv.conf.
 	ResolvConf string
@@ -129,6 +135,10 @@ func withDefaults(opts Options) Options {
 	if opts.Linger == 0 {
 		opts.Linger = DefaultLinger
 	}
+	if opts.Denied == nil {
+		opts.Denied = func(slirp.Denial) {}
+	}
+	opts.Denied = onceInAWhile(opts.Denied)
 	if opts.Log == nil {
 		opts.Log = io.Discard
 	}

@@ -32,6 +32,7 @@ type router struct {
 	resolvers *resolvers
 	uplink    *uplink
 	publisher *publisher
+	egress    *egress
 	inherited bool // the namespace is that of a process that was killed
 
 	making sync.Mutex // held while a bridge is made or removed
@@ -69,6 +70,9 @@ func (r *router) build(opts Options) (err error) {
 	r.resolvers = newResolvers(opts.ResolvConf)
 	subnet, err := r.defaultSubnet(opts.Taken)
 	if err != nil {
+		return err
+	}
+	if r.egress, err = newEgress(r.ns, r.inherited, opts.Denied); err != nil {
 		return err
 	}
 	if r.uplink, err = newUplink(opts, r.log, r.ns, r.h, r.inherited); err != nil {

@@ -37,7 +37,7 @@ func ParseWishes(words []string) (mode string, wishes []Wish, err error) {
 	}
 	mode = wishes[0].Network
 	for i, w := range wishes {
-		if !exclusive(w.Network) {
+		if !exclusive(w.Network) && !slirp.IsUplink(w.Network) {
 			if slices.ContainsFunc(wishes[:i], func(o Wish) bool { return o.Network == w.Network }) {
 				return "", nil, fmt.Errorf("--network %s is given twice", w.Network)
 			}
@@ -46,7 +46,11 @@ func ParseWishes(words []string) (mode string, wishes []Wish, err error) {
 		if len(wishes) > 1 {
 			return "", nil, fmt.Errorf("--network %s cannot go with another network", w.Network)
 		}
-		return mode, nil, nil
+		if !slirp.IsUplink(w.Network) {
+			return mode, nil, nil
+		}
+		// It is on the default network, by an uplink of its own choice.
+		wishes[0].Network = slirp.DefaultNetwork
 	}
 	return mode, wishes, nil
 }
