@@ -1,7 +1,7 @@
 // Command bench compares rl with crun, runc, bubblewrap and podman, as far as
 // they are installed, and writes a table.
 //
-//	bench [-n RUNS] [-o FILE]
+//	bench [-n RUNS] [-o FILE] [-only network|commands]
 //
 // All of them run as the ordinary user of the tests, in a random order in
 // each round, so that what else the machine does meets all alike; ratios mean
@@ -20,16 +20,24 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "traffic" {
+		if err := traffic(os.Args[2:], os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	only := flag.String("only", "", "measure only `network`, or all but that with `commands`")
 	runs := flag.Int("n", 21, "how often to measure each command")
 	out := flag.String("o", "", "also write the table to this file")
 	flag.Parse()
-	if err := bench(*runs, *out); err != nil {
+	if err := bench(*runs, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(runs int, out string) error {
+func bench(runs int, out, only string) error {
 	if _, err := integration.Bin(); err != nil {
 		return err
 	}
@@ -46,7 +54,7 @@ func bench(runs int, out string) error {
 	}
 	var table string
 	err = ns.Do(func() error {
-		table, err = compare(account, runs)
+		table, err = compare(account, runs, only)
 		return err
 	})
 	if err != nil {
@@ -60,7 +68,7 @@ func bench(runs int, out string) error {
 }
 
 // compare runs every figure and returns the table.
-func compare(account integration.Account, runs int) (table string, err error) {
+func compare(account integration.Account, runs int, only string) (table string, err error) {
 	s, err := newStage(account)
 	if err != nil {
 		return "", err
@@ -71,14 +79,39 @@ func compare(account integration.Account, runs int) (table string, err error) {
 		return "", err
 	}
 	t := newTable(runs)
+	if only != "network" {
+		if err := s.compareCommands(t, runs); err != nil {
+			return "", err
+		}
+		t.addMemory(memory)
+	}
+	if only != "commands" {
+		err = s.compareNetworks(t, runs)
+	}
+	return t.String(), err
+}
+
+func (s *stage) compareCommands(t *table, runs int) error {
+	t.head()
 	for _, f := range s.figures() {
 		fmt.Fprintf(os.Stderr, "measuring: %s\n", f.title)
 		results, err := f.measure(runs)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", f.title, err)
+			return fmt.Errorf("%s: %w", f.title, err)
 		}
 		t.add(f, results)
 	}
-	t.addMemory(memory)
-	return t.String(), nil
+	return nil
+}
+
+func (s *stage) compareNetworks(t *table, runs int) error {
+	n, err := s.prepareNetwork()
+	if err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	for _, c := range n.comparisons() {
+		fmt.Fprintf(os.Stderr, "measuring: %s\n", c.title)
+		t.addNetwork(c, c.measure(runs))
+	}
+	return nil
 }

@@ -15,8 +15,12 @@ func newTable(runs int) *table {
 	t := &table{}
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	fmt.Fprintf(t, "%d runs each, in turn, on %d processors, Linux %s.\n\n", runs, runtime.NumCPU(), strings.TrimSpace(string(release)))
-	t.WriteString("| what | with | median | 90 % within | times rl | goal for rl |\n|---|---|---:|---:|---:|---|\n")
 	return t
+}
+
+// head begins the table of the commands.
+func (t *table) head() {
+	t.WriteString("| what | with | median | 90 % within | times rl | goal for rl |\n|---|---|---:|---:|---:|---|\n")
 }
 
 func (t *table) add(f figure, results map[string][]time.Duration) {
