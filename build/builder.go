@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"github.com/rl-project/rl/internal/dirs"
@@ -33,8 +35,13 @@ type builder struct {
 	// global are the ARGs before the first FROM, and the platform's.
 	global []string
 	list   []*stage
-	cancel context.CancelCauseFunc
-	stages sync.WaitGroup
+	// parsed is the Dockerfile, globalArgs are its ARGs before the first FROM, and
+	// lint, if not nil, is told what is against a rule.
+	parsed     *parser.Result
+	globalArgs []instructions.ArgCommand
+	lint       *linter.Linter
+	cancel     context.CancelCauseFunc
+	stages     sync.WaitGroup
 
 	mu       sync.Mutex
 	external map[string]*stage // images that are copied from

@@ -147,6 +147,9 @@ func (s source) glob(pattern string) ([]string, error) {
 			kept = append(kept, name)
 		}
 	}
+	if len(kept) == 0 && len(found) > 0 {
+		return nil, errIgnored
+	}
 	return kept, nil
 }
 

@@ -3,6 +3,7 @@ package build
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -64,6 +65,47 @@ func excerpt(text []byte, first, last int) string {
 		fmt.Fprintf(&b, "%4d | %s %s\n", n, mark, line)
 	}
 	return b.String()
+}
+
+// withCaret marks, in an excerpt, the word of a line that a message is about: the
+// first one that is in both, or else the line's first.
+func withCaret(source string, line int, message string) string {
+	lines := strings.SplitAfter(source, "\n")
+	for i, text := range lines {
+		number, code, ok := strings.Cut(text, "| >>> ")
+		if !ok || strings.TrimSpace(number) != fmt.Sprint(line) {
+			continue
+		}
+		start, length := faultyWord(strings.TrimRight(code, "\n"), message)
+		mark := strings.Repeat(" ", len(number)) + "|     " + strings.Repeat(" ", start) + "^" + strings.Repeat("~", max(0, length-1)) + "\n"
+		return strings.Join(slices.Insert(lines, i+1, mark), "")
+	}
+	return source
+}
+
+// faultyWord finds where in a line a message's word is. The instruction itself is
+// in nearly all messages, and means nothing unless it is the fault.
+func faultyWord(code, message string) (start, length int) {
+	said := map[string]bool{}
+	for _, word := range strings.FieldsFunc(message, func(r rune) bool { return strings.ContainsRune(" :,()'\"?", r) }) {
+		said[strings.ToLower(word)] = true
+	}
+	at, first := 0, true
+	for _, word := range strings.Fields(code) {
+		begin := at + strings.Index(code[at:], word)
+		at = begin + len(word)
+		bare := strings.ToLower(strings.Trim(word, ":,()'\"?"))
+		name, _, _ := strings.Cut(bare, "=")
+		unknown := first && strings.Contains(message, "unknown instruction")
+		if unknown || !first && (said[bare] || said[name] || said[strings.TrimLeft(name, "-")]) {
+			return begin, len(word)
+		}
+		if first {
+			start, length = begin, len(word)
+		}
+		first = false
+	}
+	return start, length
 }
 
 // at makes err one of the step at these lines.

@@ -28,7 +28,7 @@ func (b *builder) readFile() error {
 	if err != nil {
 		return b.syntax(err)
 	}
-	defs, args, err := instructions.Parse(ast.AST, nil)
+	defs, args, err := instructions.Parse(ast.AST, b.lint)
 	if err != nil {
 		return b.syntax(err)
 	}
@@ -36,6 +36,7 @@ func (b *builder) readFile() error {
 		return fmt.Errorf("%s has no stages: it begins with FROM IMAGE", b.FileName)
 	}
 	b.escape, b.lex = ast.EscapeToken, shell.NewLex(ast.EscapeToken)
+	b.parsed, b.globalArgs = ast, args
 	if err := b.globals(args); err != nil {
 		return err
 	}
@@ -64,7 +65,11 @@ func (b *builder) syntax(err error) error {
 	if !errors.As(err, &located) || len(located.Locations) == 0 {
 		return fmt.Errorf("%s: %w", b.FileName, err)
 	}
-	return b.at(located.Unwrap(), located.Locations[0])
+	err = b.at(located.Unwrap(), located.Locations[0])
+	if failed := new(StepError); errors.As(err, &failed) {
+		failed.Source = withCaret(failed.Source, failed.Line, failed.Err.Error())
+	}
+	return err
 }
 
 // globals evaluates the ARGs before the first FROM, on top of what is known of

@@ -31,6 +31,8 @@ type stage struct {
 	done chan struct{}
 	err  error
 
+	checked *stageCheck // see checkStage
+
 	// What its steps so far came to.
 	image   dockerspec.DockerOCIImage
 	base    store.Base

@@ -36,6 +36,8 @@ type buildCmd struct {
 	Annotation    []string `sep:"none" placeholder:"KEY=VALUE" help:"Add an annotation to the image's manifest."`
 	BuildArg      []string `sep:"none" placeholder:"NAME[=VALUE]" help:"Give an ARG this value, or that of the variable of its name."`
 	BuildContext  []string `sep:"none" placeholder:"NAME=FOLDER|URL|docker-image://IMAGE" help:"Further files for FROM and --from, under this name."`
+	Call          string   `default:"build" enum:"build,check,outline,targets" placeholder:"KIND" help:"Do not build: check the Dockerfile, or list its arguments (outline) or stages (targets)."`
+	Check         bool     `help:"Check the Dockerfile instead of building: as --call check."`
 	Debug         bool     `help:"Open a shell in a RUN that fails."`
 	File          string   `short:"f" placeholder:"FILE" help:"The Dockerfile, FOLDER/Dockerfile unless given; - for standard input."`
 	Iidfile       string   `name:"iidfile" placeholder:"FILE" help:"Write the image's id into this file."`

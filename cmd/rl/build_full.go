@@ -38,11 +38,22 @@ func (c *buildCmd) Run(a *app) error {
 		return explainFetch(ctx, err)
 	}
 	defer files.Close()
+	if c.Check {
+		c.Call = "check"
+	}
+	if c.Call != "build" {
+		return c.ask(a, o)
+	}
+	say, err := c.warn(a, o)
+	if err != nil {
+		return &exitError{1, err}
+	}
 	if o.Progress, err = c.progress(a); err != nil {
 		return &exitError{exitUsage, err}
 	}
 	img, err := build.Build(ctx, places, images, o)
 	o.Progress.Close()
+	say()
 	if err != nil {
 		if ctx.Err() != nil {
 			return &exitError{130, errors.New("the build was interrupted")}

@@ -1,0 +1,90 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestBuildCheck(t *testing.T) {
+	e := AsUser(t)
+	clean := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nCMD [\"true\"]\n"})
+	e.Want(t, "Check complete, no warnings found.", "build", "--check", clean)
+	bad := `FROM alpine:3.20 as Base
+run true
+MAINTAINER me
+ENV A b
+ENV DB_PASSWORD=x
+FROM scratch AS base
+ARG known=1
+COPY $knwn /
+WORKDIR sub
+CMD true
+CMD ["true"]
+EXPOSE 80/TCP
+`
+	dir := e.context(t, map[string]string{"Dockerfile": bad})
+	r := e.Run(t, "build", "--call=check", dir).Exits(t, 1)
+	prints(t, r, "Check complete, 12 warnings have been found!", "FromAsCasing", "StageNameCasing", "ConsistentInstructionCasing", "MaintainerDeprecated",
+		"LegacyKeyValueFormat", "SecretsUsedInArgOrEnv", "DuplicateStageName", "UndefinedVar", "did you mean $known?", "WorkdirRelativePath",
+		"JSONArgsRecommended", "MultipleInstructionsDisallowed", "ExposeProtoCasing", "   2 | >>> run true", "https://docs.docker.com/go/dockerfile/rule/")
+	e.Run(t, "image", "inspect", "checked").Exits(t, 1)
+	skipped := e.context(t, map[string]string{"Dockerfile": "# check=skip=all\n" + bad})
+	e.Want(t, "Check complete, no warnings found.", "build", "--check", skipped)
+	strict := e.context(t, map[string]string{"Dockerfile": "# check=error=true\nFROM scratch\nCMD true\n"})
+	e.Run(t, "build", strict).Exits(t, 1).Says(t, "JSONArgsRecommended (line 3)")
+	warned := e.context(t, map[string]string{"Dockerfile": "FROM scratch\nCMD true\n"})
+	e.Run(t, "build", warned).Exits(t, 0).Says(t, "1 warning found", "JSONArgsRecommended", "(line 2)")
+	e.Run(t, "build", "--call=sing", clean).Exits(t, 125).Says(t, "sing")
+	broken := e.context(t, map[string]string{"Dockerfile": "# check=skip\nFROM scratch\n"})
+	e.Run(t, "build", "--check", broken).Exits(t, 1).Says(t, "invalid check option")
+}
+
+// prints expects words on standard output.
+func prints(t *testing.T, r Result, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(r.Out, word) {
+			t.Errorf("%q is not in %s", word, r.Out)
+		}
+	}
+}
+
+func TestBuildOutline(t *testing.T) {
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{"Dockerfile": `ARG BASE=alpine:3.20
+# tools for the build
+FROM ${BASE} AS tools
+# VERSION of what is built
+ARG VERSION=1
+RUN --mount=type=secret,id=token,required --mount=type=ssh true
+FROM scratch AS unused
+ARG NOT_THIS
+FROM scratch
+COPY --from=tools /etc/motd /
+`})
+	e.Want(t, "TARGET      DESCRIPTION\ntools       for the build\nunused      \n(default)   ", "build", "--call=targets", dir)
+	prints(t, e.Run(t, "build", "--call=outline", "--build-arg", "VERSION=2", dir).Exits(t, 0), "TARGET:", "(default)", "BASE", "VERSION     2", "of what is built", "token", "true", "default")
+	if out := e.OK(t, "build", "--call=outline", "--target=unused", dir); !strings.Contains(out, "NOT_THIS") || strings.Contains(out, "VERSION") {
+		t.Errorf("got %s", out)
+	}
+	e.Run(t, "build", "--call=outline", "--target=nothing", dir).Exits(t, 1).Says(t, "no such stage")
+}
+
+// A syntax error shows its line, and in that what it is about.
+func TestBuildSyntaxErrors(t *testing.T) {
+	e := AsUser(t)
+	for file, says := range map[string]string{
+		"FROM scratch\n  RUM true\n":             "   2 | >>>   RUM true\n     |       ^~~\n",
+		"FROM scratch\nCOPY --form=a b /c\n":     "   2 | >>> COPY --form=a b /c\n     |          ^~~~~~~~\n",
+		"FROM scratch\nCOPY a\n":                 "   2 | >>> COPY a\n     |     ^~~~\n",
+		"FROM scratch\nHEALTHCHECK MAYBE x\n":    "   2 | >>> HEALTHCHECK MAYBE x\n     |                 ^~~~~\n",
+		"RUN true\nFROM scratch\n":               "   1 | >>> RUN true\n",
+		"FROM scratch\nRUN <<EOF\nnever ended\n": "unterminated heredoc",
+		"FROM scratch\nENV a=${b\n":              "Dockerfile:2",
+		"FROM scratch\nCOPY no*.o /\n":           ".dockerignore leaves it out",
+		"FROM scratch\nONBUILD FROM x\n":         "Dockerfile:2",
+	} {
+		dir := e.context(t, map[string]string{"Dockerfile": file, "no1.o": "", ".dockerignore": "*.o\n"})
+		e.Run(t, "build", dir).Exits(t, 1).Says(t, says)
+	}
+}
