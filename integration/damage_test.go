@@ -3,8 +3,11 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // What a power cut leaves of a container's files is seen, named and removed, and
@@ -30,5 +33,27 @@ func TestDamagedContainerIsDead(t *testing.T) {
 			e.OK(t, "create", "--name", name, Image, "true")
 			e.OK(t, "rm", name, other)
 		}
+	})
+}
+
+// A service that was killed with its monitor starts again under its name.
+func TestLostContainerGivesItsNameBack(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.ready(t, name, "--rm", "-v", "/anonymous")
+		monitor, err := strconv.Atoi(parentOf(t, e.OK(t, "inspect", "-f", "{{.State.Pid}}", name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Run(t, "run", "--rm", "--name", name, Image, "true").Exits(t, 125).Says(t, "in use")
+		if err := unix.Kill(monitor, unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		WaitGone(t, monitor)
+		e.Want(t, "again", "run", "--rm", "--name", name, Image, "echo", "again")
+		e.Want(t, "", "ps", "-aq", "--filter", "name=^"+name+"$")
+		e.OK(t, "create", "--rm", "--name", name, Image, "true")
+		e.Run(t, "run", "--rm", "--name", name, Image, "true").Exits(t, 125).Says(t, "in use")
+		e.OK(t, "rm", name)
 	})
 }

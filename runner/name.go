@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -42,12 +43,28 @@ func (s Store) takeName(name, id string) error {
 		if !errors.Is(err, os.ErrExist) {
 			return err
 		}
+		s.removeLost(name)
 		if err := s.nameFree(name); err != nil {
 			return err
 		}
 		if err := s.dropName(name); err != nil {
 			return err
 		}
+	}
+}
+
+// removeLost removes the container of that name if --rm should have, but its
+// monitor was killed or the power went: a service that starts again after that
+// wants the name.
+func (s Store) removeLost(name string) {
+	owner, err := os.Readlink(filepath.Join(s.names(), name))
+	if err != nil {
+		return
+	}
+	id := filepath.Base(owner)
+	if v, err := s.Load(id); err == nil && v.AutoRemove && v.Status != Created && !s.locked(id) {
+		// Where it fails, the name stays taken, which is said.
+		_ = s.Remove(context.Background(), id, RemoveOptions{Force: true, Volumes: true})
 	}
 }
 

@@ -251,7 +251,6 @@ func (t *translation) container() error {
 	}
 	run := append([]string{"run", "--name", t.own(), "--rm", "--sdnotify", mode}, t.flags...)
 	run = append(append(append(run, t.extra...), image), t.args...)
-	t.unit.Add("Service", "ExecStartPre", "-"+t.command("rm", "-f", t.own()))
 	t.unit.Add("Service", "ExecStart", t.command(run...))
 	t.unit.Add("Service", "ExecStop", t.command("stop", t.own()))
 	if t.reload != nil {

@@ -351,15 +351,17 @@ func (c *systemdRemoveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	disable := []string{"disable", "--quiet", "--now"}
 	for _, name := range c.Units {
 		if err := checkOurs(dir, name); err != nil {
 			return err
 		}
+		disable = append(disable, unitName(name))
+	}
+	if err := systemctl(a, disable...); err != nil {
+		a.warnf("%v", err)
 	}
 	for _, name := range c.Units {
-		if err := systemctl(a, "disable", "--quiet", "--now", unitName(name)); err != nil {
-			a.warnf("%v", err)
-		}
 		if err := os.Remove(filepath.Join(dir, unitName(name))); err != nil {
 			return err
 		}
