@@ -215,7 +215,11 @@ func (t transfer) placeFetched(root *tree.Root, dest string, into bool, d downlo
 	for _, i := range d.items {
 		target := dest
 		if i.folder {
-			if err := tree.CopyFolder(root, target, d.root, i.name, o); err != nil {
+			err := makeFolder(root, target, o)
+			if err == nil {
+				err = tree.CopyFolder(root, target, d.root, i.name, o)
+			}
+			if err != nil {
 				return err
 			}
 			continue

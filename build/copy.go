@@ -422,11 +422,8 @@ func (t transfer) isFolder(root *tree.Root, dest string, count int) (bool, error
 func (t transfer) placeItem(root *tree.Root, dest string, into bool, from source, i item, o tree.CopyOptions) error {
 	target := dest
 	if i.folder {
-		if i.name == "." && !from.own {
-			// How the person's own folder looks says nothing about the image's.
-			if err := makeFolder(root, target, o); err != nil {
-				return err
-			}
+		if err := makeFolder(root, target, o); err != nil {
+			return err
 		}
 		return tree.CopyFolder(root, target, from.root, i.name, i.kept(o))
 	}
@@ -441,24 +438,18 @@ func (t transfer) placeItem(root *tree.Root, dest string, into bool, from source
 	return copyTo(root, target, o, func() error { return tree.CopyFile(root, target, from.root, i.name, o) })
 }
 
-// makeFolder makes a folder and those above it as copies go into.
+// makeFolder makes the folder that the contents of another go into. It does not
+// look like that one, as with BuildKit.
 func makeFolder(root *tree.Root, name string, o tree.CopyOptions) error {
-	owner, bits := tree.Owner{}, uint32(0o755)
+	owner := tree.Owner{}
 	if o.Owner != nil {
 		owner = *o.Owner
 	}
-	if o.Mode != nil {
-		bits = o.Mode(bits, true)
-	}
-	above, err := root.MkdirAll(path.Dir(name), 0o755, owner)
+	made, err := root.MkdirAll(name, 0o755, owner)
 	if err != nil {
 		return err
 	}
-	made, err := root.MkdirAll(name, bits, owner)
-	if err != nil {
-		return errors.Join(err, above.Close())
-	}
-	return errors.Join(made.Close(), above.Close())
+	return made.Close()
 }
 
 // copyTo makes the folders above a target, and then the target.
