@@ -134,7 +134,7 @@ func newInfo(places dirs.Dirs) infoReport {
 		Labels: []string{}, ServerVersion: version, DefaultRuntime: "rl", Runtimes: map[string]infoRuntime{"rl": {Path: "rl"}}, InitBinary: "rl init", CDISpecDirs: cdiDirs(),
 		IPv4Forwarding: true, // in the network that containers get
 		Plugins: infoPlugins{
-			Volume: []string{volume.Driver}, Authorization: []string{}, Network: []string{"bridge", "host", "none"}, Log: []string{logs.JSONFile, logs.None},
+			Volume: []string{volume.Driver}, Authorization: []string{}, Network: []string{"bridge", "host", "none"}, Log: []string{logs.JSONFile, logs.Local, logs.Journald, logs.None},
 		},
 		SecurityOptions: []string{"name=seccomp,profile=builtin", "name=userns", "name=cgroupns"}, Warnings: []string{},
 	}
