@@ -48,6 +48,8 @@ func TestInspectIsAsDocumented(t *testing.T) {
 		name, volume := e.Name(t), e.Name(t)
 		e.OK(t, "run", "-d", "--name", name, "-p", "127.0.0.1:0:80", "-v", volume+":/v", "--label", "a=b", "--tmpfs", "/t", "--init",
 			"-m", "64m", Image, "sleep", "1000")
+		network := e.network(t, "--ipv6", "--internal", "--label", "a=b", "-o", "mtu=1400")
+		e.sleeper(t, "--network", network)
 		for _, tt := range []struct {
 			title string
 			args  []string
@@ -55,6 +57,7 @@ func TestInspectIsAsDocumented(t *testing.T) {
 			{"Container", []string{"inspect", "-s", name}}, {"Container", []string{"container", "inspect", name}},
 			{"Image", []string{"image", "inspect", Image}}, {"Image", []string{"inspect", "--type", "image", Image}},
 			{"Volume", []string{"volume", "inspect", volume}}, {"Volume", []string{"inspect", "--type", "volume", volume}},
+			{"Network", []string{"network", "inspect", network}}, {"Network", []string{"inspect", "--type", "network", network}},
 			{"Info", []string{"info", "-f", "json"}}, {"Version", []string{"version", "-f", "json"}},
 		} {
 			var object map[string]any

@@ -259,3 +259,34 @@ func TestAddressComesBackAtOnce(t *testing.T) {
 		t.Errorf("the address of another: %v", err)
 	}
 }
+
+// A container that floods its name server costs the others on its network nothing.
+func TestFloodOfQueries(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	h.setResolvConf("nameserver 127.0.0.99\n") // where nobody answers
+	n := testNetwork("1", "10.104.0.0/24", false)
+	flood := h.on(slirp.Endpoint{ID: "aaaa", Name: "flood", Network: n})
+	quiet := h.on(slirp.Endpoint{ID: "bbbb", Name: "quiet", Network: n})
+	conn, err := flood.dial("udp4", net.JoinHostPort(flood.DNS.String(), "53"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	packet, err := new(dns.Msg).SetQuestion("example.org.", dns.TypeA).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20000 {
+		conn.Write(packet)
+	}
+	if got := answerOf(quiet.resolve("udp4", "flood.")); got != flood.IPAddress.String() {
+		t.Errorf("in a flood: %s", got)
+	}
+	if got := answerOf(quiet.resolve("tcp4", "flood.")); got != flood.IPAddress.String() {
+		t.Errorf("in a flood, over TCP: %s", got)
+	}
+}
