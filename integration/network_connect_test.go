@@ -2,6 +2,7 @@ package integration
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -95,5 +96,37 @@ func TestNetworkConnectRefuses(t *testing.T) {
 			t.Errorf("before\n%s\nafter\n%s", before, after)
 		}
 		e.Want(t, "bridge", "ps", "-f", "name="+plain, "--format", "{{.Networks}}")
+	})
+}
+
+// Published ports are where the way out is.
+func TestNetworkPortsMove(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		one, two, closed := e.network(t), e.network(t), e.network(t, "--internal")
+		name, _ := e.serve(t, "here", "-p", "127.0.0.1::80", "--network", one+","+closed+","+two)
+		port := e.hostPort(t, name)
+		listens := func(when string) {
+			t.Helper()
+			if got, err := hear("127.0.0.1:" + port); got != "here" {
+				t.Errorf("%s: heard %q, %v", when, got, err)
+			}
+		}
+		listens("at first")
+		e.Want(t, "", "network", "disconnect", one, name)
+		listens("on the second network")
+		if now := e.hostPort(t, name); now != port {
+			t.Errorf("the port was %s and is %s", port, now)
+		}
+		pid := e.networkProcess(t)
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		WaitGone(t, pid)
+		listens("after the network process was killed")
+		e.Run(t, "network", "disconnect", two, name).Exits(t, 0).Says(t, "no port", name)
+		e.Want(t, "", "port", name)
+		e.OK(t, "network", "connect", one, name)
+		port = e.hostPort(t, name)
+		listens("connected again")
 	})
 }

@@ -123,9 +123,11 @@ func (m *monitor) attachNetworks(ctx context.Context, netns *os.File) error {
 // wayOut is which of a container's endpoints leads to the world: the first that
 // does, or else the first.
 func wayOut(endpoints []slirp.Endpoint) int {
-	out := slices.IndexFunc(endpoints, func(e slirp.Endpoint) bool { return e.Network == nil || !e.Network.Internal })
+	out := slices.IndexFunc(endpoints, func(e slirp.Endpoint) bool { return !internal(e) })
 	return max(out, 0)
 }
+
+func internal(e slirp.Endpoint) bool { return e.Network != nil && e.Network.Internal }
 
 // endpoints says what the container wants, in the network process's words. The
 // networks cannot be removed until unlock is called; m.changing is held.
@@ -248,6 +250,9 @@ func (m *monitor) connectRunning(w network.Wish) Reply {
 		return replyOf(err)
 	}
 	defer unlock()
+	if !slices.ContainsFunc(m.attachments(), leadsOut) && !internal(endpoints[0]) {
+		endpoints[0].Ports = m.publish()
+	}
 	a, err := m.attachOne(netns, endpoints[0])
 	if err != nil {
 		return replyOf(err)
@@ -332,17 +337,35 @@ func (m *monitor) disconnectRunning(name string) Reply {
 	if err := m.network.Detach(context.Background(), m.ID, gone.NetworkID); err != nil {
 		return replyOf(err)
 	}
-	m.changeNetworks(slices.Delete(list, at, at+1))
-	if err := m.noteDisconnected(gone); err != nil {
+	list = slices.Delete(list, at, at+1)
+	notes, err := m.movePorts(gone.Ports, list)
+	m.changeNetworks(list)
+	if err = errors.Join(err, m.noteDisconnected(gone)); err != nil {
 		return replyOf(err)
 	}
 	m.recordNetworks("disconnect", gone)
-	reply := Reply{ID: m.ID}
-	if len(gone.Ports) > 0 {
-		reply.Notes = []string{fmt.Sprintf("the published ports of %s were on network %s: they are back when it is started again", m.Name, name)}
-	}
-	return reply
+	return Reply{ID: m.ID, Notes: notes}
 }
+
+// movePorts publishes the ports of a network that the container has left on the
+// first of the others that has a way out.
+func (m *monitor) movePorts(ports []slirp.PortMapping, list []slirp.Attachment) (notes []string, err error) {
+	if len(ports) == 0 {
+		return nil, nil
+	}
+	next := slices.IndexFunc(list, leadsOut)
+	if next < 0 {
+		return []string{fmt.Sprintf("no port of %s is published until it is on a network with a way out", m.Name)}, nil
+	}
+	a, err := m.network.Publish(context.Background(), m.ID, list[next].NetworkID, ports)
+	if err != nil {
+		return nil, err
+	}
+	list[next] = *a
+	return a.Warnings, nil
+}
+
+func leadsOut(a slirp.Attachment) bool { return !a.Internal }
 
 func (m *monitor) attachments() []slirp.Attachment {
 	m.mu.Lock()

@@ -186,6 +186,29 @@ func (c *Client) detach(ctx context.Context, p place, ended bool) error {
 	return err
 }
 
+// Publish publishes ports of a container on a network that it is on; "" is the
+// default one. Ports that cannot be had are among the warnings of what it has
+// then.
+func (c *Client) Publish(ctx context.Context, id, network string, ports []PortMapping) (*Attachment, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.attached[place{id, network}]
+	if a == nil {
+		return nil, fmt.Errorf("%w: %.12s", ErrNotAttached, id)
+	}
+	e := Endpoint{ID: id, Network: a.endpoint.Network, Ports: ports}
+	reply, received, err := c.exchange(ctx, Request{Op: OpPublish, Endpoint: e})
+	closeAll(received)
+	if err != nil {
+		return nil, err
+	}
+	if reply.Attachment == nil {
+		return nil, errors.New("the network process answered without an attachment")
+	}
+	a.result = *reply.Attachment
+	return reply.Attachment, nil
+}
+
 // Rename gives a container another name on all of its networks.
 func (c *Client) Rename(ctx context.Context, id, name string) error {
 	c.mu.Lock()

@@ -128,8 +128,10 @@ type Op string
 const (
 	OpAttach Op = "attach" // descriptors: the container's netns, then the bridge's if it is known
 	OpDetach Op = "detach" // of Endpoint.ID from Endpoint.Network
-	OpRename Op = "rename" // Endpoint.ID is called Endpoint.Name now
-	OpStatus Op = "status" // of the network process itself
+	// OpPublish publishes Endpoint.Ports of Endpoint.ID on Endpoint.Network.
+	OpPublish Op = "publish"
+	OpRename  Op = "rename" // Endpoint.ID is called Endpoint.Name now
+	OpStatus  Op = "status" // of the network process itself
 )
 
 // Request is one message of a monitor to the network process. A monitor sends

@@ -209,6 +209,8 @@ func (c *client) handle(request *slirp.Request, files []*os.File) (reply slirp.R
 		reply.Attachment, bridge, err = c.attach(request, files)
 	case slirp.OpDetach:
 		err = c.detach(placeOf(request.Endpoint), request.Ended)
+	case slirp.OpPublish:
+		reply.Attachment, err = c.publish(request.Endpoint)
 	case slirp.OpRename:
 		err = c.rename(request.Endpoint)
 	case slirp.OpStatus:
@@ -255,6 +257,15 @@ func (c *client) detach(p place, ended bool) error {
 	delete(c.attached, p)
 	a.release(ended)
 	return nil
+}
+
+func (c *client) publish(e slirp.Endpoint) (*slirp.Attachment, error) {
+	a := c.attached[placeOf(e)]
+	if a == nil {
+		return nil, fmt.Errorf("%w: %.12s", slirp.ErrNotAttached, e.ID)
+	}
+	a.endpoint.Ports, a.result.Warnings = e.Ports, nil
+	return &a.result, a.publish(true)
 }
 
 // rename only concerns containers that this monitor has attached.
