@@ -161,8 +161,13 @@ func TestBuildAsRootInRootsFolder(t *testing.T) {
 		}
 	}
 	e.Cmd("build", "--no-cache", "--progress=plain", "-f", "Dockerfile", ".").In(dir).Run(t).Exits(t, 0)
-	if _, err := os.Stat(filepath.Join(dir, "f")); err != nil {
-		t.Error(err)
+	for _, out := range []string{"out", "type=tar,dest=out.tar"} {
+		e.Cmd("build", "--no-cache", "-o", out, ".").In(dir).Run(t).Exits(t, 0)
+	}
+	for _, name := range []string{"f", "out/c/f", "out.tar"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -88,7 +88,7 @@ func (c *buildCmd) outputPlaces() (paths []string) {
 		if o.dest == "" || o.dest == "-" {
 			continue
 		}
-		paths = append(paths, filepath.Dir(filepath.Clean(o.dest)))
+		paths = append(paths, outputKey(filepath.Clean(o.dest)))
 		if o.kind == "local" {
 			paths = append(paths, filepath.Clean(o.dest))
 		}

@@ -50,7 +50,7 @@ func (o buildOutput) open(a *app) (out build.Output, err error) {
 		out.To = func(write func(io.Writer) error) error { return write(a.stdout) }
 		return out, nil
 	}
-	place := lentPath(filepath.Clean(o.dest))
+	place := lentOutput(filepath.Clean(o.dest))
 	info, err := os.Stat(filepath.Dir(place))
 	if err == nil && !info.IsDir() {
 		err = fmt.Errorf("%s is not a folder", filepath.Dir(o.dest))

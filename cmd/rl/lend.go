@@ -108,9 +108,13 @@ func lentPath(path string) string {
 	return path
 }
 
-// lentOutput is the path inside of a file to write. Its folder is handed down by
-// itself, as OUTPUT/: what is only read may be made read-only.
+// lentOutput is the path inside of a file to write, or of a folder to write into
+// that is handed down itself. The folder above is handed down by itself, as
+// FOLDER/: what is only read may be made read-only.
 func lentOutput(path string) string {
+	if fd, ok := lentFiles()[path]; ok {
+		return "/proc/self/fd/" + strconv.Itoa(fd)
+	}
 	if fd, ok := lentFiles()[outputKey(path)]; ok {
 		return filepath.Join("/proc/self/fd", strconv.Itoa(fd), filepath.Base(path))
 	}
