@@ -163,4 +163,5 @@ type Status struct {
 	Uplink     string       `json:"uplink,omitempty"` // empty while none runs
 	UplinkPID  int          `json:"uplinkPid,omitempty"`
 	Containers int          `json:"containers"`
+	Goroutines int          `json:"goroutines"` // of the network process
 }

@@ -113,5 +113,8 @@ func (s *stage) compareNetworks(t *table, runs int) error {
 		fmt.Fprintf(os.Stderr, "measuring: %s\n", c.title)
 		t.addNetwork(c, c.measure(runs))
 	}
-	return nil
+	if err := n.addStart(t, runs); err != nil {
+		return err
+	}
+	return n.addCrowd(t)
 }

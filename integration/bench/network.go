@@ -158,8 +158,8 @@ const (
 	unshare -n "$1" traffic serve :7000 &
 	ours=$(readlink /proc/self/ns/net)
 	until theirs=$(readlink /proc/$!/ns/net) && [ "$theirs" != "$ours" ]; do sleep 0.02; done
-	ip link add a mtu ` + networkMTU + ` type veth peer name b mtu ` + networkMTU + ` netns $! && ip addr add 192.0.2.1/30 dev a && ip link set a up &&
-	nsenter -n -t $! sh -c "ip addr add 192.0.2.2/30 dev b && ip link set b up" &&
+	ip link add name ours mtu ` + networkMTU + ` type veth peer name theirs netns $! && ip addr add 192.0.2.1/30 dev ours && ip link set ours up &&
+	nsenter -n -t $! sh -c "ip addr add 192.0.2.2/30 dev theirs && ip link set theirs mtu ` + networkMTU + ` up" &&
 	"$1" traffic "$2" 192.0.2.2:7000 "$3" "$4"; code=$?
 	kill $!
 	exit $code' sh "$@"`

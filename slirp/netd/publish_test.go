@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -204,6 +205,7 @@ func descriptors(t *testing.T, pid int) int {
 	return len(entries)
 }
 
+// Ten thousand short connections leave no descriptor, goroutine or process behind.
 func TestConnectionsLeaveNothingOpen(t *testing.T) {
 	needUplink(t, slirp.Slirp4netns)
 	if !onHost(t) {
@@ -215,15 +217,25 @@ func TestConnectionsLeaveNothingOpen(t *testing.T) {
 	visit := func(n int) {
 		for range n {
 			if got, err := ask(net.Dial("tcp4", hostAddress+":8080")); err != nil || got != hostAddress {
-				t.Fatalf("got %q, %v", got, err)
+				t.Errorf("got %q, %v", got, err)
+				return
 			}
 		}
 	}
 	visit(10) // opens what stays open
-	netd := c.status().PID
-	before := descriptors(t, netd)
-	visit(500)
-	// The runtime keeps a few pipes, through which data is spliced, for later.
-	const pool = 20
-	within(t, 5*time.Second, "all connections are closed", func() bool { return descriptors(t, netd) <= before+pool })
+	before, running := c.status(), len(processes(t))
+	open := descriptors(t, before.PID)
+	var visitors sync.WaitGroup
+	for range 8 {
+		visitors.Go(func() { visit(1250) })
+	}
+	visitors.Wait()
+	// The runtime keeps some pipes, through which data is spliced, for later: until
+	// the garbage collector has been there twice.
+	const pool = 2 * 8 * 4
+	within(t, 20*time.Second, "all connections are closed", func() bool { return descriptors(t, before.PID) <= open+pool })
+	within(t, 20*time.Second, "all goroutines have ended", func() bool { return c.status().Goroutines <= before.Goroutines })
+	if now := len(processes(t)); now != running {
+		t.Errorf("%d processes instead of %d", now, running)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -172,7 +173,7 @@ func (s *server) routerFor(bridge *os.File) (*router, error) {
 func (s *server) status() *slirp.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status := &slirp.Status{PID: os.Getpid()}
+	status := &slirp.Status{PID: os.Getpid(), Goroutines: runtime.NumGoroutine()}
 	if s.router != nil {
 		s.router.describe(status)
 	}
