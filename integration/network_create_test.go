@@ -123,3 +123,16 @@ func TestNetworkCreateRefuses(t *testing.T) {
 		e.OK(t, "network", "inspect", taken)
 	})
 }
+
+// A subnet is picked beside the host's routes, those of a VPN's own table too.
+func TestNetworkCreateLeavesTheHostsRoutes(t *testing.T) {
+	Need(t, Program("ip", "iproute2"))
+	e := AsRoot(t)
+	name := e.Name(t)
+	script := "ip link set lo up && ip route add 10.104.0.0/14 dev lo && ip route add 10.108.0.0/14 dev lo table 77 && " + e.Prog + " network create " + name
+	e.Tool("unshare", "-n", "sh", "-c", script).Run(t).OK(t)
+	t.Cleanup(func() { e.Cmd("network", "rm", name).Do() })
+	if got := e.OK(t, "network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name); !strings.HasPrefix(got, "10.112.") {
+		t.Errorf("picked %s", got)
+	}
+}
