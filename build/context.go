@@ -42,7 +42,9 @@ func (c *buildContext) attach(b *builder) (string, error) {
 		return "", err
 	}
 	if unix.MoveMount(int(c.root.Fd()), "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH) == nil {
+		b.mu.Lock()
 		b.attached = append(b.attached, dir)
+		b.mu.Unlock()
 		// It lies in a folder that will be removed with all that is in it.
 		attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
 		err := unix.MountSetattr(unix.AT_FDCWD, dir, unix.AT_RECURSIVE, attr)

@@ -221,6 +221,9 @@ func (s *stage) openBase(ctx context.Context, name string) error {
 	if err := s.b.claim(s.base); err != nil {
 		return err
 	}
+	if err := s.b.throughProgram(&s.base); err != nil {
+		return err
+	}
 	if err := json.Unmarshal(s.base.Blob, &s.image); err != nil {
 		return fmt.Errorf("configuration of %s: %w", name, err)
 	}

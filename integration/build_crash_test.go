@@ -182,3 +182,26 @@ func TestBuildOtherPlatform(t *testing.T) {
 	e.built(t, copies, "-t", "foreign:2")
 	e.Want(t, "s390x b", "image", "inspect", "-f", "{{.Architecture}} {{.Config.Labels.a}}", "foreign:2")
 }
+
+// TestBuildOnOtherStores builds on images whose layers are not as the kernel's
+// overlayfs has them.
+func TestBuildOnOtherStores(t *testing.T) {
+	Need(t, RealImages, Program("fuse-overlayfs", "fuse-overlayfs"))
+	for name, config := range map[string]string{
+		"vfs":  "[storage]\ndriver = \"vfs\"\n",
+		"fuse": "[storage]\ndriver = \"overlay\"\n[storage.options.overlay]\nmount_program = \"/usr/bin/fuse-overlayfs\"\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := Fresh(t, Ordinary)
+			e.config(t, "storage.conf", config)
+			e.Load(t, Archive("alpine-3.20.3.tar"))
+			first := e.context(t, map[string]string{"f": "f\n", "Dockerfile": "FROM alpine:3.20\nRUN rm /etc/motd && rm -r /media && chown 5:6 /opt\nCOPY f /\n"})
+			e.built(t, first, "-t", "first")
+			e.OK(t, "builder", "prune", "-f")
+			second := e.context(t, map[string]string{"Dockerfile": "FROM first AS a\nRUN rm /f && echo new >/g\nFROM first\nRUN ls -d /etc/motd /media /f /opt; stat -c %u:%g /opt\nCOPY --from=a / /a/\nRUN ls -d /a/f /a/g; echo\n"})
+			e.Run(t, "build", "--progress=plain", "-t", "second", second).Exits(t, 0).
+				Says(t, "/etc/motd: No such", "/media: No such", " /f\n", " /opt\n", " 5:6\n", "/a/f: No such", " /a/g\n")
+			e.Want(t, "f", "run", "--rm", "second", "cat", "/f")
+		})
+	}
+}
