@@ -50,7 +50,7 @@ func TestBadInput(t *testing.T) {
 		{"user unknown", []string{"-u", "nobody-of-that-name", "IMAGE", "true"}, []string{"nobody-of-that-name"}},
 		{"group unknown", []string{"-u", "root:no-such-group", "IMAGE", "true"}, []string{"no-such-group"}},
 		{"workdir relative", []string{"-w", "tmp", "IMAGE", "true"}, []string{"tmp"}},
-		{"workdir is a file", []string{"-w", "/etc/passwd", "IMAGE", "true"}, []string{"/etc/passwd"}},
+		{"workdir is a file", []string{"--network", "none", "-w", "/etc/passwd", "IMAGE", "true"}, []string{"/etc/passwd"}},
 		{"env without a name", []string{"-e", "=x", "IMAGE", "true"}, []string{"=x"}},
 		{"env file missing", []string{"--env-file", "/no/such/file", "IMAGE", "true"}, []string{"/no/such/file"}},
 		{"capability unknown", []string{"--cap-add", "FLYING", "IMAGE", "true"}, []string{"FLYING"}},
@@ -112,7 +112,7 @@ func TestBadInput(t *testing.T) {
 			if err := e.Preload(); err != nil {
 				t.Fatal(err)
 			}
-			e.OK(t, "run", "--rm", Image, "true") // whatever the first run makes is there now
+			e.OK(t, "run", "--rm", "--network", "none", Image, "true") // whatever the first run makes is there now, and no network process ends meanwhile
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
 					before := e.tree(t)
