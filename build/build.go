@@ -82,6 +82,9 @@ type Options struct {
 	Outputs []Output
 	// Squash makes one layer of all those that the build adds.
 	Squash bool
+	// CacheFrom and CacheTo are caches elsewhere to take results from and to leave
+	// them in.
+	CacheFrom, CacheTo []store.Remote
 	// Debug, if not nil, gets a shell in a RUN that failed.
 	Debug *Debug
 	// Progress is told what happens.
@@ -114,6 +117,7 @@ func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	b.cancel = cancel
+	b.importCaches(ctx)
 	if b.scratch, err = scratch.Open(filepath.Join(places.Data, "tmp"), scratchPrefix); err != nil {
 		return img, outOfSpace(err)
 	}
@@ -125,7 +129,10 @@ func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options
 		b.stages.Wait()
 		return img, outOfSpace(err)
 	}
-	return b.finish(ctx, target)
+	if img, err = b.finish(ctx, target); err != nil {
+		return img, err
+	}
+	return img, b.exportCaches(ctx)
 }
 
 // close waits for what still runs and leaves nothing behind.
@@ -142,6 +149,9 @@ func (b *builder) close() error {
 	}
 	for _, c := range b.opened {
 		c.close()
+	}
+	for _, c := range b.imports {
+		err = errors.Join(err, c.Close())
 	}
 	for _, place := range b.attached {
 		// Or else removing the folder would remove the person's files.

@@ -51,6 +51,7 @@ type builder struct {
 	opened []*buildContext
 	named  map[string]*named
 
+	imports  []imported
 	networks networks
 	agents   map[string]agentOpener
 }

@@ -312,7 +312,7 @@ func (s *stage) changeOn(ctx context.Context, layers []string, title, command, k
 	s.step++
 	log := s.b.Progress.begin(s.title(title))
 	if !s.ignoresCache() {
-		if r := s.b.cache.find(key); r != nil {
+		if r := s.b.find(ctx, key, layers, log); r != nil {
 			s.keepResult(r)
 			log.fromCache()
 			return nil

@@ -36,6 +36,8 @@ type buildCmd struct {
 	Annotation    []string `sep:"none" placeholder:"KEY=VALUE" help:"Add an annotation to the image's manifest."`
 	BuildArg      []string `sep:"none" placeholder:"NAME[=VALUE]" help:"Give an ARG this value, or that of the variable of its name."`
 	BuildContext  []string `sep:"none" placeholder:"NAME=FOLDER|URL|docker-image://IMAGE" help:"Further files for FROM and --from, under this name."`
+	CacheFrom     []string `sep:"none" placeholder:"type=registry,ref=NAME|type=local,src=FOLDER" help:"Take results of steps from here, too."`
+	CacheTo       []string `sep:"none" placeholder:"type=registry,ref=NAME|type=local,dest=FOLDER" help:"Leave the results of all steps here."`
 	Call          string   `default:"build" enum:"build,check,outline,targets" placeholder:"KIND" help:"Do not build: check the Dockerfile, or list its arguments (outline) or stages (targets)."`
 	Check         bool     `help:"Check the Dockerfile instead of building: as --call check."`
 	Debug         bool     `help:"Open a shell in a RUN that fails."`
@@ -73,6 +75,7 @@ type buildCmd struct {
 // lends are the files and folders that a build reads or writes.
 func (c *buildCmd) lends() []string {
 	paths := append([]string{c.Context}, c.outputPlaces()...)
+	paths = append(paths, c.cacheFolders()...)
 	if c.File != "" && c.File != "-" {
 		paths = append(paths, filepath.Dir(c.File))
 	}

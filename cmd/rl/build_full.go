@@ -165,6 +165,9 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 	if o.Epoch, err = epoch(o.Args); err != nil {
 		return o, err
 	}
+	if err = c.caches(&o); err != nil {
+		return o, err
+	}
 	if o.Debug, err = c.debug(a); err != nil {
 		return o, err
 	}

@@ -14,7 +14,7 @@ import (
 
 // registryCommands are those that ask registries, which may want to know who
 // asks; the name of an image or of a repository is the last of their arguments.
-var registryCommands = []string{"pull", "push", "resolve", "search"}
+var registryCommands = []string{"build", "pull", "push", "resolve", "search"}
 
 // gatherCredentials returns what the person is known by to the registries that
 // a command may ask, as a file in memory. It is gathered on this side of the user
@@ -22,7 +22,9 @@ var registryCommands = []string{"pull", "push", "resolve", "search"}
 // passwords in a keyring would be somebody else there.
 func gatherCredentials(args []string) (*os.File, error) {
 	registries := mirrorHosts()
-	if r, err := storage.ParseReference(args[len(args)-1]); err == nil {
+	if args[0] == "build" {
+		registries = append(registries, cacheHosts(args)...)
+	} else if r, err := storage.ParseReference(args[len(args)-1]); err == nil {
 		registries = append(registries, r.Domain)
 	}
 	slices.Sort(registries)
@@ -31,6 +33,28 @@ func gatherCredentials(args []string) (*os.File, error) {
 		return nil, err
 	}
 	return inMemory("rl-credentials", data)
+}
+
+// cacheHosts returns the registries that a build's --cache-from and --cache-to
+// name, and the one that base images come from unless their names say another.
+func cacheHosts(args []string) []string {
+	hosts := []string{"docker.io"}
+	for i, arg := range args {
+		name, given := strings.CutPrefix(arg, "--cache-from=")
+		if !given {
+			name, given = strings.CutPrefix(arg, "--cache-to=")
+		}
+		if i > 0 && (args[i-1] == "--cache-from" || args[i-1] == "--cache-to") {
+			name, given = arg, true
+		}
+		if _, ref, ok := strings.Cut(name, "ref="); ok {
+			name, _, _ = strings.Cut(ref, ",")
+		}
+		if r, err := storage.ParseReference(name); given && err == nil {
+			hosts = append(hosts, r.Domain)
+		}
+	}
+	return hosts
 }
 
 // mirrorHosts returns the registries that registries.conf names as locations: a

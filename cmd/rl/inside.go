@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
@@ -66,20 +67,21 @@ func (a *app) runInsideThen(at where, args []string, started func()) error {
 		}
 	}
 	files, env := []*os.File{a.stdin, a.stdout, a.stderr}, storageVars(a.places.UID)
-	if slices.Contains(registryCommands, args[0]) {
-		credentials, err := gatherCredentials(args)
-		if err != nil {
-			return err
-		}
-		defer credentials.Close()
-		files, env = append(files, credentials), append(env, "REGISTRY_AUTH_FILE=/proc/self/fd/3")
-	}
 	lent, about, err := a.lend(ns)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
 	defer closeFiles(lent)
 	files, env = append(files, lent...), append(env, about...)
+	if slices.Contains(registryCommands, args[0]) {
+		credentials, err := gatherCredentials(args)
+		if err != nil {
+			return err
+		}
+		defer credentials.Close()
+		env = append(env, fmt.Sprintf("REGISTRY_AUTH_FILE=/proc/self/fd/%d", len(files)))
+		files = append(files, credentials)
+	}
 	// The child asks to die with the thread that started it.
 	runtime.LockOSThread()
 	child, err := ns.Start(userns.Command{

@@ -38,6 +38,9 @@ type Target struct {
 	// NoLinks refuses to go through symbolic links below Path, which somebody
 	// who is not trusted may have put there, or into the archive.
 	NoLinks bool
+	// Layer takes the archive for a layer of an image and r for the upper folder of
+	// an overlay: it is what WriteLayer wrote.
+	Layer bool
 }
 
 // Unpack puts the files of a tar into r. Nothing outside of r is touched,
@@ -168,10 +171,20 @@ func (u *unpacker) entry(h *tar.Header) error {
 		return err
 	}
 	defer above.Close()
+	base := path.Base(name)
+	if gone, ok := strings.CutPrefix(base, whiteoutPrefix); ok && u.Layer {
+		if base == whiteoutOpaque {
+			return pathError("hide what is below", name, unix.Setxattr(above.procPath("."), opaque, []byte("y"), 0))
+		}
+		if err := whiteout(above, gone); err != nil {
+			return pathError("hide", name, err)
+		}
+		t := unix.NsecToTimespec(h.ModTime.UnixNano())
+		return pathError("set the time of", name, unix.UtimesNanoAt(int(above.dir.Fd()), gone, []unix.Timespec{t, t}, unix.AT_SYMLINK_NOFOLLOW))
+	}
 	if done, err := u.makeRoom(above, h); done || err != nil {
 		return err
 	}
-	base := path.Base(name)
 	switch h.Typeflag {
 	case tar.TypeDir:
 		u.folders = append(u.folders, h)

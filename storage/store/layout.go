@@ -14,14 +14,19 @@ import (
 // plain files under known names, so nothing else is taken: no links, and no name
 // that leads out of the folder.
 func extractLayout(file, dir string) (err error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	return extractInto(file, dir)
+}
+
+// extractInto is extractLayout for a folder that is there.
+func extractInto(file, dir string) (err error) {
 	in, err := os.Open(file)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err

@@ -1,0 +1,137 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"runtime"
+
+	"github.com/opencontainers/go-digest"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/rl-project/rl/internal/tree"
+	"github.com/rl-project/rl/storage/store"
+)
+
+// What steps left travels as an image whose layers are the results, in any order,
+// and whose configuration says under which keys they are found.
+type exchanged struct {
+	ispec.Image
+	Steps []facts `json:"rl.steps"` // of the layers, in their order
+}
+
+// imported is a cache elsewhere that was opened.
+type imported struct {
+	*store.Opened
+	number map[string]int // of the layer for a key
+	steps  []facts
+}
+
+// importCaches opens the caches of --cache-from. One that cannot be read is said,
+// and the build goes on without: the first build of all has none.
+func (b *builder) importCaches(ctx context.Context) {
+	for _, from := range b.CacheFrom {
+		log := b.Progress.begin("importing cache manifest from " + from.String())
+		c, err := b.openCache(ctx, from)
+		log.done(err)
+		if err == nil {
+			b.imports = append(b.imports, c)
+		}
+	}
+}
+
+func (b *builder) openCache(ctx context.Context, from store.Remote) (c imported, err error) {
+	if c.Opened, err = b.images.Open(ctx, from); err != nil {
+		return c, err
+	}
+	var known exchanged
+	if err := json.Unmarshal(c.Config, &known); err != nil {
+		return c, err
+	}
+	c.number, c.steps = map[string]int{}, known.Steps
+	for i, f := range known.Steps {
+		c.number[f.Key] = i
+	}
+	return c, nil
+}
+
+// find looks for a result here and in the caches elsewhere, from which it is
+// fetched. layers are what it lies on.
+func (b *builder) find(ctx context.Context, key string, layers []string, log *stepLog) *result {
+	if r := b.cache.find(key); r != nil {
+		return r
+	}
+	for _, c := range b.imports {
+		number, ok := c.number[key]
+		if !ok {
+			continue
+		}
+		r, err := b.fetchResult(ctx, c, number, layers)
+		if err == nil {
+			return r
+		}
+		log.print("WARN: the result could not be fetched: " + err.Error())
+	}
+	return nil
+}
+
+func (b *builder) fetchResult(ctx context.Context, c imported, number int, layers []string) (*result, error) {
+	w, err := b.workspace(layers)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	upper, err := tree.Open(w.upper())
+	if err != nil {
+		return nil, err
+	}
+	defer upper.Close()
+	err = c.Layer(ctx, number, func(r io.Reader) error {
+		return upper.Unpack(r, tree.Target{Path: "/", Contents: true, Layer: true})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b.cache.add(w.result(), c.steps[number])
+}
+
+// exportCaches writes the results of all stages of the build to the caches of
+// --cache-to.
+func (b *builder) exportCaches(ctx context.Context) error {
+	for _, to := range b.CacheTo {
+		log := b.Progress.begin("exporting cache to " + to.String())
+		err := b.exportCache(ctx, to)
+		log.done(err)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *builder) exportCache(ctx context.Context, to store.Remote) (err error) {
+	var d store.Draft
+	var about exchanged
+	about.OS, about.Architecture, about.RootFS.Type = "linux", runtime.GOARCH, "layers"
+	about.RootFS.DiffIDs = []digest.Digest{}
+	seen := map[string]bool{}
+	for _, s := range b.list {
+		for _, r := range s.results {
+			if seen[r.Key] {
+				continue
+			}
+			seen[r.Key] = true
+			l := store.NewLayer{Write: func(w io.Writer) error { return part{r}.write(w, b.Epoch) }}
+			if err := l.Measure(); err != nil {
+				return err
+			}
+			d.Layers = append(d.Layers, l)
+			about.RootFS.DiffIDs = append(about.RootFS.DiffIDs, l.DiffID)
+			about.Steps = append(about.Steps, r.facts)
+		}
+	}
+	if d.Config, err = json.Marshal(about); err != nil {
+		return err
+	}
+	return b.images.PutDraft(ctx, to, d)
+}

@@ -1,0 +1,40 @@
+package integration
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// What steps left in one cache is found by a build that has none of its own.
+func TestBuildCacheElsewhere(t *testing.T) {
+	r := StartRegistry(t)
+	Each(t, func(t *testing.T, e *Env) {
+		dir := e.context(t, map[string]string{"f": "x", "Dockerfile": "FROM alpine:3.20 AS made\nRUN head -c 8 /dev/urandom | od -x >/random; rm /etc/motd; rm -rf /media && mkdir /media && ln /random /hard\n" +
+			"FROM alpine:3.20\nCOPY --from=made /random /r/\nCOPY f /\nRUN rm -rf /srv; cat /proc/sys/kernel/random/uuid >/uuid\n"})
+		folder := filepath.Join(e.Folder(t), "cache")
+		name := r.Addr + "/" + e.Name(t) + itoa(e.Account.UID) + ":cache" // user and root at once
+		id := e.built(t, dir, "-t", "elsewhere", "--cache-to", "type=local,dest="+folder, "--cache-to", "type=registry,ref="+name+",mode=max")
+		for _, from := range []string{"type=local,src=" + folder, "type=registry,ref=" + name, name} {
+			e.OK(t, "builder", "prune", "-f")
+			if got := e.built(t, dir, "-t", "elsewhere", "--cache-from", from); got != id {
+				t.Errorf("from %s it became %s, not %s", from, got, id)
+			}
+		}
+		e.OK(t, "builder", "prune", "-f")
+		e.built(t, dir, "-t", "stage", "--target", "made", "--cache-from", name)
+		e.Run(t, "run", "--rm", "stage", "ls", "/etc/motd").Exits(t, 1)
+		e.Want(t, "/media", "run", "--rm", "stage", "find", "/media")
+		e.Want(t, "2", "run", "--rm", "stage", "stat", "-c", "%h", "/hard")
+		e.OK(t, "rmi", "elsewhere", "stage")
+		// A cache that is not there yet does not keep anybody from building.
+		e.Run(t, "build", "--cache-from", r.Addr+"/nothing:here", dir).Exits(t, 0).Says(t, "importing cache manifest", "ERROR")
+	})
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{"Dockerfile": "FROM scratch\n"})
+	for flag, says := range map[string]string{
+		"--cache-from=type=s3,ref=x": "is not like", "--cache-from=type=local,dest=x": `"dest" is not one of`,
+		"--cache-to=type=local,dest=/no/such/folder/x": "/no/such/folder", "--cache-to=Upper": "Upper", "--cache-to=type=local,dest=x,mode=most": "neither min nor max",
+	} {
+		e.Run(t, "build", flag, dir).Exits(t, 125).Says(t, says)
+	}
+}
