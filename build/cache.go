@@ -42,6 +42,9 @@ type facts struct {
 	Key     string
 	Command string
 	Created time.Time
+	// Again tells a result from another of the same key, which was there and not
+	// used (--no-cache): what stands on the other one does not stand on this.
+	Again string `json:",omitempty"`
 }
 
 // layer names the layer that a result once became.

@@ -337,7 +337,7 @@ func (s *stage) failed(err error, log *stepLog) error {
 
 func (s *stage) keepResult(r *result) {
 	s.results = append(s.results, r)
-	s.key, s.created = keyOf(s.key, r.Key), &r.Created
+	s.key, s.created = keyOf(s.key, r.Key+r.Again), &r.Created
 	if s.b.Epoch != nil {
 		s.created = s.b.Epoch // whenever the step was done
 	}
@@ -368,7 +368,15 @@ func (s *stage) execute(ctx context.Context, layers []string, log *stepLog, comm
 	if err := w.unmount(); err != nil {
 		return nil, err
 	}
-	return s.b.cache.add(w.result(), facts{Key: key, Command: command, Created: s.b.now()})
+	return s.b.cache.add(w.result(), s.facts(key, command))
+}
+
+func (s *stage) facts(key, command string) facts {
+	f := facts{Key: key, Command: command, Created: s.b.now()}
+	if s.ignoresCache() {
+		f.Again = newID()[:20]
+	}
+	return f
 }
 
 // now is the time that goes into images.

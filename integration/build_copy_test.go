@@ -139,3 +139,24 @@ func TestBuildDockerignoreOfTheFile(t *testing.T) {
 	bad := e.context(t, map[string]string{".dockerignore": "[\n", "Dockerfile": "FROM scratch\nCOPY . /\n"})
 	e.Run(t, "build", bad).Exits(t, 1).Says(t, ".dockerignore")
 }
+
+// TestBuildNoCacheFilter executes one stage again, and with it what needs it.
+func TestBuildNoCacheFilter(t *testing.T) {
+	e := AsUser(t)
+	random := "RUN head -c 8 /dev/urandom | od -x >"
+	dir := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20 AS one\n" + random + "/n\nFROM alpine:3.20 AS other\n" + random +
+		"/o\nFROM alpine:3.20\nCOPY --from=one /n /one\nCOPY --from=other /o /other\n"})
+	build := func(args ...string) (id, one, other string) {
+		t.Helper()
+		id = e.built(t, dir, append(args, "-t", "filtered")...)
+		return id, e.OK(t, "run", "--rm", "filtered", "cat", "/one"), e.OK(t, "run", "--rm", "filtered", "cat", "/other")
+	}
+	id, one, other := build()
+	id2, one2, other2 := build("--no-cache-filter", "one")
+	if one2 == one || other2 != other || id2 == id {
+		t.Errorf("one %q then %q, other %q then %q", one, one2, other, other2)
+	}
+	if id3, one3, other3 := build(); id3 != id2 || one3 != one2 || other3 != other2 {
+		t.Errorf("the next build has %s %q %q, not %s %q %q", id3, one3, other3, id2, one2, other2)
+	}
+}
