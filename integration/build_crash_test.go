@@ -99,9 +99,9 @@ func (c *crash) buildRound(t *testing.T, args []string) {
 }
 
 func TestBuildOnFullDisk(t *testing.T) {
-	e := onSmallDisk(t, "120m")
+	e := onSmallDisk(t, "200m")
 	e.Load(t, Archive("alpine-3.20.3.tar"))
-	dir := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN echo kept >/kept\nRUN head -c 200000000 /dev/zero >/large\n"})
+	dir := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN echo kept >/kept\nRUN cat /dev/zero >/large\n"})
 	e.Run(t, "build", dir).Exits(t, 1).Says(t, "No space left", "Dockerfile:3")
 	small := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN echo kept >/kept\n"})
 	e.Run(t, "build", "-t", "kept", small).Exits(t, 0).Says(t, "CACHED")

@@ -60,6 +60,9 @@ func (s *Store) AddImage(blob []byte, top string, names []string, annotations ma
 
 // putImage stores an image whose layers are there.
 func (s *Store) putImage(blob, data []byte, top string, names []string) (id, manifest string, err error) {
+	if s.unwritable != nil {
+		return "", "", s.unwritable
+	}
 	config, manifestDigest := digest.FromBytes(blob), digest.FromBytes(data)
 	id = config.Encoded()
 	_, err = s.store.CreateImage(id, nil, top, "{}", &cstorage.ImageOptions{Digest: manifestDigest, BigData: []cstorage.ImageBigDataOption{

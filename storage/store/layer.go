@@ -43,6 +43,9 @@ type NewLayer struct {
 // its ID and DiffID. A layer that never gets into an image is removed like what
 // an interrupted pull leaves.
 func (s *Store) AddLayer(parent string, l *NewLayer) error {
+	if s.unwritable != nil {
+		return s.unwritable
+	}
 	if l.ID != "" {
 		if stored, err := s.store.Layer(l.ID); err == nil && stored.Parent == parent && l.ID == chainID(parent, l.DiffID) {
 			return nil

@@ -49,6 +49,8 @@ type Store struct {
 	opened  types.StoreOptions
 	store   cstorage.Store
 	facts   storage.Facts
+	// unwritable says why nothing can be added; nil where it can.
+	unwritable error
 }
 
 // Open opens the store, making it if it is not there.
@@ -64,7 +66,7 @@ func Open(o Options) (*Store, error) {
 	s.facts = storage.GatherFacts(s.factFiles())
 	s.store, err = cstorage.GetStore(opts)
 	if errors.Is(err, unix.EROFS) {
-		s.opened = readOnly(o, opts)
+		s.opened, s.unwritable = readOnly(o, opts), explain(err)
 		s.store, err = cstorage.GetStore(s.opened)
 	}
 	if err != nil {
