@@ -351,14 +351,12 @@ func (c *systemdRemoveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	disable := []string{"disable", "--quiet", "--now"}
 	for _, name := range c.Units {
 		if err := checkOurs(dir, name); err != nil {
 			return err
 		}
-		disable = append(disable, unitName(name))
 	}
-	if err := systemctl(a, disable...); err != nil {
+	if err := c.disable(a); err != nil {
 		a.warnf("%v", err)
 	}
 	for _, name := range c.Units {
@@ -371,6 +369,26 @@ func (c *systemdRemoveCmd) Run(a *app) error {
 		a.warnf("%v", err)
 	}
 	return nil
+}
+
+// disable stops the units, but for templates, which cannot run themselves.
+func (c *systemdRemoveCmd) disable(a *app) error {
+	var units, templates []string
+	for _, name := range c.Units {
+		if name = unitName(name); strings.HasSuffix(name, "@.service") {
+			templates = append(templates, name)
+		} else {
+			units = append(units, name)
+		}
+	}
+	var failed []error
+	if len(units) > 0 {
+		failed = append(failed, systemctl(a, append([]string{"disable", "--quiet", "--now"}, units...)...))
+	}
+	if len(templates) > 0 {
+		failed = append(failed, systemctl(a, append([]string{"disable", "--quiet"}, templates...)...))
+	}
+	return errors.Join(failed...)
 }
 
 type systemdListCmd struct{}
