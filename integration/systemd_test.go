@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -101,6 +102,26 @@ func TestSystemdQuadletDependencies(t *testing.T) {
 	if got := install("--replace", web).OK(t); lines(got) != 0 {
 		t.Errorf("the second time install prints %q", got)
 	}
+}
+
+var noSystemd = Requirement{"a machine without systemd", func() error {
+	if _, err := os.Stat("/run/systemd/system"); err == nil {
+		return errors.New("this one is run by systemd")
+	}
+	return nil
+}}
+
+// Where there is no systemd to ask, nothing is made that it would be asked about.
+func TestSystemdOutOfReach(t *testing.T) {
+	Need(t, noSystemd)
+	e := AsUser(t)
+	name, config := e.Name(t), e.Folder(t)
+	e.Cmd("systemd", "install", "--enable", "run", "--name", name, Image, "true").Set("XDG_CONFIG_HOME="+config).Run(t).
+		Exits(t, 125).Says(t, "not run by systemd", "--restart")
+	if left, _ := filepath.Glob(filepath.Join(config, "*")); left != nil {
+		t.Errorf("it left %v", left)
+	}
+	e.Want(t, "", "ps", "-aq", "--filter", "name="+name)
 }
 
 // notified is a socket like systemd's.

@@ -70,6 +70,11 @@ type systemdInstallCmd struct {
 }
 
 func (c *systemdInstallCmd) Run(a *app) error {
+	if c.Enable || c.Now { // which asks systemd: can it be asked?
+		if err := systemctl(a, "show", "--property=Version"); err != nil {
+			return err
+		}
+	}
 	units, err := c.units(a)
 	if err != nil {
 		return err
