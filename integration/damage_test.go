@@ -57,3 +57,10 @@ func TestLostContainerGivesItsNameBack(t *testing.T) {
 		e.OK(t, "rm", name)
 	})
 }
+
+// A session that su or sudo began has the runtime folder of somebody else.
+func TestRuntimeDirOfSomebodyElse(t *testing.T) {
+	e := AsUser(t)
+	e.Cmd("images", "-q").Set("XDG_RUNTIME_DIR=/root").Run(t).OK(t)
+	e.Cmd("run", "--rm", "--network", "none", Image, "true").Set("XDG_RUNTIME_DIR=/root").Run(t).OK(t)
+}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rl-project/rl/internal/dirs"
 	"github.com/rl-project/rl/internal/format"
 	"github.com/rl-project/rl/runner"
@@ -93,7 +95,33 @@ func (a *app) dirs() (dirs.Dirs, error) {
 		return d, &exitError{exitUsage, err}
 	}
 	a.places = d
-	return d, nil
+	if a.inside() {
+		return d, nil
+	}
+	return d, leaveRuntimeDir(d.UID)
+}
+
+// leaveRuntimeDir replaces the XDG_RUNTIME_DIR of somebody else, which su and
+// sudo leave in the environment, by the person's own: libraries and other
+// programs believe it.
+func leaveRuntimeDir(uid int) error {
+	dir, own := os.Getenv("XDG_RUNTIME_DIR"), fmt.Sprintf("/run/user/%d", uid)
+	if dir != "" && owner(dir) == uid {
+		return nil
+	}
+	if owner(own) != uid {
+		return os.Unsetenv("XDG_RUNTIME_DIR")
+	}
+	return os.Setenv("XDG_RUNTIME_DIR", own)
+}
+
+// owner is whose a folder is, -1 for one that cannot be seen.
+func owner(dir string) int {
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) != nil {
+		return -1
+	}
+	return int(st.Uid)
 }
 
 // inside reports whether rl started this process in its user namespace.

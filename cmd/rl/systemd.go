@@ -474,6 +474,9 @@ func systemctl(a *app, args ...string) error {
 		return usagef("this machine is not run by systemd: units do nothing on it; --restart works while you are logged in")
 	}
 	if os.Geteuid() != 0 {
+		if _, err := a.dirs(); err != nil { // which find the runtime folder
+			return err
+		}
 		if os.Getenv("XDG_RUNTIME_DIR") == "" {
 			return usagef("XDG_RUNTIME_DIR is not set, so your systemd cannot be found: log in by ssh or a console rather than by su or sudo, or use machinectl shell %s@", os.Getenv("USER"))
 		}
