@@ -57,7 +57,7 @@ func TestVMDebianBoots(t *testing.T) {
 	if got := l.OK(t, `rl exec deb systemd-run -q --wait --pipe -p MemoryMax=10M cat /proc/self/cgroup /sys/fs/cgroup/memory.max`); !strings.Contains(got, "/system.slice/run-") {
 		t.Errorf("a service in it has %q", got)
 	}
-	if got := l.OK(t, "(sleep 1; rl exec deb sh -c 'echo from inside > /dev/console'; sleep 1; kill $(pgrep -f 'rl attach')) & timeout 20 rl attach --no-stdin --sig-proxy=false deb; wait"); !strings.Contains(got, "from inside") {
+	if got := l.OK(t, "(sleep 2; rl exec deb sh -c 'echo from inside > /dev/console') & timeout 15 rl attach --no-stdin --sig-proxy=false deb; wait"); !strings.Contains(got, "from inside") {
 		t.Errorf("attached, one reads %q", got)
 	}
 	l.OK(t, "rl stop -t 60 deb")
@@ -77,7 +77,7 @@ func TestVMSocketActivation(t *testing.T) {
 	l := testerLogin(t)
 	l.OK(t, `mkdir -p q ~/.config/systemd/user && cd q &&
 printf '[Socket]\nListenStream=127.0.0.1:8022\n[Install]\nWantedBy=sockets.target\n' > ~/.config/systemd/user/proxy.socket &&
-printf '[Container]\nImage=debian\nNetwork=host\nNotify=true\nExec=/lib/systemd/systemd-socket-proxyd 127.0.0.1:22\n' > proxy.container &&
+printf '[Container]\nImage=debian\nNetwork=host\nExec=/lib/systemd/systemd-socket-proxyd 127.0.0.1:22\n' > proxy.container &&
 rl systemd install proxy.container && systemctl --user start proxy.socket`)
 	defer l.OK(t, "systemctl --user stop proxy.socket; rl systemd remove proxy; rm -r q ~/.config/systemd/user/proxy.socket; systemctl --user daemon-reload")
 	if got := l.OK(t, "systemctl --user is-active proxy.service; rl ps -q"); got != "inactive" {
