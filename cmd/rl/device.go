@@ -67,16 +67,3 @@ func (a *app) injectDevices(o *spec.Options) error {
 	o.Injection = new(spec.Injection)
 	return json.Unmarshal(out.Bytes(), o.Injection)
 }
-
-// requests reads the GPUs that injectDevices has found to be well written.
-func (c *cdiCmd) requests() ([]spec.GPURequest, error) {
-	var all []spec.GPURequest
-	for _, word := range c.GPUs {
-		r, err := spec.ParseGPUs(word)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, nil
-}

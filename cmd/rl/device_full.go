@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"github.com/rl-project/rl/runner/cdi"
+	"github.com/rl-project/rl/runner/spec"
 )
 
 func (c *cdiCmd) Run(a *app) error {
@@ -18,4 +19,17 @@ func (c *cdiCmd) Run(a *app) error {
 		return usagef("%w", err)
 	}
 	return json.NewEncoder(a.stdout).Encode(found)
+}
+
+// requests reads the GPUs that injectDevices has found to be well written.
+func (c *cdiCmd) requests() ([]spec.GPURequest, error) {
+	var all []spec.GPURequest
+	for _, word := range c.GPUs {
+		r, err := spec.ParseGPUs(word)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }

@@ -24,7 +24,7 @@ const (
 
 // The kernel's packet log, from linux/netfilter/nfnetlink_log.h.
 const (
-	logPacket     = unix.NFNL_SUBSYS_ULOG<<8 | 0
+	logPacket     = unix.NFNL_SUBSYS_ULOG << 8
 	logConfig     = unix.NFNL_SUBSYS_ULOG<<8 | 1
 	logPayload    = 9 // attribute of a packet
 	configCommand = 1 // attributes of a configuration
