@@ -1,7 +1,7 @@
 package cgroup2
 
 import (
-	"path/filepath"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -50,12 +50,16 @@ func (g *Group) Stats() (Stats, error) {
 }
 
 // OOMKills counts the processes of the group that the kernel has killed for want of memory. Read it
-// before Remove. It is 0 without a memory controller.
+// before Remove, and before the last process has left the group's scope: systemd removes an empty one.
+// It is 0 without a memory controller, and ErrGone without the group.
 func (g *Group) OOMKills() (uint64, error) {
-	if g == nil || !exists(filepath.Join(g.path, "memory.events")) {
+	if g == nil {
 		return 0, nil
 	}
 	events, err := readKeyed(g.path, "memory.events")
+	if errors.Is(err, ErrGone) && exists(g.path) {
+		return 0, nil
+	}
 	return events["oom_kill"], err
 }
 

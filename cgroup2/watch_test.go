@@ -79,10 +79,12 @@ func parent() {
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// host starts a child that eats in the group it is told, as a monitor would, and reports how it ended.
+// host starts a child that eats in the group it is told, reports how it ended, and stays, as a monitor does:
+// without anybody in it the scope is gone, and its counters with it.
 func host() {
 	os.Stdout.WriteString("ready\n")
-	path, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+	stdin := bufio.NewReader(os.Stdin)
+	path, _ := stdin.ReadString('\n')
 	g, err := Open(strings.TrimSpace(path))
 	if err != nil {
 		panic(err)
@@ -93,6 +95,7 @@ func host() {
 	child.say()
 	child.cmd.Wait()
 	os.Stdout.WriteString(child.cmd.ProcessState.String() + "\n")
+	io.Copy(io.Discard, stdin)
 }
 
 // lent makes a container's group and leaves it behind.
