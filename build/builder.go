@@ -29,7 +29,6 @@ type builder struct {
 	cache   cache
 	scratch *scratch.Folder
 	context *buildContext
-	lex     *shell.Lex
 	// escape is the Dockerfile's escape character.
 	escape rune
 	// global are the ARGs before the first FROM, and the platform's.
@@ -65,6 +64,10 @@ func (b *builder) claim(base store.Base) error {
 	b.claims = append(b.claims, id)
 	return nil
 }
+
+// lexer replaces variables. It keeps the word it is at, and stages run side by
+// side, so that each caller has one of its own.
+func (b *builder) lexer() *shell.Lex { return shell.NewLex(b.escape) }
 
 // target is the stage that was asked for.
 func (b *builder) target() (*stage, error) {

@@ -104,7 +104,7 @@ func (b *builder) checkName(def instructions.Stage, seen map[string]bool) {
 
 // checkFrom looks at the line of a FROM.
 func (b *builder) checkFrom(def instructions.Stage) {
-	result, err := b.lex.ProcessWordWithMatches(def.BaseName, shell.EnvsFromSlice(b.global))
+	result, err := b.lexer().ProcessWordWithMatches(def.BaseName, shell.EnvsFromSlice(b.global))
 	if err != nil {
 		return // the build says so
 	}
@@ -234,7 +234,7 @@ func (c *stageCheck) variables(command instructions.Command) {
 	missing := map[string]bool{}
 	env := shell.EnvsFromSlice(c.known)
 	_ = expandable.Expand(func(word string) (string, error) {
-		_, unmatched, err := c.b.lex.ProcessWord(word, env)
+		_, unmatched, err := c.b.lexer().ProcessWord(word, env)
 		for name := range unmatched {
 			missing[name] = true
 		}

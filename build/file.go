@@ -35,7 +35,7 @@ func (b *builder) readFile() error {
 	if len(defs) == 0 {
 		return fmt.Errorf("%s has no stages: it begins with FROM IMAGE", b.FileName)
 	}
-	b.escape, b.lex = ast.EscapeToken, shell.NewLex(ast.EscapeToken)
+	b.escape = ast.EscapeToken
 	b.parsed, b.globalArgs = ast, args
 	if err := b.globals(args); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (b *builder) globals(args []instructions.ArgCommand) error {
 		for _, a := range arg.Args {
 			value, ok := b.Args[a.Key]
 			if !ok && a.Value != nil {
-				if value, _, err = b.lex.ProcessWord(*a.Value, shell.EnvsFromSlice(b.global)); err != nil {
+				if value, _, err = b.lexer().ProcessWord(*a.Value, shell.EnvsFromSlice(b.global)); err != nil {
 					return b.at(err, arg.Location())
 				}
 			}

@@ -2,8 +2,12 @@ package build
 
 import (
 	"errors"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
 func read(text string, o Options) (*builder, error) {
@@ -71,6 +75,29 @@ func TestStagesThatNeedEachOther(t *testing.T) {
 	if s, err := b.source("a", b.list[1]); err != nil || s != b.list[0] {
 		t.Errorf("got %v, %v", s, err)
 	}
+}
+
+// Stages run side by side, and each has the words of its own instructions.
+func TestStagesExpandSideBySide(t *testing.T) {
+	b, err := read("FROM scratch AS a\nFROM scratch AS b\n", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i, s := range b.list {
+		all.Go(func() {
+			want := strings.Repeat(strconv.Itoa(i), 30)
+			s.env = []string{"WORD=" + want}
+			for range 20_000 {
+				c := &instructions.WorkdirCommand{Path: "$WORD"}
+				if err := s.expand(c); err != nil || c.Path != want {
+					t.Errorf("got %q, %v, want %q", c.Path, err, want)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestGlobalArgs(t *testing.T) {

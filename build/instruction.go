@@ -47,7 +47,7 @@ func (s *stage) expand(c instructions.Command) error {
 	env := shell.EnvsFromSlice(s.env)
 	if e, ok := c.(instructions.SupportsSingleWordExpansion); ok {
 		err := e.Expand(func(word string) (string, error) {
-			word, _, err := s.b.lex.ProcessWord(word, env)
+			word, _, err := s.b.lexer().ProcessWord(word, env)
 			return word, err
 		})
 		if err != nil {
@@ -177,7 +177,7 @@ func (s *stage) arg(c *instructions.ArgCommand) error {
 		case ok:
 			a.Value = &value
 		case a.Value != nil:
-			word, _, err := s.b.lex.ProcessWord(*a.Value, env)
+			word, _, err := s.b.lexer().ProcessWord(*a.Value, env)
 			if err != nil {
 				return err
 			}
@@ -203,7 +203,7 @@ func (s *stage) expose(c *instructions.ExposeCommand) error {
 	env := shell.EnvsFromSlice(s.env)
 	var ports []string
 	for _, p := range c.Ports {
-		words, err := s.b.lex.ProcessWords(p, env)
+		words, err := s.b.lexer().ProcessWords(p, env)
 		if err != nil {
 			return err
 		}

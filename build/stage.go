@@ -149,7 +149,7 @@ func (s *stage) prepare(ctx context.Context, commands []instructions.Command) er
 
 // from makes the base the beginning of the stage.
 func (s *stage) from(ctx context.Context) error {
-	name, _, err := s.b.lex.ProcessWord(s.def.BaseName, shell.EnvsFromSlice(s.b.global))
+	name, _, err := s.b.lexer().ProcessWord(s.def.BaseName, shell.EnvsFromSlice(s.b.global))
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (s *stage) fromImage(ctx context.Context, name string) error {
 }
 
 func (s *stage) openBase(ctx context.Context, name string) error {
-	platform, _, err := s.b.lex.ProcessWord(s.def.Platform, shell.EnvsFromSlice(s.b.global))
+	platform, _, err := s.b.lexer().ProcessWord(s.def.Platform, shell.EnvsFromSlice(s.b.global))
 	if err != nil {
 		return err
 	}
