@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/idmap"
 )
 
 // Root is where systemd and everyone else mounts cgroup v2.
@@ -247,22 +249,18 @@ func isService(name string) bool { return strings.HasSuffix(name, ".service") }
 // hostUID is the effective user as the parent of the caller's user namespace counts, because
 // the monitor is 0 in a namespace of its own.
 func hostUID() int {
-	data, err := os.ReadFile("/proc/self/uid_map")
+	maps, err := idmap.Read("/proc/self/uid_map")
 	if err != nil {
 		return os.Geteuid()
 	}
-	return translate(string(data), os.Geteuid())
+	return translate(maps, os.Geteuid())
 }
 
 // translate looks id up in a uid_map.
-func translate(table string, id int) int {
-	for line := range strings.Lines(table) {
-		var inside, outside, length int
-		if _, err := fmt.Sscan(line, &inside, &outside, &length); err != nil {
-			continue
-		}
-		if id >= inside && id-inside < length {
-			return outside + id - inside
+func translate(maps []idmap.Range, id int) int {
+	for _, r := range maps {
+		if r.Holds(uint32(id)) {
+			return int(r.Host) + id - int(r.Container)
 		}
 	}
 	return id

@@ -1,6 +1,10 @@
 package cgroup2
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/rl-project/rl/internal/idmap"
+)
 
 func TestParseGroup(t *testing.T) {
 	for text, want := range map[string]string{
@@ -62,7 +66,7 @@ func TestUnitObject(t *testing.T) {
 }
 
 func TestTranslate(t *testing.T) {
-	const table = "         0       1000          1\n         1     165536      65536\n"
+	table := []idmap.Range{{Host: 1000, Size: 1}, {Container: 1, Host: 165536, Size: 65536}}
 	for inside, want := range map[int]int{0: 1000, 1: 165536, 65536: 231071, 70000: 70000} {
 		if got := translate(table, inside); got != want {
 			t.Errorf("translate(%d) = %d, want %d", inside, got, want)

@@ -10,7 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/rl-project/rl/userns"
+	"github.com/rl-project/rl/internal/idmap"
 )
 
 // etcFiles are the files below /etc that rl writes for each container.
@@ -93,7 +93,7 @@ func ownMaps() (uids, gids []specs.LinuxIDMapping, err error) {
 
 // idMap reads /proc/self/uid_map or gid_map.
 func idMap(path string) ([]specs.LinuxIDMapping, error) {
-	lines, err := userns.ReadMap(path)
+	lines, err := idmap.Read(path)
 	maps := make([]specs.LinuxIDMapping, len(lines))
 	for i, m := range lines {
 		maps[i] = specs.LinuxIDMapping{ContainerID: m.Container, HostID: m.Host, Size: m.Size}

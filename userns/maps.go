@@ -9,11 +9,12 @@ import (
 
 	"github.com/rootless-containers/rootlesskit/v3/pkg/parent/dynidtools"
 	"github.com/rootless-containers/rootlesskit/v3/pkg/parent/idtools"
+
+	"github.com/rl-project/rl/internal/idmap"
 )
 
-// Mapping is one line of a uid_map or gid_map: Size ids from Container on,
-// inside the namespace, are the ids from Host on outside it.
-type Mapping struct{ Container, Host, Size uint32 }
+// Mapping is one line of a uid_map or gid_map.
+type Mapping = idmap.Range
 
 // rootBase is where root's range begins when /etc/subuid names none for root:
 // the first id above those that systemd gives to containers
@@ -43,8 +44,8 @@ func planFor(uid, gid int) plan {
 		return rootPlan()
 	}
 	single := plan{
-		uids: []Mapping{{0, uint32(uid), 1}},
-		gids: []Mapping{{0, uint32(gid), 1}},
+		uids: []Mapping{{Container: 0, Host: uint32(uid), Size: 1}},
+		gids: []Mapping{{Container: 0, Host: uint32(gid), Size: 1}},
 	}
 	name := loginName(uid)
 	for _, helper := range []string{"newuidmap", "newgidmap"} {
@@ -85,7 +86,7 @@ func subIDs(uid int, name string) (uids, gids []idtools.SubIDRange) {
 
 // join maps the person's own id to 0 and ranges to what follows.
 func join(own int, ranges []idtools.SubIDRange) []Mapping {
-	return append([]Mapping{{0, uint32(own), 1}}, consecutive(1, ranges)...)
+	return append([]Mapping{{Container: 0, Host: uint32(own), Size: 1}}, consecutive(1, ranges)...)
 }
 
 func consecutive(next uint32, ranges []idtools.SubIDRange) []Mapping {
@@ -94,7 +95,7 @@ func consecutive(next uint32, ranges []idtools.SubIDRange) []Mapping {
 		if r.Length <= 0 {
 			continue
 		}
-		maps = append(maps, Mapping{next, uint32(r.Start), uint32(r.Length)})
+		maps = append(maps, Mapping{Container: next, Host: uint32(r.Start), Size: uint32(r.Length)})
 		next += uint32(r.Length)
 	}
 	return maps

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/internal/idmap"
 	"github.com/rl-project/rl/internal/process"
 )
 
@@ -125,10 +126,10 @@ func open(places dirs.Dirs, pid int) (*Namespace, error) {
 		err = fmt.Errorf("user namespace of process %d belongs to user id %d", pid, owner)
 	}
 	if err == nil {
-		n.UIDs, err = ReadMap(filepath.Join(proc, "uid_map"))
+		n.UIDs, err = idmap.Read(filepath.Join(proc, "uid_map"))
 	}
 	if err == nil {
-		n.GIDs, err = ReadMap(filepath.Join(proc, "gid_map"))
+		n.GIDs, err = idmap.Read(filepath.Join(proc, "gid_map"))
 	}
 	if err == nil && len(n.UIDs) == 0 {
 		err = errors.New("user namespace without a map")
@@ -201,29 +202,4 @@ func lockFile(path string) (*os.File, error) {
 		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
 	}
 	return f, nil
-}
-
-// ReadMap parses /proc/PID/uid_map or gid_map.
-func ReadMap(path string) ([]Mapping, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var maps []Mapping
-	for line := range strings.Lines(string(text)) {
-		var m Mapping
-		words := strings.Fields(line)
-		if len(words) != 3 {
-			return nil, fmt.Errorf("%s: %q has not three numbers", path, line)
-		}
-		for i, number := range []*uint32{&m.Container, &m.Host, &m.Size} {
-			n, err := strconv.ParseUint(words[i], 10, 32)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", path, err)
-			}
-			*number = uint32(n)
-		}
-		maps = append(maps, m)
-	}
-	return maps, nil
 }

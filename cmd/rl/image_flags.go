@@ -80,8 +80,9 @@ type importCmd struct {
 }
 
 type imageInspectCmd struct {
-	Format string   `short:"f" placeholder:"FORMAT" help:"json, or a Go template."`
-	Images []string `arg:""`
+	Format   string   `short:"f" placeholder:"FORMAT" help:"json, or a Go template."`
+	Platform string   `placeholder:"OS/ARCH" help:"Show the images for this platform."`
+	Images   []string `arg:""`
 }
 
 // resolveCmd is for `run`: what it prints goes to standard error.

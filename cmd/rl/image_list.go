@@ -79,7 +79,7 @@ func (c *imageInspectCmd) Run(a *app) error {
 	}
 	var found []store.Inspection
 	failed := a.eachImage(c.Images, func(name string) error {
-		i, err := s.Inspect(name)
+		i, err := s.Inspect(name, c.Platform)
 		if err == nil {
 			found = append(found, i)
 		}
@@ -97,7 +97,7 @@ func (a *app) inspectImage(name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	i, err := s.Inspect(name)
+	i, err := s.Inspect(name, "")
 	if errors.Is(err, store.ErrNoSuchImage) {
 		return nil, fmt.Errorf("%w: %s", errNoImage, name)
 	}

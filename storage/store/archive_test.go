@@ -44,7 +44,7 @@ func TestSaveAndLoad(t *testing.T) {
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
-			if i, err := s.Inspect("second:name"); err != nil || i.Config.Labels["l"] != "1" {
+			if i, err := s.Inspect("second:name", ""); err != nil || i.Config.Labels["l"] != "1" {
 				t.Errorf("%+v, %v", i, err)
 			}
 		})

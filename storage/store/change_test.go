@@ -8,6 +8,8 @@ import (
 	"time"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/rl-project/rl/internal/idmap"
 )
 
 func TestApply(t *testing.T) {
@@ -82,7 +84,7 @@ func TestParsePlatform(t *testing.T) {
 }
 
 func TestBeyond(t *testing.T) {
-	ranges := []idRange{{0, 1}, {1, 65535}, {100000, 10}}
+	ranges := []idmap.Range{{Size: 1}, {Container: 1, Size: 65535}, {Container: 100000, Size: 10}}
 	got := beyond(ranges, []uint32{0, 1, 65535, 65536, 99999, 100000, 100009, 100010, 4294967295})
 	if want := []uint32{65536, 99999, 100010, 4294967295}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)

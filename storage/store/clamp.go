@@ -1,12 +1,11 @@
 package store
 
 import (
-	"bytes"
-	"os"
 	"slices"
-	"strconv"
 
 	cstorage "go.podman.io/storage"
+
+	"github.com/rl-project/rl/internal/idmap"
 )
 
 // warnClamped says when an image holds files of owners that the person's id
@@ -16,7 +15,7 @@ func (s *Store) warnClamped(name string, img *cstorage.Image) {
 	if err != nil {
 		return
 	}
-	uids, gids := readMap("/proc/self/uid_map"), readMap("/proc/self/gid_map")
+	uids, gids := ownIDs("/proc/self/uid_map"), ownIDs("/proc/self/gid_map")
 	var outside []uint32
 	for _, l := range layers {
 		outside = append(outside, beyond(uids, l.UIDs)...)
@@ -29,35 +28,19 @@ func (s *Store) warnClamped(name string, img *cstorage.Image) {
 	s.warnf("%s has files of ids up to %d, which are beyond your subordinate ids; they belong to root in containers of it (a longer range in /etc/subuid and /etc/subgid keeps them apart)", name, highest)
 }
 
-// idRange is one line of a map: the first id inside, and how many.
-type idRange struct{ first, count uint32 }
-
-// readMap reads a uid_map or gid_map. Without one, every id counts as mapped.
-func readMap(path string) []idRange {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return []idRange{{0, ^uint32(0)}}
+// ownIDs reads a map of this process. Without one, every id counts as mapped.
+func ownIDs(path string) []idmap.Range {
+	if ranges, err := idmap.Read(path); err == nil {
+		return ranges
 	}
-	var ranges []idRange
-	for line := range bytes.Lines(data) {
-		fields := bytes.Fields(line)
-		if len(fields) != 3 {
-			continue
-		}
-		first, err1 := strconv.ParseUint(string(fields[0]), 10, 32)
-		count, err2 := strconv.ParseUint(string(fields[2]), 10, 32)
-		if err1 == nil && err2 == nil {
-			ranges = append(ranges, idRange{uint32(first), uint32(count)})
-		}
-	}
-	return ranges
+	return []idmap.Range{{Size: ^uint32(0)}}
 }
 
 // beyond returns the ids that no range holds.
-func beyond(ranges []idRange, ids []uint32) []uint32 {
+func beyond(ranges []idmap.Range, ids []uint32) []uint32 {
 	var outside []uint32
 	for _, id := range ids {
-		if !slices.ContainsFunc(ranges, func(r idRange) bool { return id >= r.first && id-r.first < r.count }) {
+		if !slices.ContainsFunc(ranges, func(r idmap.Range) bool { return r.Holds(id) }) {
 			outside = append(outside, id)
 		}
 	}

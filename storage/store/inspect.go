@@ -68,8 +68,8 @@ type InspectedRootFS struct {
 }
 
 // Inspect returns everything about the image that ref names.
-func (s *Store) Inspect(ref string) (Inspection, error) {
-	f, err := s.find(ref)
+func (s *Store) Inspect(ref, platform string) (Inspection, error) {
+	f, err := s.findPlatform(ref, platform)
 	if err != nil {
 		return Inspection{}, err
 	}

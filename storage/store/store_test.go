@@ -17,7 +17,7 @@ import (
 func TestImport(t *testing.T) {
 	s := newStore(t)
 	id := importImage(t, s, "made", `CMD ["/bin/made", "-x"]`, "ENV A=1 B='two words'", "EXPOSE 80", "USER 5", "WORKDIR /w")
-	got, err := s.Inspect("made")
+	got, err := s.Inspect("made", "")
 	if err != nil {
 		t.Fatal(err)
 	}
