@@ -193,6 +193,9 @@ func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriv
 	}
 	err = errors.Join(err, split.Close(), <-done, log.Close())
 	out.UncompressedDigest = sum.digest()
+	if owners.outside != "" {
+		return out, fmt.Errorf("%w: %q leads out of the image", ErrArchive, owners.outside)
+	}
 	if err != nil {
 		select {
 		case cause := <-failed:
@@ -261,17 +264,23 @@ func (s *summer) digest() digest.Digest {
 }
 
 // owners are the ids of a layer's files, which the store keeps with the layer.
-type owners struct{ uids, gids map[uint32]bool }
+type owners struct {
+	uids, gids map[uint32]bool
+	outside    string // a name that climbs, which unpacking would bend back
+}
 
-func newOwners() owners { return owners{map[uint32]bool{}, map[uint32]bool{}} }
+func newOwners() *owners { return &owners{uids: map[uint32]bool{}, gids: map[uint32]bool{}} }
 
-func (o owners) add(h *tar.Header) {
+func (o *owners) add(h *tar.Header) {
+	if slices.Contains(strings.Split(h.Name, "/"), "..") {
+		o.outside = h.Name
+	}
 	if !strings.HasPrefix(path.Base(h.Name), archive.WhiteoutPrefix) {
 		o.uids[uint32(h.Uid)], o.gids[uint32(h.Gid)] = true, true
 	}
 }
 
-func (o owners) lists() (uids, gids []uint32) {
+func (o *owners) lists() (uids, gids []uint32) {
 	return slices.Sorted(maps.Keys(o.uids)), slices.Sorted(maps.Keys(o.gids))
 }
 

@@ -1,0 +1,107 @@
+package integration
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// hostileArchives are root file systems that reach for the folder outside.
+func hostileArchives(t *testing.T, outside string) map[string][]byte {
+	up := strings.Repeat("../", 30)
+	link := func(name, to string, kind byte) tar.Header {
+		return tar.Header{Name: name, Linkname: to, Typeflag: kind}
+	}
+	claim := tarOf(t, textFile("big", "x"))
+	copy(claim[124:], "100000000000\x00") // 8 GiB, in octal digits
+	var sum int
+	copy(claim[148:], "        ")
+	for _, b := range claim[:512] {
+		sum += int(b)
+	}
+	copy(claim[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return map[string][]byte{
+		"dots":                tarOf(t, textFile(up+outside[1:]+"/new", "evil")),
+		"dots in the middle":  tarOf(t, textFile("a/"+up+outside[1:]+"/new", "evil")),
+		"absolute name":       tarOf(t, textFile(outside+"/new", "evil")),
+		"absolute link":       tarOf(t, link("out", outside, tar.TypeSymlink), textFile("out/secret", "evil")),
+		"relative link":       tarOf(t, link("out", up+outside[1:], tar.TypeSymlink), textFile("out/secret", "evil")),
+		"hard link outside":   tarOf(t, link("h", up+outside[1:]+"/secret", tar.TypeLink), textFile("h", "evil")),
+		"hard link by a link": tarOf(t, link("out", outside, tar.TypeSymlink), link("h", "out/secret", tar.TypeLink)),
+		"claim of 8 GiB":      claim,
+		"entry twice":         tarOf(t, textFile("f", "one"), link("f", outside+"/secret", tar.TypeSymlink), textFile("f", "evil")),
+		"names in two cases":  tarOf(t, link("OUT", outside, tar.TypeSymlink), textFile("out/secret", "evil")),
+	}
+}
+
+// refused are the archives that end in an error whoever unpacks them. The others
+// may be taken as they are in the container, where a link leads to its own files.
+var refused = []string{"dots", "dots in the middle", "hard link outside", "claim of 8 GiB"}
+
+// imageOf is an archive of an image with one layer, in the OCI layout.
+func imageOf(t *testing.T, layer []byte) []byte {
+	t.Helper()
+	blob := func(data string) (tar.Header, string) {
+		sum := fmt.Sprintf("%x", sha256.Sum256([]byte(data)))
+		return textFile("blobs/sha256/"+sum, data), fmt.Sprintf(`"digest":"sha256:%s","size":%d}`, sum, len(data))
+	}
+	const kind = `{"mediaType":"application/vnd.oci.image.`
+	content, l := blob(string(layer))
+	config, c := blob(fmt.Sprintf(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, sha256.Sum256(layer)))
+	manifest, m := blob(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":` + kind + `config.v1+json",` + c + `,"layers":[` + kind + `layer.v1.tar",` + l + `]}`)
+	return tarOf(t, textFile("oci-layout", `{"imageLayoutVersion":"1.0.0"}`),
+		textFile("index.json", `{"schemaVersion":2,"manifests":[`+kind+`manifest.v1+json",`+m+`]}`), config, manifest, content)
+}
+
+// oldImageOf is the same as Docker wrote it before the OCI layout.
+func oldImageOf(t *testing.T, layer []byte) []byte {
+	t.Helper()
+	config := fmt.Sprintf(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, sha256.Sum256(layer))
+	return tarOf(t, textFile("manifest.json", `[{"Config":"c.json","RepoTags":["hostile:1"],"Layers":["l.tar"]}]`),
+		textFile("c.json", config), textFile("l.tar", string(layer)))
+}
+
+// Archives that reach out of the root reach nothing, by whichever command they come.
+func TestHostileArchives(t *testing.T) {
+	eachFresh(t, func(t *testing.T, e *Env) {
+		outside := e.Folder(t)
+		secret := filepath.Join(outside, "secret")
+		if err := os.WriteFile(secret, []byte("kept"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		e.own(t, secret)
+		importSmall(t, e, "small")
+		e.OK(t, "create", "--name", "target", "--network", "none", "small", "/none")
+		for name, archive := range hostileArchives(t, outside) {
+			for _, way := range []struct {
+				args  []string
+				input []byte
+			}{
+				{[]string{"load", "-q"}, imageOf(t, archive)},
+				{[]string{"load", "--quiet"}, oldImageOf(t, archive)}, // which may bend names back
+				{[]string{"import", "-", "hostile"}, archive},
+				{[]string{"cp", "-", "target:/"}, archive},
+			} {
+				r := e.Cmd(way.args...).Stdin(bytes.NewReader(way.input)).Run(t)
+				if slices.Contains(refused, name) && way.args[1] != "--quiet" && (r.Code != 1 || strings.Count(r.Err, "\n") != 1) {
+					t.Errorf("%s: want one line and 1: %s", name, r)
+				}
+				if text, err := os.ReadFile(secret); err != nil || string(text) != "kept" {
+					t.Fatalf("%s by %s: outside there is %q, %v", name, way.args[0], text, err)
+				}
+				if entries, err := os.ReadDir(outside); err != nil || len(entries) != 1 {
+					t.Fatalf("%s by %s: outside there are %v, %v", name, way.args[0], entries, err)
+				}
+				e.Tool("sh", "-c", e.Prog+" rmi -f hostile hostile:1 $("+e.Prog+" images -q --filter dangling=true)").Run(t)
+			}
+		}
+		e.OK(t, "rm", "target")
+		e.Want(t, "small", "images", "--format", "{{.Repository}}")
+	})
+}
