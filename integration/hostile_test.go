@@ -82,14 +82,15 @@ func TestHostileArchives(t *testing.T) {
 			for _, way := range []struct {
 				args  []string
 				input []byte
+				bends bool // may turn names that lead out into ones inside
 			}{
-				{[]string{"load", "-q"}, imageOf(t, archive)},
-				{[]string{"load", "--quiet"}, oldImageOf(t, archive)}, // which may bend names back
-				{[]string{"import", "-", "hostile"}, archive},
-				{[]string{"cp", "-", "target:/"}, archive},
+				{[]string{"load", "-q"}, imageOf(t, archive), false},
+				{[]string{"load", "-q"}, oldImageOf(t, archive), true},
+				{[]string{"import", "-", "hostile"}, archive, false},
+				{[]string{"cp", "-", "target:/"}, archive, false},
 			} {
 				r := e.Cmd(way.args...).Stdin(bytes.NewReader(way.input)).Run(t)
-				if slices.Contains(refused, name) && way.args[1] != "--quiet" && (r.Code != 1 || strings.Count(r.Err, "\n") != 1) {
+				if slices.Contains(refused, name) && !way.bends && (r.Code != 1 || strings.Count(r.Err, "\n") != 1) {
 					t.Errorf("%s: want one line and 1: %s", name, r)
 				}
 				if text, err := os.ReadFile(secret); err != nil || string(text) != "kept" {

@@ -272,7 +272,7 @@ type owners struct {
 func newOwners() *owners { return &owners{uids: map[uint32]bool{}, gids: map[uint32]bool{}} }
 
 func (o *owners) add(h *tar.Header) {
-	if slices.Contains(strings.Split(h.Name, "/"), "..") {
+	if !filepath.IsLocal(strings.TrimLeft(h.Name, "/")) && strings.Trim(h.Name, "/") != "" {
 		o.outside = h.Name
 	}
 	if !strings.HasPrefix(path.Base(h.Name), archive.WhiteoutPrefix) {
