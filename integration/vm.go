@@ -103,7 +103,9 @@ func (vm *VM) power() error {
 func (vm *VM) args(image, payload, debian string) []string {
 	accel := os.Getenv("RL_VM_ACCEL") // kvm, where it works
 	if accel == "" {
-		accel = "tcg,thread=multi"
+		// One thread for both CPUs: before version 8.1 qemu may translate kernel code that another
+		// CPU is just patching, and that machine stands still in a breakpoint which is gone.
+		accel = "tcg,thread=single"
 	}
 	return []string{"-machine", "q35", "-accel", accel, "-cpu", "max", "-smp", "2", "-m", "1536", "-nodefaults",
 		"-display", "none", "-serial", "stdio", "-qmp", "unix:" + vm.qmp() + ",server=on,wait=off",

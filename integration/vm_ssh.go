@@ -3,6 +3,7 @@ package integration
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -49,18 +50,14 @@ func (vm *VM) login(user string) (*Login, error) {
 func (l *Login) Close() error { return l.client.Close() }
 
 // Do runs a shell command in the session. One that takes longer than two
-// minutes, or whose children hold its output for that long, is an error.
+// minutes, or whose children hold its output for that long, is an error, and
+// so is a machine that does not answer.
 func (l *Login) Do(command string) (Result, error) {
 	r := Result{Args: []string{"ssh", command}}
-	s, err := l.client.NewSession()
-	if err != nil {
-		return r, err
-	}
-	defer s.Close()
 	out, errs := newCapture(), newCapture()
-	s.Stdout, s.Stderr = out, errs
 	done := make(chan error, 1)
-	go func() { done <- s.Run(command) }()
+	go func() { done <- l.run(command, out, errs) }()
+	var err error
 	select {
 	case err = <-done:
 	case <-time.After(2 * patience):
@@ -75,6 +72,16 @@ func (l *Login) Do(command string) (Result, error) {
 		return r, fmt.Errorf("%w: %w; so far: %s", errDisconnected, err, r)
 	}
 	return r, nil
+}
+
+func (l *Login) run(command string, out, errs io.Writer) error {
+	s, err := l.client.NewSession()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	s.Stdout, s.Stderr = out, errs
+	return s.Run(command)
 }
 
 // Run runs a shell command, which may fail.
