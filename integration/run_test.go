@@ -193,6 +193,18 @@ func TestReadOnly(t *testing.T) {
 	})
 }
 
+func TestRootFolderIsWritableByRoot(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		if got := e.OK(t, "run", "--rm", "--network", "none", Image, "stat", "-c", "%a", "/"); got != "755" {
+			t.Errorf("the mode of / is %s", got)
+		}
+		dir, c := e.Folder(t), e.Name(t)
+		e.OK(t, "create", "--name", c, Image)
+		e.Cmd("cp", "-q", c+":/", "copy").In(dir).Run(t).OK(t)
+		e.Tool("rm", "-r", "copy").In(dir).Run(t).OK(t)
+	})
+}
+
 func TestTmpfs(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		got := e.OK(t, "run", "--rm", "--tmpfs", "/scratch:size=4m,mode=0700", Image, "sh", "-c",

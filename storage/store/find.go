@@ -207,6 +207,11 @@ func (s *Store) describe(img *cstorage.Image) (*storage.Image, error) {
 	return out, s.describeRoot(out)
 }
 
+// unnamedRoot is the mode that containers/storage gives a layer's root folder, of
+// which it takes nothing from the archive. Docker's containers have 0755, and a
+// copy of a folder that its owner may not write cannot be removed by rm -r.
+const unnamedRoot = 0o555
+
 // describeRoot notes mode and owner of the image's root folder. An image
 // without layers is given an empty one, since an overlay needs something below.
 func (s *Store) describeRoot(out *storage.Image) error {
@@ -223,6 +228,9 @@ func (s *Store) describeRoot(out *storage.Image) error {
 	}
 	st := info.Sys().(*syscall.Stat_t)
 	out.RootMode, out.RootUID, out.RootGID = st.Mode&0o7777, int(st.Uid), int(st.Gid)
+	if out.RootMode == unnamedRoot {
+		out.RootMode = 0o755
+	}
 	return nil
 }
 
