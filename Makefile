@@ -75,7 +75,7 @@ help:
 	@echo 'make demo                 build it and run a container with a memory limit'
 	@echo 'make test                 all tests but those of the virtual machine'
 	@echo 'make test-vm              limits, services and logout, in a virtual machine with systemd'
-	@echo 'make bench                the table that compares rl with crun, runc, podman and bubblewrap'
+	@echo 'make bench                the tables that compare rl with crun, runc, bubblewrap, podman, buildah and tar'
 	@echo 'make lint                 gofmt, go vet, staticcheck'
 	@echo 'make fuzz FUZZTIME=10s    every fuzz test for that long'
 	@echo 'make clean                remove what was built'

@@ -16,9 +16,6 @@ import (
 	"testing"
 )
 
-// Buildah is what builds are compared with.
-var Buildah = Program("buildah", "buildah")
-
 // unlikeBuildah is what always differs, by path, with its reason.
 var unlikeBuildah = map[string]string{
 	"/etc/resolv.conf": "buildah leaves an empty file where it mounted one for RUN",

@@ -53,6 +53,7 @@ func Program(name, pkg string) Requirement {
 // Programs that tests compare with or test against.
 var (
 	Podman         = Program("podman", "podman")
+	Buildah        = Program("buildah", "buildah")
 	Crun           = Program("crun", "crun")
 	Runc           = Program("runc", "runc")
 	Bubblewrap     = Program("bwrap", "bubblewrap")

@@ -1,7 +1,7 @@
-// Command bench compares rl with crun, runc, bubblewrap and podman, as far as
-// they are installed, and writes a table.
+// Command bench compares rl with crun, runc, bubblewrap, podman and buildah, as
+// far as they are installed, and with tar, and writes tables.
 //
-//	bench [-n RUNS] [-o FILE] [-only network|commands]
+//	bench [-n RUNS] [-size MB] [-o FILE] [-only commands|archives|builds|network]
 //
 // All of them run as the ordinary user of the tests, in a random order in
 // each round, so that what else the machine does meets all alike; ratios mean
@@ -15,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/rl-project/rl/integration"
 )
@@ -27,17 +28,18 @@ func main() {
 		}
 		return
 	}
-	only := flag.String("only", "", "measure only `network`, or all but that with `commands`")
+	only := flag.String("only", "", "measure only `commands`, archives, builds or network")
 	runs := flag.Int("n", 21, "how often to measure each command")
+	size := flag.Int("size", 1024, "how many `megabytes` go through archives and builds; 50 small files for each as well")
 	out := flag.String("o", "", "also write the table to this file")
 	flag.Parse()
-	if err := bench(*runs, *out, *only); err != nil {
+	if err := bench(*runs, *size, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(runs int, out, only string) error {
+func bench(runs, size int, out, only string) error {
 	if _, err := integration.Bin(); err != nil {
 		return err
 	}
@@ -54,7 +56,7 @@ func bench(runs int, out, only string) error {
 	}
 	var table string
 	err = ns.Do(func() error {
-		table, err = compare(account, runs, only)
+		table, err = compare(account, runs, size, only)
 		return err
 	})
 	if err != nil {
@@ -68,33 +70,50 @@ func bench(runs int, out, only string) error {
 }
 
 // compare runs every figure and returns the table.
-func compare(account integration.Account, runs int, only string) (table string, err error) {
+func compare(account integration.Account, runs, size int, only string) (table string, err error) {
 	s, err := newStage(account)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	memory, err := s.memory()
-	if err != nil {
-		return "", err
-	}
-	t := newTable(runs)
-	if only != "network" {
-		if err := s.compareCommands(t, runs); err != nil {
+	wanted := func(part string) bool { return only == "" || only == part }
+	var memory []footprint
+	if wanted("commands") {
+		// Before the figures: what they leave in the file cache is not the container's.
+		if memory, err = s.memory(); err != nil {
 			return "", err
 		}
+	}
+	t := newTable(runs)
+	var figures []figure
+	if wanted("archives") {
+		figures = append(figures, s.archiveFigures(size)...)
+	}
+	if wanted("builds") {
+		figures = append(figures, s.buildFigures(size)...)
+	}
+	if wanted("commands") {
+		figures = append(s.figures(), figures...)
+	}
+	if err := t.measure(figures, runs); err != nil {
+		return "", err
+	}
+	if wanted("commands") {
 		t.addMemory(memory)
 	}
-	if only != "commands" {
+	if wanted("network") {
 		err = s.compareNetworks(t, runs)
 	}
 	return t.String(), err
 }
 
-func (s *stage) compareCommands(t *table, runs int) error {
-	t.head()
-	for _, f := range s.figures() {
-		fmt.Fprintf(os.Stderr, "measuring: %s\n", f.title)
+// measure adds a table of figures.
+func (t *table) measure(figures []figure, runs int) error {
+	if len(figures) > 0 {
+		t.head()
+	}
+	for _, f := range figures {
+		fmt.Fprintf(os.Stderr, "measuring: %s\n", strings.ReplaceAll(f.title, "\\", ""))
 		results, err := f.measure(runs)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.title, err)

@@ -21,6 +21,8 @@ type figure struct {
 	before func() error
 	// atOnce is how many run side by side; the time is that of all together.
 	atOnce int
+	// most is how often at most it is measured; 0 for as often as asked.
+	most int
 }
 
 // contender is one program's way to do it. Command makes the process of the
@@ -48,6 +50,9 @@ func (f figure) measure(runs int) (map[string][]time.Duration, error) {
 		if err := f.before(); err != nil {
 			return nil, err
 		}
+	}
+	if f.most > 0 {
+		runs = min(runs, f.most)
 	}
 	n := 0
 	for round := range runs + 1 {

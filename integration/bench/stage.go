@@ -14,9 +14,11 @@ import (
 
 // stage is what the contenders work with: an installation of rl with an image
 // and a running container, one of podman with the same, and the image unpacked
-// for the runtimes that know no images.
+// for the runtimes that know no images. A second installation of rl takes what
+// the first one sends.
 type stage struct {
 	rl, peers *integration.Env
+	second    *integration.Env
 	podman    bool   // installed and working here
 	bundle    string // folder with config.json, its rootfs below
 }
@@ -24,11 +26,8 @@ type stage struct {
 // idle is the name of the container that runs while others are measured.
 const idle = "idle"
 
-// The host ports that the idle containers of rl and podman publish.
-const (
-	rlPort     = "38471"
-	podmanPort = "38472"
-)
+// published is an option for any free port, as two benchmarks may run at once.
+const published = "127.0.0.1::80"
 
 func newStage(account integration.Account) (*stage, error) {
 	s := &stage{}
@@ -37,6 +36,9 @@ func newStage(account integration.Account) (*stage, error) {
 		return nil, err
 	}
 	if s.peers, err = integration.NewEnv(account); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	if s.second, err = integration.NewEnv(account); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	if err := s.prepare(); err != nil {
@@ -49,7 +51,7 @@ func (s *stage) prepare() error {
 	if err := s.rl.Preload(); err != nil {
 		return err
 	}
-	if err := run(s.rl.Cmd("run", "-d", "--name", idle, "-p", rlPort+":80", integration.Image, "sleep", "100000")); err != nil {
+	if err := run(s.rl.Cmd("run", "-d", "--name", idle, "-p", published, integration.Image, "sleep", "100000")); err != nil {
 		return err
 	}
 	if err := s.unpack(); err != nil {
@@ -98,7 +100,7 @@ func (s *stage) preparePodman() error {
 	if err := run(s.peers.Tool("sh", "-c", "tar -c -C "+s.bundle+"/rootfs . | podman import -q - "+integration.Image)); err != nil {
 		return err
 	}
-	return run(s.peers.Tool("podman", "run", "-d", "--name", idle, "-p", podmanPort+":80", integration.Image, "sleep", "100000"))
+	return run(s.peers.Tool("podman", "run", "-d", "--name", idle, "-p", published, integration.Image, "sleep", "100000"))
 }
 
 func (s *stage) close() error {
@@ -106,7 +108,7 @@ func (s *stage) close() error {
 	if s.podman {
 		err = run(s.peers.Tool("podman", "system", "reset", "-f"))
 	}
-	for _, e := range []*integration.Env{s.rl, s.peers} {
+	for _, e := range []*integration.Env{s.rl, s.peers, s.second} {
 		if e != nil {
 			e.Close()
 		}
