@@ -13,7 +13,8 @@
 // netlink, nftables, DNS and port forwarding live in slirp/netd, the built-in
 // uplink in slirp/gvisor. Do not import those from here.
 //
-// There is no state file. What is needed to go on after the network process
+// There is no state file but one with a mark, by which the bridges' namespace
+// is known. What is needed to go on after the network process
 // died is held by the monitors: the descriptor of the bridge's namespace
 // (which therefore lives on) and each container's own address and ports.
 package slirp

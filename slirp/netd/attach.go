@@ -41,6 +41,7 @@ func (r *router) attach(ctx context.Context, netns *os.File, e slirp.Endpoint, r
 	if err != nil {
 		return nil, err
 	}
+	r.restoring.note(a.result.IPAddress) // its names are known
 	if err := a.connect(ctx, netns, restore != nil); err != nil {
 		a.release(false)
 		return nil, err

@@ -205,7 +205,7 @@ func (b *bridge) expectSurvivors() error {
 }
 
 // removeStrays removes bridges that a killed network process has left and no
-// container is on any more. There are no rules about them: those are made anew.
+// container is on any more. What the rules say of their names does no harm.
 func (r *router) removeStrays() error {
 	links, err := r.h.LinkList()
 	if err != nil {

@@ -85,7 +85,7 @@ func TestUserDefinedNetworks(t *testing.T) {
 		for name, want := range map[string]string{
 			"web.": web, "alias.": web, "harbour.": web, "aaaa.": web, "WEB.net1.": web, "example.org.": "203.0.113.1", "host.docker.internal.": hostAddress,
 		} {
-			within(t, recovery, when+": "+name+" resolves to "+want, func() bool { return b.query(name, dns.TypeA) == "NOERROR "+want })
+			await(t, when+": "+name+" resolves to "+want, func() bool { return b.query(name, dns.TypeA) == "NOERROR "+want })
 		}
 		if got := b.query("web.", dns.TypeAAAA); got != "NOERROR" {
 			t.Errorf("%s: IPv6 addresses of web: %s", when, got)
@@ -127,7 +127,7 @@ func TestUserDefinedNetworks(t *testing.T) {
 	if err := unix.Kill(a.status().PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	within(t, recovery, "all are attached", func() bool {
+	await(t, "all are attached", func() bool {
 		s, err := a.client.Status(t.Context())
 		return err == nil && s.Containers == 5
 	})

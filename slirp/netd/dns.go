@@ -136,7 +136,12 @@ func (s *nameServer) leave(client netip.Addr) {
 // answer prefers the names of the containers that the asker can reach.
 func (s *nameServer) answer(query *dns.Msg, client netip.Addr, network string) (*dns.Msg, error) {
 	o := s.bridge.outlookOf(client)
-	if own := o.answer(query); own != nil {
+	own := o.answer(query)
+	if own == nil && s.bridge.router.restoring.wait() {
+		o = s.bridge.outlookOf(client)
+		own = o.answer(query)
+	}
+	if own != nil {
 		return own, nil
 	}
 	if !o.out {

@@ -66,7 +66,7 @@ func TestEgress(t *testing.T) {
 			t.Errorf("a name resolves: %s", got)
 		}
 		for _, want := range []string{"deny " + here + "/tcp", "deny example.org"} {
-			within(t, recovery, "the denial is told: "+want, func() bool { return strings.Contains(h.denials(), want+"\n") })
+			await(t, "the denial is told: "+want, func() bool { return strings.Contains(h.denials(), want+"\n") })
 		}
 	})
 	t.Run("address", func(t *testing.T) {
@@ -161,14 +161,14 @@ func TestEgressWhileNetdDies(t *testing.T) {
 		if err := unix.Kill(netd, unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		within(t, recovery, "the allowed port is reached again", func() bool {
+		await(t, "the allowed port is reached again", func() bool {
 			if c.reaches(denied) {
 				t.Fatal("a denied port was reached")
 			}
 			s, err := c.client.Status(t.Context()) // an error until there is another
 			return err == nil && s.PID != netd && c.reaches(here)
 		})
-		within(t, recovery, "names are refused and resolve", func() bool {
+		await(t, "names are refused and resolve", func() bool {
 			return answerOf(c.resolveOnce("udp4", "example.com.")) == "REFUSED" && answerOf(c.resolveOnce("udp4", "example.org.")) == hostAddress
 		})
 	}

@@ -46,13 +46,22 @@ var (
 //	output:      connections of sockets with socketMark are remembered
 //	prerouting:  their answers get replyMark, by which they are routed to lo
 //
-// In one transaction, so there is never a part of it.
-func setupFirewall(ns *namespace) error {
+// In one transaction, so there is never a part of it. What is known of bridges
+// of a process before stays: until their containers are back, packets to a
+// gateway would get lost, and whoever asks for a name wait for seconds instead
+// of being told to ask again.
+func setupFirewall(ns *namespace, inherited bool) error {
 	err := ns.nftables(func(conn *nftables.Conn) error {
+		var ways, own []nftables.SetElement
+		if inherited {
+			// Another version may not have had them.
+			ways, _ = conn.GetSetElements(&pairs)
+			own, _ = conn.GetSetElements(&gateways)
+		}
 		conn.AddTable(rulesTable) // so that there is one to delete
 		conn.DelTable(rulesTable)
 		conn.AddTable(rulesTable)
-		return addRules(conn)
+		return addRules(conn, ways, own)
 	})
 	if err != nil {
 		return fmt.Errorf("setting up nftables in the bridges' namespace (are the kernel modules nf_tables, nft_masq and nft_ct there?): %w", err)
@@ -74,12 +83,13 @@ func (ns *namespace) nftables(f func(*nftables.Conn) error) error {
 	})
 }
 
-func addRules(conn *nftables.Conn) error {
+func addRules(conn *nftables.Conn, ways, own []nftables.SetElement) error {
 	pairs, gateways := pairs, gateways // they get numbers for this transaction
-	for _, set := range []*nftables.Set{&pairs, &gateways} {
-		if err := conn.AddSet(set, nil); err != nil {
-			return err
-		}
+	if err := conn.AddSet(&pairs, ways); err != nil {
+		return err
+	}
+	if err := conn.AddSet(&gateways, own); err != nil {
+		return err
 	}
 	chain := func(name string, kind nftables.ChainType, hook *nftables.ChainHook, priority *nftables.ChainPriority) *nftables.Chain {
 		return conn.AddChain(&nftables.Chain{Table: rulesTable, Name: name, Type: kind, Hooknum: hook, Priority: priority})

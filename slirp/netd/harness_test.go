@@ -79,7 +79,7 @@ func onHost(t *testing.T) bool {
 	if os.Getenv(roleVariable) == roleInner {
 		return true
 	}
-	cmd := again(roleOuter, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
+	cmd := again(roleOuter, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=300s")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:                 unix.CLONE_NEWUSER | unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID,
 		UidMappings:                []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},

@@ -94,12 +94,12 @@ func TestPublishedUDPBoundsAFlood(t *testing.T) {
 		fmt.Fprint(conn, "x")
 		conn.Close()
 	}
-	within(t, 5*time.Second, "clients are known", func() bool { return descriptors(t, netd) > before+100 })
+	await(t, "clients are known", func() bool { return descriptors(t, netd) > before+100 })
 	if n := descriptors(t, netd); n > before+maxFlows+20 {
 		t.Errorf("%d descriptors for %d clients", n-before, maxFlows+100)
 	}
 	c.client.Close()
-	within(t, 5*time.Second, "all sockets are closed", func() bool { return descriptors(t, netd) <= before })
+	await(t, "all sockets are closed", func() bool { return descriptors(t, netd) <= before })
 }
 
 // tellSender answers every datagram with its sender's address.
@@ -233,8 +233,8 @@ func TestConnectionsLeaveNothingOpen(t *testing.T) {
 	// The runtime keeps some pipes, through which data is spliced, for later: until
 	// the garbage collector has been there twice.
 	const pool = 2 * 8 * 4
-	within(t, 20*time.Second, "all connections are closed", func() bool { return descriptors(t, before.PID) <= open+pool })
-	within(t, 20*time.Second, "all goroutines have ended", func() bool { return c.status().Goroutines <= before.Goroutines })
+	await(t, "all connections are closed", func() bool { return descriptors(t, before.PID) <= open+pool })
+	await(t, "all goroutines have ended", func() bool { return c.status().Goroutines <= before.Goroutines })
 	if now := len(processes(t)); now != running {
 		t.Errorf("%d processes instead of %d", now, running)
 	}

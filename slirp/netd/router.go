@@ -34,6 +34,7 @@ type router struct {
 	publisher *publisher
 	egress    *egress
 	inherited bool // the namespace is that of a process that was killed
+	restoring *restoring
 
 	making sync.Mutex // held while a bridge is made or removed
 
@@ -67,6 +68,9 @@ func (r *router) build(opts Options) (err error) {
 	if r.h, err = r.ns.handle(); err != nil {
 		return err
 	}
+	if err := r.expectContainers(); err != nil {
+		return err
+	}
 	r.resolvers = newResolvers(opts.ResolvConf)
 	subnet, err := r.defaultSubnet(opts.Taken)
 	if err != nil {
@@ -86,7 +90,22 @@ func (r *router) build(opts Options) (err error) {
 	if r.bridges[""], err = r.openBridge(own); err != nil {
 		return err
 	}
+	if !r.inherited {
+		if err := r.mark(opts.RuntimeDir); err != nil {
+			return err
+		}
+	}
 	r.publisher, err = newPublisher(opts.RuntimeDir, r.ns, r.log, r.touch)
+	return err
+}
+
+// expectContainers looks who is to be restored.
+func (r *router) expectContainers() (err error) {
+	var awaited []netip.Addr
+	if r.inherited {
+		awaited, err = addressesInUse(r.h)
+	}
+	r.restoring = newRestoring(awaited)
 	return err
 }
 
@@ -94,7 +113,7 @@ func (r *router) build(opts Options) (err error) {
 // was inherited, too: the process before may have been another version.
 func (r *router) prepare() error {
 	if r.inherited {
-		return setupFirewall(r.ns)
+		return setupFirewall(r.ns, true)
 	}
 	// Bridges of networks without IPv6 have no use for its automatic addresses,
 	// which are only traffic that wakes the uplink.
@@ -105,7 +124,7 @@ func (r *router) prepare() error {
 	if err := r.ns.setSysctl("ipv4/ip_forward", "1"); err != nil {
 		return fmt.Errorf("switching forwarding on: %w", err)
 	}
-	if err := setupFirewall(r.ns); err != nil {
+	if err := setupFirewall(r.ns, false); err != nil {
 		return err
 	}
 	return routeRepliesLocally(r.h)

@@ -28,11 +28,6 @@ type server struct {
 	stopping bool
 	idle     *time.Timer // runs while there is no client
 
-	// survivors is done with when a monitor has brought the namespace of a
-	// process that was killed, or none came for a while; see routerFor.
-	survivors    chan struct{}
-	survivorOnce sync.Once
-
 	idler *footprint.Idler
 }
 
@@ -43,24 +38,10 @@ const faultPause = 100 * time.Millisecond
 // settled is when an attachment and what it started are over.
 const settled = time.Second
 
-// survivorWait is how long the first attachment waits for monitors that hold
-// the bridge of a killed process. They notice its end at once, so this only
-// has to cover their being scheduled.
-const survivorWait = 150 * time.Millisecond
-
 func newServer(opts Options, socket *socket) *server {
-	s := &server{opts: opts, log: newLogger(opts.Log), socket: socket, survivors: make(chan struct{}), idler: footprint.NewIdler(settled)}
+	s := &server{opts: opts, log: newLogger(opts.Log), socket: socket, idler: footprint.NewIdler(settled)}
 	s.idle = time.AfterFunc(opts.Linger, s.stopIfIdle)
-	if socket.crashed {
-		time.AfterFunc(survivorWait, s.noMoreSurvivors)
-	} else {
-		s.noMoreSurvivors()
-	}
 	return s
-}
-
-func (s *server) noMoreSurvivors() {
-	s.survivorOnce.Do(func() { close(s.survivors) })
 }
 
 // run accepts clients until stop.
@@ -152,22 +133,26 @@ func (s *server) serve(conn *net.UnixConn) {
 }
 
 // routerFor returns the user's router, made on first use: around the bridge
-// that the monitor holds, if it does.
+// that the monitor holds, if it does, or another.
 func (s *server) routerFor(bridge *os.File) (*router, error) {
-	if bridge == nil {
-		<-s.survivors
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.router == nil {
-		router, err := newRouter(s.opts, s.log, s.idler.Touch, bridge)
-		if err != nil {
-			return nil, err
-		}
-		s.router = router
+	if s.router != nil {
+		return s.router, nil
 	}
-	s.noMoreSurvivors()
-	return s.router, nil
+	if bridge == nil && s.socket.crashed {
+		survivor, err := survivor(s.opts.RuntimeDir)
+		if err != nil {
+			return nil, fmt.Errorf("finding the bridges of the network process before: %w", err)
+		}
+		if survivor != nil {
+			defer survivor.Close()
+			bridge = survivor
+		}
+	}
+	var err error
+	s.router, err = newRouter(s.opts, s.log, s.idler.Touch, bridge)
+	return s.router, err
 }
 
 func (s *server) status() *slirp.Status {

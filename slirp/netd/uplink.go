@@ -19,9 +19,10 @@ const (
 	// readyTimeout is how long an uplink may take to open the tap device
 	// before the next kind is tried. They need some milliseconds.
 	readyTimeout = 5 * time.Second
-	// An uplink that lived shorter than quickDeath is not restarted at once,
-	// and each time later, up to maxPause.
+	// An uplink that lived shorter than quickDeath for the second time in a row
+	// is not restarted at once, and each time later, up to maxPause.
 	quickDeath = time.Second
+	firstPause = 100 * time.Millisecond
 	maxPause   = 30 * time.Second
 )
 
@@ -98,7 +99,7 @@ func (u *uplink) stop() {
 func (u *uplink) supervise() {
 	runtime.LockOSThread()
 	defer close(u.done)
-	pause := quickDeath
+	var pause time.Duration
 	for {
 		began := time.Now()
 		err := u.runBest()
@@ -107,13 +108,13 @@ func (u *uplink) supervise() {
 		}
 		u.log.Printf("uplink: %v", err)
 		if time.Since(began) > quickDeath {
-			pause = quickDeath
+			pause = 0
 			continue
 		}
 		if !u.pause(pause) {
 			return
 		}
-		pause = min(2*pause, maxPause)
+		pause = min(max(firstPause, 2*pause), maxPause)
 	}
 }
 
