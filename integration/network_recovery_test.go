@@ -1,8 +1,6 @@
 package integration
 
 import (
-	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -57,32 +55,6 @@ func TestNetworkProcessKilledUnderNetworks(t *testing.T) {
 			t.Error("a new container is not found, or finds nobody")
 		}
 	})
-}
-
-// pid is that of a container's first process.
-func (e *Env) pid(t *testing.T, name string) int {
-	t.Helper()
-	pid, err := strconv.Atoi(e.OK(t, "inspect", "-f", "{{.State.Pid}}", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pid
-}
-
-// monitorOf is the parent of a container's first process.
-func (e *Env) monitorOf(t *testing.T, name string) int {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", e.pid(t, name)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "\nPPid:")
-	line, _, _ := strings.Cut(rest, "\n")
-	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil || pid < 2 {
-		t.Fatalf("the parent of %s is %q", name, line)
-	}
-	return pid
 }
 
 // With its monitor a container dies, and its names; started again it is what it was.

@@ -73,8 +73,32 @@ func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error)
 	return r.startMonitor(request, o.Image)
 }
 
-// Start starts a container that is not running.
-func (r *Runner) Start(id string, a Attach, supervised bool) (*Session, error) {
+// Start starts a container and returns a conversation with its monitor, or with
+// that of one that runs. Only a monitor that answers counts: one that was killed
+// a moment ago may still have the container, whose first process may still live.
+func (r *Runner) Start(ctx context.Context, v View, a Attach, supervised bool) (*Session, error) {
+	for {
+		if v.Active() {
+			if s, err := r.Attach(ctx, v.ID, a); !errors.Is(err, ErrNotRunning) {
+				return s, err
+			}
+		}
+		s, err := r.startStopped(v.ID, a, supervised)
+		if !errors.Is(err, ErrRunning) {
+			return s, err
+		}
+		if err := pause(ctx); err != nil { // who has it is about to start it, or to end
+			return nil, err
+		}
+		id := v.ID
+		if v, err = r.Load(id); err != nil {
+			return nil, removed(err, id)
+		}
+	}
+}
+
+// startStopped starts a container that nobody has, or fails with ErrRunning.
+func (r *Runner) startStopped(id string, a Attach, supervised bool) (*Session, error) {
 	request := Request{Op: OpStart, ID: id, Start: true, Attach: a, Supervised: supervised, Sockets: r.Sockets}
 	if r.UID == 0 {
 		v, err := r.Load(id)

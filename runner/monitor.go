@@ -152,9 +152,10 @@ func (m *monitor) take(r Request) (err error) {
 	}
 	m.Container, m.State = view.Container, view.State
 	m.State.Restarts, m.State.Restarting = 0, false
-	if view.State.live() {
+	// Nobody else has the lock: what still lives of it is dying with its monitor.
+	if err := m.store.killOrphan(context.Background(), view.State); err != nil {
 		m.lock.Close()
-		return ErrRunning
+		return failf("end what is left of the container: %w", err)
 	}
 	if m.facts, err = spec.FactsOf(m.Spec); err != nil {
 		m.lock.Close()

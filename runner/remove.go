@@ -124,10 +124,8 @@ func (s Store) killOrphan(ctx context.Context, st State) error {
 	if st.Boot != process.Boot() {
 		return nil
 	}
-	if st.Init.Alive() {
-		if err := killAndWait(ctx, st.Init); err != nil {
-			return err
-		}
+	if err := killAndWait(ctx, st.Init); err != nil {
+		return err
 	}
 	if st.Cgroup == "" {
 		return nil
@@ -146,10 +144,14 @@ func (s Store) killOrphan(ctx context.Context, st State) error {
 	return group.Remove(ctx)
 }
 
-// killAndWait kills a process that is not a child and returns when it is gone.
+// killAndWait kills a process that is not a child and returns when it is gone, with
+// all of its threads.
 func killAndWait(ctx context.Context, p process.ID) error {
+	if p.PID == 0 {
+		return nil
+	}
 	fd, err := unix.PidfdOpen(p.PID, 0)
-	if errors.Is(err, unix.ESRCH) || err == nil && !p.Alive() {
+	if errors.Is(err, unix.ESRCH) {
 		return nil
 	}
 	if err != nil {
@@ -158,6 +160,9 @@ func killAndWait(ctx context.Context, p process.ID) error {
 	// Nonblocking descriptors are polled by the runtime: no thread waits.
 	f := os.NewFile(uintptr(fd), "pidfd")
 	defer f.Close()
+	if !p.Known() { // the id is another process's by now
+		return nil
+	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return os.NewSyscallError("pidfd_send_signal", err)
 	}

@@ -43,18 +43,16 @@ func (c *startCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := checkPaused(v); err != nil {
+		return err
+	}
 	attach := runner.Attach{Stdin: c.Interactive && v.OpenStdin, Stdout: true, Stderr: true}
 	if v.Spec.Process.Terminal {
 		attach.Size = runner.TerminalSize(a.stdout)
 	}
 	early := runner.CatchSignals()
 	defer early.Stop()
-	var session *runner.Session
-	if v.Status == runner.Running {
-		session, err = r.Attach(context.Background(), v.ID, attach)
-	} else {
-		session, err = r.Start(v.ID, attach, supervised())
-	}
+	session, err := r.Start(context.Background(), v, attach, supervised())
 	if err != nil {
 		return startError(err)
 	}
@@ -71,20 +69,17 @@ func (c *startCmd) startAll(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.each(c.Containers, func(_ context.Context, _ runner.Store, v runner.View) error { return a.start(r, v) })
+	return a.each(c.Containers, func(ctx context.Context, _ runner.Store, v runner.View) error { return a.start(ctx, r, v) })
 }
 
 // start starts a container that is not running; one that is stays as it is.
-func (a *app) start(r *runner.Runner, v runner.View) error {
-	if v.Status == runner.Running {
-		return nil
-	}
+func (a *app) start(ctx context.Context, r *runner.Runner, v runner.View) error {
 	if err := checkPaused(v); err != nil {
 		return err
 	}
-	session, err := r.Start(v.ID, runner.Attach{}, false)
-	if errors.Is(err, runner.ErrRunning) {
-		return nil // somebody else was faster
+	session, err := r.Start(ctx, v, runner.Attach{}, false)
+	if errors.Is(err, runner.ErrRestarting) {
+		return nil
 	}
 	if err != nil {
 		return err
@@ -159,7 +154,7 @@ func (c *restartCmd) Run(a *app) error {
 			return err
 		}
 		v.Status = runner.Exited
-		if err := a.start(r, v); err != nil {
+		if err := a.start(ctx, r, v); err != nil {
 			return err
 		}
 		s.Record(v.Container, "restart")
