@@ -87,7 +87,7 @@ func (b *builder) fetchResult(ctx context.Context, c imported, number int, layer
 	}
 	defer upper.Close()
 	err = c.Layer(ctx, number, func(r io.Reader) error {
-		return upper.Unpack(r, tree.Target{Path: "/", Contents: true, Layer: true})
+		return upper.Unpack(r, tree.Target{Path: "/", Contents: true, Layer: true, Whiteouts: true})
 	})
 	if err != nil {
 		return nil, err

@@ -314,6 +314,10 @@ func (a *app) beside(args []string, give func(b *app, end *os.File), do func(end
 	return own
 }
 
+// widen lets a pipe hold more, so that the processes at its ends wait for each
+// other less often. What is no pipe is left alone.
+func widen(f *os.File) { unix.FcntlInt(f.Fd(), unix.F_SETPIPE_SZ, 1<<20) }
+
 // packCmd writes files of a container as a tar.
 type packCmd struct {
 	Follow bool   `help:"Copy what a symbolic link leads to."`
@@ -335,6 +339,7 @@ func (c *packCmd) Run(a *app) error {
 		if _, err := f.Lstat(path); err != nil {
 			return fmt.Errorf("%s in the container: %w", c.Path, errors.Unwrap(err))
 		}
+		widen(a.stdout)
 		return f.Pack(a.stdout, path, c.Name, c.Own)
 	})
 }
@@ -360,6 +365,7 @@ func (c *unpackCmd) Run(a *app) error {
 		if !c.Owners {
 			t.Owner = &f.RootOwner
 		}
+		widen(a.stdin)
 		return f.Unpack(a.stdin, t)
 	})
 }

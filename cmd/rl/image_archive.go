@@ -37,6 +37,7 @@ func (c *loadCmd) runInside(a *app) error {
 // load reads standard input, or a folder.
 func (c *loadCmd) load(ctx context.Context, a *app, s *store.Store, o store.PullOptions) ([]store.Loaded, error) {
 	if c.Input == "" {
+		widen(a.stdin)
 		return s.Load(ctx, a.stdin, o)
 	}
 	return s.LoadLayout(ctx, c.Input, o)
@@ -52,6 +53,7 @@ func (c *saveCmd) runInside(a *app) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
+	widen(a.stdout)
 	return s.Save(ctx, a.stdout, store.SaveOptions{Format: c.Format, Platform: c.Platform}, c.Images)
 }
 
@@ -80,6 +82,7 @@ func (c *importCmd) runInside(a *app) error {
 // open opens what is to be imported: standard input, or a URL.
 func (c *importCmd) open(ctx context.Context, a *app) (io.ReadCloser, error) {
 	if c.Source == "-" {
+		widen(a.stdin)
 		return a.stdin, nil
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Source, nil)

@@ -282,6 +282,7 @@ func FuzzUnpack(f *testing.F) {
 		}
 		defer r.Close()
 		_ = r.Unpack(bytes.NewReader(data), Target{Path: "/", Name: "x", Owner: self(), NoLinks: true})
+		_ = r.Unpack(bytes.NewReader(data), Target{Path: "/", Contents: true, Owner: self(), Layer: true, Whiteouts: true})
 		if entries, err := os.ReadDir(outer); err != nil || len(entries) != 1 {
 			t.Errorf("outside: %v, %v", entries, err)
 		}

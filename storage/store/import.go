@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -88,7 +89,7 @@ func importedConfig(o ImportOptions) (config, error) {
 func copyRootfs(ctx context.Context, w io.Writer, r io.Reader) error {
 	plain := decompress(ctx, r)
 	defer plain.Close()
-	copied := io.TeeReader(plain, w)
+	copied := bufio.NewReaderSize(io.TeeReader(plain, w), 1<<20)
 	kind, err := sniff(copied)
 	if err != nil {
 		return err

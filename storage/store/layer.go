@@ -1,10 +1,10 @@
 package store
 
 import (
+	"archive/tar"
 	"bufio"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
 	"maps"
 	"os"
@@ -14,14 +14,12 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-	"github.com/vbatts/tar-split/archive/tar"
-	"github.com/vbatts/tar-split/tar/asm"
 	tarsplit "github.com/vbatts/tar-split/tar/storage"
 	cstorage "go.podman.io/storage"
 	graphdriver "go.podman.io/storage/drivers"
 	"go.podman.io/storage/pkg/archive"
-	"go.podman.io/storage/pkg/chrootarchive"
-	"go.podman.io/storage/pkg/tarlog"
+
+	"github.com/rl-project/rl/internal/tree"
 )
 
 // NewLayer is a layer of an image that is being made.
@@ -162,6 +160,9 @@ type differ struct{ write func(io.Writer) error }
 // archive, the parts of it that are not files included: with these it can be
 // written again, byte for byte.
 func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriver.DifferOptions) (out graphdriver.DriverWithDifferOutput, err error) {
+	if options.ForceMask != nil || len(options.UIDMaps)+len(options.GIDMaps) > 0 {
+		return out, fmt.Errorf("%w: a storage.conf that changes modes or owners", cstorage.ErrNotSupported)
+	}
 	headers, err := os.CreateTemp(o.StagingDirectory, "headers-")
 	if err != nil {
 		return out, err
@@ -176,26 +177,21 @@ func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriv
 	}
 	source, failed := stream(d.write)
 	defer source.Close()
-	size, owners := new(counter), newOwners()
-	log, err := tarlog.NewLogger(owners.add)
+	size, owners, sum := new(counter), newOwners(), newSummer()
+	raw := io.TeeReader(bufio.NewReaderSize(source, 1<<20), io.MultiWriter(sum, size))
+	split := newSplitter(raw, tarsplit.NewJSONPacker(headers), owners)
+	into, err := tree.Open(dest)
 	if err != nil {
 		return out, err
 	}
-	sum := newSummer()
-	split, done, err := asm.NewInputTarStreamWithDone(
-		io.TeeReader(bufio.NewReaderSize(source, 1<<20), io.MultiWriter(sum, size, log)), tarsplit.NewJSONPacker(headers), checksums{make([]byte, 1<<20)})
-	if err != nil {
-		return out, err
-	}
-	err = chrootarchive.UntarUncompressed(split, dest, options)
+	err = into.UnpackEntries(split, tree.Target{
+		Path: "/", Contents: true, Layer: true, Whiteouts: options.WhiteoutFormat == archive.OverlayWhiteoutFormat, Lenient: options.IgnoreChownErrors,
+	})
 	if err == nil {
-		_, err = io.Copy(io.Discard, split) // the padding at its end
+		err = split.end()
 	}
-	err = errors.Join(err, split.Close(), <-done, log.Close())
+	err = errors.Join(err, into.Close())
 	out.UncompressedDigest = sum.digest()
-	if owners.outside != "" {
-		return out, fmt.Errorf("%w: %q leads out of the image", ErrArchive, owners.outside)
-	}
 	if err != nil {
 		select {
 		case cause := <-failed:
@@ -212,16 +208,6 @@ func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriv
 
 // Close is there for [graphdriver.Differ]; nothing is open after ApplyDiff.
 func (differ) Close() error { return nil }
-
-// checksums is what tar-split keeps of a file instead of its contents. It reads
-// more at once than the library's own, which wakes the next reader thirty times as often.
-type checksums struct{ buffer []byte }
-
-func (c checksums) Put(_ string, r io.Reader) (int64, []byte, error) {
-	sum := crc64.New(tarsplit.CRCTable)
-	n, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{r}, c.buffer)
-	return n, sum.Sum(nil), err
-}
 
 // summer computes a digest beside those who write to it.
 type summer struct {
@@ -264,17 +250,11 @@ func (s *summer) digest() digest.Digest {
 }
 
 // owners are the ids of a layer's files, which the store keeps with the layer.
-type owners struct {
-	uids, gids map[uint32]bool
-	outside    string // a name that climbs, which unpacking would bend back
-}
+type owners struct{ uids, gids map[uint32]bool }
 
-func newOwners() *owners { return &owners{uids: map[uint32]bool{}, gids: map[uint32]bool{}} }
+func newOwners() *owners { return &owners{map[uint32]bool{}, map[uint32]bool{}} }
 
 func (o *owners) add(h *tar.Header) {
-	if !filepath.IsLocal(strings.TrimLeft(h.Name, "/")) && strings.Trim(h.Name, "/") != "" {
-		o.outside = h.Name
-	}
 	if !strings.HasPrefix(path.Base(h.Name), archive.WhiteoutPrefix) {
 		o.uids[uint32(h.Uid)], o.gids[uint32(h.Gid)] = true, true
 	}

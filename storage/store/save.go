@@ -2,6 +2,7 @@ package store
 
 import (
 	"archive/tar"
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,6 @@ import (
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/docker/reference"
 	cstorage "go.podman.io/storage"
-	"go.podman.io/storage/pkg/archive"
 )
 
 // Formats of Save.
@@ -48,8 +48,9 @@ func (s *Store) Save(ctx context.Context, w io.Writer, o SaveOptions, refs []str
 			return explain(fmt.Errorf("save image %s: %w", shortID(img.id), err))
 		}
 	}
-	t := tar.NewWriter(w)
-	if err := errors.Join(out.write(t, o.Format), s.writeLayers(ctx, t, out.layers), t.Close()); err != nil {
+	buffered := bufio.NewWriterSize(w, 256<<10)
+	t := tar.NewWriter(buffered)
+	if err := errors.Join(out.write(t, o.Format), s.writeLayers(ctx, t, out.layers), t.Close(), buffered.Flush()); err != nil {
 		return explain(fmt.Errorf("save: %w", err))
 	}
 	for _, img := range images {
@@ -215,7 +216,7 @@ func (s *Store) writeLayers(ctx context.Context, t *tar.Writer, layers []storedL
 		}
 		n, err := s.copyLayer(ctx, l, t)
 		// The store checks each file of the layer against the sum that it kept.
-		if err == nil && n != l.Size || errors.Is(err, tar.ErrWriteTooLong) || err != nil && strings.Contains(err.Error(), "checksum failed") {
+		if err == nil && n != l.Size || errors.Is(err, tar.ErrWriteTooLong) || errors.Is(err, errChanged) || err != nil && strings.Contains(err.Error(), "checksum failed") {
 			err = fmt.Errorf("layer %s has changed since it was stored; pull the image again", shortID(l.id))
 		}
 		if err != nil {
@@ -249,17 +250,6 @@ func (s *Store) describeLayer(l *cstorage.Layer) (ispec.Descriptor, error) {
 	d.Size, err = s.readLayer(context.Background(), l.ID, digester.Hash())
 	d.Digest = digester.Digest()
 	return d, err
-}
-
-// readLayer writes a layer's archive as it was when it came, uncompressed.
-func (s *Store) readLayer(ctx context.Context, id string, w io.Writer) (n int64, err error) {
-	plain := archive.Uncompressed
-	source, err := s.store.Diff("", id, &cstorage.DiffOptions{Compression: &plain})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, source.Close()) }()
-	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{untilDone{ctx, source}}, make([]byte, 1<<20))
 }
 
 func describe(mediaType string, data []byte) ispec.Descriptor {

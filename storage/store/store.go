@@ -9,9 +9,9 @@
 // folder, unless $CONTAINERS_STORAGE_CONF names a configuration.
 //
 // Everything here runs as uid 0 of rl's user namespace, in a mount namespace of
-// its own, in a program whose main has called reexec.Init: layers are unpacked
-// by a child that has made the layer's folder its root, so no name in an archive
-// can lead out of it. The package is large to link and slow to open; what
+// its own, in a program whose main has called reexec.Init: layers that are pulled
+// are unpacked by a child that has made the layer's folder its root, so no name in
+// an archive can lead out of it; package tree sees to that for all others. The package is large to link and slow to open; what
 // starting a container needs of it is written to the records of package storage.
 package store
 
