@@ -84,11 +84,20 @@ type Options struct {
 	Squash bool
 	// CacheFrom and CacheTo are caches elsewhere to take results from and to leave
 	// them in.
-	CacheFrom, CacheTo []store.Remote
+	CacheFrom []store.Remote
+	CacheTo   []CacheTo
 	// Debug, if not nil, gets a shell in a RUN that failed.
 	Debug *Debug
 	// Progress is told what happens.
 	Progress *Progress
+}
+
+// CacheTo is a cache elsewhere to leave results in.
+type CacheTo struct {
+	store.Remote
+	// All is whether the steps of all stages go there, and not only those that the
+	// image consists of.
+	All bool
 }
 
 // Image is what a build made.
@@ -132,7 +141,7 @@ func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options
 	if img, err = b.finish(ctx, target); err != nil {
 		return img, err
 	}
-	return img, b.exportCaches(ctx)
+	return img, b.exportCaches(ctx, target)
 }
 
 // close waits for what still runs and leaves nothing behind.

@@ -1,7 +1,6 @@
 package build
 
 import (
-	"fmt"
 	"maps"
 	"path"
 	"regexp"
@@ -12,32 +11,45 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/storage"
+	"github.com/rl-project/rl/storage/store"
 )
 
 // Warning is something in a Dockerfile that one of BuildKit's rules is against.
 type Warning struct {
-	Rule, URL, Text string
-	Line            int
+	Rule, Description, URL, Text string
+	// Where are the lines of the instruction, nil if it is about none.
+	Where []parser.Range
 	// Source are the lines around it.
 	Source string
 }
 
+// Line is where the instruction begins, 0 if it is about none.
+func (w Warning) Line() int {
+	if len(w.Where) == 0 {
+		return 0
+	}
+	return w.Where[0].Start.Line
+}
+
 // Check reads the Dockerfile and lists what is against the rules, as far as the
 // "# check=" line in it does not switch them off. strict reports whether that line
-// makes warnings errors.
-func Check(o Options) (warnings []Warning, strict bool, err error) {
-	b := &builder{Options: o}
+// makes warnings errors. Base images are looked at if they are stored.
+func Check(places dirs.Dirs, images *store.Store, o Options) (warnings []Warning, strict bool, err error) {
+	b := &builder{Options: o, places: places, images: images}
 	config := &linter.Config{}
 	if text, _, where, ok := parser.ParseDirective("check", o.File); ok {
 		if config, err = linter.ParseLintOptions(text); err != nil {
 			return nil, false, b.at(err, where)
 		}
 	}
-	config.Warn = func(rule, _, url, text string, where []parser.Range) {
-		w := Warning{Rule: rule, URL: url, Text: text}
+	config.Warn = func(rule, about, url, text string, where []parser.Range) {
+		w := Warning{Rule: rule, Description: about, URL: url, Text: text, Where: where}
 		if len(where) > 0 {
-			w.Line = where[0].Start.Line
-			w.Source = excerpt(o.File, w.Line, where[len(where)-1].End.Line)
+			w.Source = excerpt(o.File, w.Line(), where[len(where)-1].End.Line)
 		}
 		warnings = append(warnings, w)
 	}
@@ -45,9 +57,13 @@ func Check(o Options) (warnings []Warning, strict bool, err error) {
 	if err := b.readFile(); err != nil {
 		return nil, false, err
 	}
+	if b.context, err = readIgnore(o.Ignore); err != nil {
+		return nil, false, err
+	}
 	b.checkFile()
-	slices.SortStableFunc(warnings, func(a, b Warning) int { return a.Line - b.Line })
-	return slices.Compact(warnings), config.ReturnAsError, nil
+	slices.SortStableFunc(warnings, func(a, b Warning) int { return a.Line() - b.Line() })
+	same := func(a, b Warning) bool { return a.Text == b.Text && a.Line() == b.Line() }
+	return slices.CompactFunc(warnings, same), config.ReturnAsError, nil
 }
 
 // checkFile applies the rules that BuildKit's parser does not apply itself.
@@ -62,6 +78,7 @@ func (b *builder) checkFile() {
 	for _, s := range b.list {
 		b.checkName(s.def, seen)
 		b.checkFrom(s.def)
+		b.checkBase(s)
 		b.checkStage(s)
 	}
 }
@@ -122,6 +139,43 @@ func (b *builder) checkFrom(def instructions.Stage) {
 	}
 }
 
+// checkBase wants a base image that is stored to be for the platform of the build.
+// Others are not known before they are pulled.
+func (b *builder) checkBase(s *stage) {
+	name, _, err := b.lexer().ProcessWord(s.def.BaseName, shell.EnvsFromSlice(b.global))
+	platform, _, err2 := b.lexer().ProcessWord(s.def.Platform, shell.EnvsFromSlice(b.global))
+	if err != nil || err2 != nil || name == scratchBase || b.stageNamed(name, s.index) != nil || b.Named[name] != "" {
+		return
+	}
+	if platform == "" {
+		platform = b.Platform
+	}
+	want, err := platformOf(platform)
+	if err != nil {
+		return
+	}
+	if is, stored := b.platformStored(name, platform, want); stored && (is.OS != want.OS || is.Architecture != want.Architecture) {
+		b.lint.Run(&linter.RuleInvalidBaseImagePlatform, s.def.Location,
+			linter.RuleInvalidBaseImagePlatform.Format(name, want.OS+"/"+want.Architecture, is.OS+"/"+is.Architecture))
+	}
+}
+
+// platformStored is the platform of the image that a build would begin with; not
+// stored is one that it would pull.
+func (b *builder) platformStored(name, typed string, want ispec.Platform) (is storage.Platform, stored bool) {
+	if img, err := storage.Lookup(b.places.Data, name, typed); err == nil {
+		return img.Platform, true
+	}
+	if typed != "" {
+		return is, false
+	}
+	img, err := b.images.Inspect(name, want.OS+"/"+want.Architecture)
+	if err != nil {
+		img, err = b.images.Inspect(name, "")
+	}
+	return storage.Platform{OS: img.Os, Architecture: img.Architecture}, err == nil
+}
+
 // stageCheck is what checkStage knows of the instructions so far.
 type stageCheck struct {
 	b     *builder
@@ -162,6 +216,12 @@ func (c *stageCheck) check(command instructions.Command) {
 		c.command(command, command.PrependShell)
 	case *instructions.HealthCheckCommand:
 		c.once(command)
+	case *instructions.CopyCommand:
+		if command.From == "" {
+			c.ignored(command, "Copy", command.SourcePaths)
+		}
+	case *instructions.AddCommand:
+		c.ignored(command, "Add", slices.DeleteFunc(slices.Clone(command.SourcePaths), isAddress))
 	case *instructions.ArgCommand:
 		for _, a := range command.Args {
 			c.known = append(c.known, a.Key+"=")
@@ -199,6 +259,21 @@ func (c *stageCheck) once(command instructions.Command) {
 	name := strings.ToUpper(command.Name())
 	if c.count[name]++; c.count[name] > 1 {
 		c.run(&linter.RuleMultipleInstructionsDisallowed, command, linter.RuleMultipleInstructionsDisallowed.Format(name))
+	}
+}
+
+// ignored warns of files that .dockerignore leaves out. Where that takes some in
+// again, too, only the files themselves tell.
+func (c *stageCheck) ignored(command instructions.Command, word string, sources []string) {
+	ignored := c.b.context.ignored
+	if ignored == nil || ignored.Exclusions() {
+		return
+	}
+	for _, name := range sources {
+		name = strings.TrimPrefix(path.Clean("/"+name), "/")
+		if name != "" && c.b.context.excludedBy(name) != "" {
+			c.run(&linter.RuleCopyIgnoredFile, command, linter.RuleCopyIgnoredFile.Format(word, name))
+		}
 	}
 }
 
@@ -273,141 +348,4 @@ func oneApart(a, b string) bool {
 		}
 	}
 	return true
-}
-
-// Target is a stage of a Dockerfile, as an outline of it.
-type Target struct {
-	Name, Description string
-	Default           bool // it is built unless another is asked for
-	Args              []TargetArg
-	Secrets, SSH      []TargetMount
-}
-
-// TargetArg is a build argument.
-type TargetArg struct{ Name, Value, Description string }
-
-// TargetMount is a secret or an agent that RUN mounts.
-type TargetMount struct {
-	ID       string
-	Required bool
-}
-
-// Targets lists the stages of a Dockerfile.
-func Targets(o Options) (list []Target, err error) {
-	b := &builder{Options: o}
-	if err := b.readFile(); err != nil {
-		return nil, err
-	}
-	for i, s := range b.list {
-		list = append(list, Target{Name: s.def.Name, Description: description(s.def), Default: i == len(b.list)-1})
-	}
-	return list, nil
-}
-
-// description is the comment above a stage, without its name at the beginning.
-func description(def instructions.Stage) string {
-	return strings.TrimSpace(strings.TrimPrefix(def.DocComment, def.Name+" "))
-}
-
-// OutlineOf tells of the target of o, and of the stages that it needs, what they
-// want from the command line.
-func OutlineOf(o Options) (t Target, err error) {
-	b := &builder{Options: o}
-	if err := b.readFile(); err != nil {
-		return t, err
-	}
-	s, err := b.target()
-	if err != nil {
-		return t, err
-	}
-	t = Target{Name: s.def.Name, Description: description(s.def), Default: s.index == len(b.list)-1}
-	for _, a := range b.globalArgs {
-		t.addArgs(b, a.Args)
-	}
-	seen := map[int]bool{}
-	var visit func(s *stage)
-	visit = func(s *stage) {
-		if s == nil || seen[s.index] {
-			return
-		}
-		seen[s.index] = true
-		visit(b.stageNamed(s.def.BaseName, s.index))
-		for _, c := range s.def.Commands {
-			t.add(b, c)
-			for _, name := range fromOf(c) {
-				visit(b.stageNamed(name, s.index))
-			}
-		}
-	}
-	visit(s)
-	return t, nil
-}
-
-// fromOf are the stages and images that an instruction copies from or mounts.
-func fromOf(c instructions.Command) (names []string) {
-	switch c := c.(type) {
-	case *instructions.CopyCommand:
-		names = append(names, c.From)
-	case *instructions.RunCommand:
-		for _, m := range mountsAsWritten(c) {
-			names = append(names, m.From)
-		}
-	}
-	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
-}
-
-// mountsAsWritten are the mounts of a RUN, without the values of variables.
-func mountsAsWritten(c *instructions.RunCommand) []*instructions.Mount {
-	if c.Expand(func(word string) (string, error) { return word, nil }) != nil {
-		return nil
-	}
-	return instructions.GetMounts(c)
-}
-
-func (t *Target) add(b *builder, c instructions.Command) {
-	switch c := c.(type) {
-	case *instructions.ArgCommand:
-		t.addArgs(b, c.Args)
-	case *instructions.RunCommand:
-		for _, m := range mountsAsWritten(c) {
-			switch m.Type {
-			case instructions.MountTypeSecret:
-				t.Secrets = addMount(t.Secrets, m)
-			case instructions.MountTypeSSH:
-				t.SSH = addMount(t.SSH, m)
-			}
-		}
-	}
-}
-
-func addMount(list []TargetMount, m *instructions.Mount) []TargetMount {
-	id := m.CacheID
-	if id == "" && m.Type == instructions.MountTypeSSH {
-		id = "default"
-	}
-	if id == "" {
-		id = path.Base(fmt.Sprint(m.Source + m.Target))
-	}
-	for i := range list {
-		if list[i].ID == id {
-			list[i].Required = list[i].Required || m.Required
-			return list
-		}
-	}
-	return append(list, TargetMount{id, m.Required})
-}
-
-func (t *Target) addArgs(b *builder, args []instructions.KeyValuePairOptional) {
-	for _, a := range args {
-		value, given := b.Args[a.Key]
-		if !given {
-			value = a.ValueString()
-		}
-		at := slices.IndexFunc(t.Args, func(known TargetArg) bool { return known.Name == a.Key })
-		if at < 0 {
-			t.Args = append(t.Args, TargetArg{a.Key, value, a.DocComment})
-		} else if t.Args[at].Value == "" {
-			t.Args[at].Value = value
-		}
-	}
 }

@@ -75,7 +75,8 @@ func (c *buildContext) mask(b *builder) ([]string, error) {
 	return append([]string{dir}, shown...), os.Chmod(dir, 0o755)
 }
 
-func openContext(dir string, ignore []byte, digests *digestCache) (*buildContext, error) {
+// readIgnore reads a .dockerignore. The context has no folder yet.
+func readIgnore(ignore []byte) (*buildContext, error) {
 	patterns, err := ignorefile.ReadAll(bytes.NewReader(ignore))
 	if err != nil {
 		return nil, fmt.Errorf(".dockerignore: %w", err)
@@ -85,6 +86,14 @@ func openContext(dir string, ignore []byte, digests *digestCache) (*buildContext
 		if c.ignored, err = patternmatcher.New(patterns); err != nil {
 			return nil, fmt.Errorf(".dockerignore: %w", err)
 		}
+	}
+	return c, nil
+}
+
+func openContext(dir string, ignore []byte, digests *digestCache) (*buildContext, error) {
+	c, err := readIgnore(ignore)
+	if err != nil {
+		return nil, err
 	}
 	if c.root, err = tree.Open(dir); err != nil {
 		return nil, fmt.Errorf("the context: %w", err)
@@ -104,6 +113,27 @@ func (c *buildContext) keep(name string, _ bool) bool {
 	return err == nil && !out
 }
 
+// excludedBy is the pattern of .dockerignore that leaves a file out, "" if none
+// does: of several, the last.
+func (c *buildContext) excludedBy(name string) (pattern string) {
+	if c.ignored == nil {
+		return ""
+	}
+	for _, p := range c.ignored.Patterns() {
+		one, err := patternmatcher.New([]string{p.String()})
+		if err != nil {
+			continue // the whole list would not have been read
+		}
+		if match, err := one.MatchesOrParentMatches(name); err != nil || !match {
+			continue
+		}
+		if pattern = p.String(); p.Exclusion() {
+			pattern = ""
+		}
+	}
+	return pattern
+}
+
 // source is a tree of files to copy from.
 type source struct {
 	root *tree.Root
@@ -113,6 +143,8 @@ type source struct {
 	own bool
 	// key, if not empty, stands for everything in it.
 	key string
+	// excludedBy, if not nil, is the pattern that leaves a file out.
+	excludedBy func(name string) string
 }
 
 // glob returns the paths that match a pattern, in order. A pattern without
@@ -127,7 +159,7 @@ func (s source) glob(pattern string) ([]string, error) {
 			return nil, err
 		}
 		if !s.keepsSome(pattern) {
-			return nil, errIgnored
+			return nil, s.ignored(pattern)
 		}
 		return []string{pattern}, nil
 	}
@@ -143,14 +175,17 @@ func (s source) glob(pattern string) ([]string, error) {
 		}
 		found = next
 	}
-	kept := found[:0]
+	first, kept := "", found[:0]
+	if len(found) > 0 {
+		first = found[0]
+	}
 	for _, name := range found {
 		if s.keepsSome(name) {
 			kept = append(kept, name)
 		}
 	}
-	if len(kept) == 0 && len(found) > 0 {
-		return nil, errIgnored
+	if len(found) > 0 && len(kept) == 0 {
+		return nil, s.ignored(first)
 	}
 	return kept, nil
 }
@@ -158,4 +193,15 @@ func (s source) glob(pattern string) ([]string, error) {
 // keepsSome reports whether a file, or anything in a folder, is not left out.
 func (s source) keepsSome(name string) bool {
 	return s.keep == nil || s.root.KeepsAny(name, s.keep)
+}
+
+// ignored is errIgnored with the pattern to blame; a folder of which all is left
+// out may have several.
+func (s source) ignored(name string) error {
+	if s.excludedBy != nil {
+		if pattern := s.excludedBy(strings.TrimPrefix(name, "/")); pattern != "" {
+			return fmt.Errorf("%w, by the pattern %q", errIgnored, pattern)
+		}
+	}
+	return errIgnored
 }

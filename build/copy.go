@@ -142,7 +142,7 @@ func (s *stage) openSource(ctx context.Context, name string) (source, func(), er
 		return source{}, nil, err
 	}
 	if c != nil {
-		return source{root: c.root, keep: c.keep, hash: c.digests.hash}, func() {}, nil
+		return source{root: c.root, keep: c.keep, hash: c.digests.hash, excludedBy: c.excludedBy}, func() {}, nil
 	}
 	other, err := s.b.source(name, s)
 	if err != nil {
@@ -212,7 +212,7 @@ func (s source) item(name string) (item, error) {
 		return item{}, err
 	}
 	if !s.keepsSome(real) {
-		return item{}, errIgnored
+		return item{}, s.ignored(real)
 	}
 	return item{name: path.Join(".", real), folder: e.IsDir(), base: path.Base(path.Clean("/" + name))}, nil
 }
@@ -252,7 +252,7 @@ func (s source) why(name string) error {
 		return err
 	}
 	if !s.keepsSome(strings.TrimPrefix(name, "/")) {
-		return errIgnored
+		return s.ignored(name)
 	}
 	return nil
 }

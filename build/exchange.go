@@ -95,12 +95,11 @@ func (b *builder) fetchResult(ctx context.Context, c imported, number int, layer
 	return b.cache.add(w.result(), c.steps[number])
 }
 
-// exportCaches writes the results of all stages of the build to the caches of
-// --cache-to.
-func (b *builder) exportCaches(ctx context.Context) error {
+// exportCaches writes the results of the build to the caches of --cache-to.
+func (b *builder) exportCaches(ctx context.Context, target *stage) error {
 	for _, to := range b.CacheTo {
 		log := b.Progress.begin("exporting cache to " + to.String())
-		err := b.exportCache(ctx, to)
+		err := b.exportCache(ctx, to, target)
 		log.done(err)
 		if err != nil {
 			return err
@@ -109,13 +108,17 @@ func (b *builder) exportCaches(ctx context.Context) error {
 	return nil
 }
 
-func (b *builder) exportCache(ctx context.Context, to store.Remote) (err error) {
+func (b *builder) exportCache(ctx context.Context, to CacheTo, target *stage) (err error) {
+	stages := []*stage{target}
+	if to.All {
+		stages = b.list
+	}
 	var d store.Draft
 	var about exchanged
 	about.OS, about.Architecture, about.RootFS.Type = "linux", runtime.GOARCH, "layers"
 	about.RootFS.DiffIDs = []digest.Digest{}
 	seen := map[string]bool{}
-	for _, s := range b.list {
+	for _, s := range stages {
 		for _, r := range s.results {
 			if seen[r.Key] {
 				continue
@@ -133,5 +136,5 @@ func (b *builder) exportCache(ctx context.Context, to store.Remote) (err error) 
 	if d.Config, err = json.Marshal(about); err != nil {
 		return err
 	}
-	return b.images.PutDraft(ctx, to, d)
+	return b.images.PutDraft(ctx, to.Remote, d)
 }

@@ -56,7 +56,7 @@ func Fetch(ctx context.Context, places dirs.Dirs, w Where) (_ *Fetched, err erro
 		return nil, errors.New("standard input cannot be both the context and the Dockerfile: give the context as a folder")
 	}
 	f := &Fetched{Dir: w.Context}
-	if info, err := os.Stat(w.Context); w.Context != "-" && !isRemote(w.Context) {
+	if info, err := os.Stat(w.Context); w.Context != "-" && !IsRemote(w.Context) {
 		if err != nil {
 			return nil, fmt.Errorf("the context: %w", err)
 		}
@@ -82,14 +82,17 @@ func (f *Fetched) Close() error {
 	return f.scratch.Close()
 }
 
-// isRemote reports whether a context has to be fetched. What is a folder here is
+// IsRemote reports whether a context has to be fetched. What is a folder here is
 // one, whatever it is called.
-func isRemote(name string) bool {
+func IsRemote(name string) bool {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return false
 	}
-	return isURL(name) || isGit(name)
+	return isAddress(name)
 }
+
+// isAddress reports whether a name can be nothing but one of something elsewhere.
+func isAddress(name string) bool { return isURL(name) || isGit(name) }
 
 // fetch gets what is not a folder of the person's, and the Dockerfile in it.
 func (f *Fetched) fetch(ctx context.Context, w Where) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/rl-project/rl/storage/store"
 )
@@ -104,17 +105,26 @@ func (b *builder) globals(args []instructions.ArgCommand) error {
 
 // platform returns the arguments that describe the platform to build for.
 func (b *builder) platform() ([]string, error) {
-	if b.Platform == "" {
-		return platformArgs("TARGET", "linux", runtime.GOARCH, ""), nil
-	}
-	p, err := store.ParsePlatform(b.Platform)
+	p, err := platformOf(b.Platform)
 	if err != nil {
 		return nil, err
+	}
+	return platformArgs("TARGET", p.OS, p.Architecture, p.Variant), nil
+}
+
+// platformOf reads OS/ARCH; what is not said is as this machine has it.
+func platformOf(text string) (p ispec.Platform, err error) {
+	if text != "" {
+		if p, err = store.ParsePlatform(text); err != nil {
+			return p, err
+		}
+	} else {
+		p.OS = "linux"
 	}
 	if p.Architecture == "" {
 		p.Architecture = runtime.GOARCH
 	}
-	return platformArgs("TARGET", p.OS, p.Architecture, p.Variant), nil
+	return p, nil
 }
 
 func platformArgs(prefix, os, arch, variant string) []string {

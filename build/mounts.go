@@ -44,8 +44,11 @@ func (s *stage) mountKeys(ctx context.Context, mounts []*instructions.Mount) ([]
 // mountDigest stands for the files that a bind mount shows.
 func mountDigest(from source, m *instructions.Mount) (string, error) {
 	name := path.Join("/", m.Source)
-	if _, err := from.root.Stat(name); err != nil || !from.keepsSome(name) {
+	if _, err := from.root.Stat(name); err != nil {
 		return "", transfer{from: m.From}.missing(m.Source, errors.Join(err, ErrNotFound))
+	}
+	if err := from.why(name); err != nil {
+		return "", transfer{from: m.From}.missing(m.Source, err)
 	}
 	name, err := from.root.Resolve(name)
 	if err != nil {

@@ -114,7 +114,7 @@ func (b *builder) openLayout(ctx context.Context, place string) (string, error) 
 
 // namedFolder is the folder of a named context; remote ones are fetched.
 func (b *builder) namedFolder(ctx context.Context, where string) (string, error) {
-	if !isRemote(where) {
+	if !IsRemote(where) {
 		info, err := os.Stat(where)
 		if err == nil && !info.IsDir() {
 			err = errors.New("it is not a folder")

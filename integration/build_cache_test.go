@@ -2,6 +2,7 @@ package integration
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -13,7 +14,7 @@ func TestBuildCacheElsewhere(t *testing.T) {
 			"FROM alpine:3.20\nCOPY --from=made /random /r/\nCOPY f /\nRUN rm -rf /srv; cat /proc/sys/kernel/random/uuid >/uuid\n"})
 		folder := filepath.Join(e.Folder(t), "cache")
 		name := r.Addr + "/" + e.Name(t) + itoa(e.Account.UID) + ":cache" // user and root at once
-		id := e.built(t, dir, "-t", "elsewhere", "--cache-to", "type=local,dest="+folder, "--cache-to", "type=registry,ref="+name+",mode=max")
+		id := e.built(t, dir, "-t", "elsewhere", "--cache-to", "type=local,mode=max,dest="+folder, "--cache-to", "type=registry,ref="+name+",mode=max")
 		for _, from := range []string{"type=local,src=" + folder, "type=registry,ref=" + name, name} {
 			e.OK(t, "builder", "prune", "-f")
 			if got := e.built(t, dir, "-t", "elsewhere", "--cache-from", from); got != id {
@@ -25,6 +26,15 @@ func TestBuildCacheElsewhere(t *testing.T) {
 		e.Run(t, "run", "--rm", "stage", "ls", "/etc/motd").Exits(t, 1)
 		e.Want(t, "/media", "run", "--rm", "stage", "find", "/media")
 		e.Want(t, "2", "run", "--rm", "stage", "stat", "-c", "%h", "/hard")
+		// mode=min is about the image alone: what its stage copied from is done again.
+		e.OK(t, "builder", "prune", "-f")
+		least := filepath.Join(e.Folder(t), "least")
+		e.built(t, dir, "--cache-to", "type=local,dest="+least, "--cache-from", name)
+		e.OK(t, "builder", "prune", "-f")
+		again := e.Run(t, "build", "--progress=plain", "-t", "elsewhere", "--cache-from", "type=local,src="+least, dir).Exits(t, 0)
+		if n := strings.Count(again.Err, " CACHED\n"); n != 3 {
+			t.Errorf("%d steps were cached, want the image's 3: %s", n, again)
+		}
 		e.OK(t, "rmi", "elsewhere", "stage")
 		// A cache that is not there yet does not keep anybody from building.
 		e.Run(t, "build", "--cache-from", r.Addr+"/nothing:here", dir).Exits(t, 0).Says(t, "importing cache manifest", "ERROR")
@@ -33,7 +43,7 @@ func TestBuildCacheElsewhere(t *testing.T) {
 	dir := e.context(t, map[string]string{"Dockerfile": "FROM scratch\n"})
 	for flag, says := range map[string]string{
 		"--cache-from=type=s3,ref=x": "is not like", "--cache-from=type=local,dest=x": `"dest" is not one of`,
-		"--cache-to=type=local,dest=/no/such/folder/x": "/no/such/folder", "--cache-to=Upper": "Upper", "--cache-to=type=local,dest=x,mode=most": "neither min nor max",
+		"--cache-to=type=local,dest=/no/such/folder/x": "/no/such/folder", "--cache-to=Upper": "Upper", "--cache-to=type=local,dest=x,mode=most": "mode=min and mode=max",
 	} {
 		e.Run(t, "build", flag, dir).Exits(t, 125).Says(t, says)
 	}

@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -37,6 +39,63 @@ EXPOSE 80/TCP
 	e.Run(t, "build", "--call=sing", clean).Exits(t, 125).Says(t, "sing")
 	broken := e.context(t, map[string]string{"Dockerfile": "# check=skip\nFROM scratch\n"})
 	e.Run(t, "build", "--check", broken).Exits(t, 1).Says(t, "invalid check option")
+}
+
+// Rules about what the Dockerfile works on: the files, and stored base images.
+func TestBuildCheckOfFilesAndImages(t *testing.T) {
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY logs/a.log b /\nADD a.log https://x.example/a.log /\nCOPY . /\nFROM scratch\nCOPY --from=0 /a.log /\n",
+		".dockerignore": "*.log\nlogs\n"})
+	r := e.Run(t, "build", "--check", dir).Exits(t, 1)
+	prints(t, r, "2 warnings have been found!", "CopyIgnoredFile", `Attempting to Copy file "logs/a.log" that is excluded`, `Attempting to Add file "a.log"`)
+	some := e.context(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY a.log /\n", ".dockerignore": "*\n!a.log\n"})
+	e.Want(t, "Check complete, no warnings found.", "build", "--check", some)
+	e.built(t, e.context(t, map[string]string{"Dockerfile": "FROM scratch\nLABEL a=b\n"}), "-t", "foreign", "--platform=linux/s390x")
+	file := e.context(t, map[string]string{"Dockerfile": "FROM foreign AS a\nFROM a\n"})
+	r = e.Run(t, "build", "--check", file).Exits(t, 1)
+	prints(t, r, "1 warning has been found!", "InvalidBaseImagePlatform", `Base image foreign was pulled with platform "linux/s390x"`)
+	e.OK(t, "rmi", "foreign")
+}
+
+// As JSON, the answers have the fields that BuildKit's clients read.
+func TestBuildCallJSON(t *testing.T) {
+	e := AsUser(t)
+	file := "ARG V=1\n# base of all\nFROM alpine:3.20 AS base\nARG V\nRUN --mount=type=secret,id=token,required --mount=type=ssh true\nFROM base\nCMD true\n"
+	dir := e.context(t, map[string]string{"Dockerfile": file})
+	ask := func(code int, args ...string) (answer map[string]any) {
+		t.Helper()
+		r := e.Run(t, append(append([]string{"build"}, args...), dir)...).Exits(t, code)
+		if err := json.Unmarshal([]byte(r.Out), &answer); err != nil {
+			t.Fatalf("%v: %s", err, r)
+		}
+		return answer
+	}
+	want := func(got any, text string) {
+		t.Helper()
+		if data, err := json.Marshal(got); err != nil || string(data) != text {
+			t.Errorf("got %s, %v; want %s", data, err, text)
+		}
+	}
+	at := func(line string) string {
+		place := `{"line":` + line + `}`
+		return `"location":{"ranges":[{"end":` + place + `,"start":` + place + `}]}`
+	}
+	checked := ask(1, "--call=check,format=json")
+	want(checked["sources"], `[{"data":"`+base64.StdEncoding.EncodeToString([]byte(file))+`","filename":"Dockerfile","language":"Dockerfile"}]`)
+	warning := checked["warnings"].([]any)[0].(map[string]any)
+	want(warning["ruleName"], `"JSONArgsRecommended"`)
+	want(warning["location"], strings.TrimPrefix(at("7"), `"location":`))
+	want(ask(0, "--call=targets,format=json")["targets"],
+		`[{"base":"alpine:3.20","description":"of all",`+at("3")+`,"name":"base"},{"base":"base","default":true,`+at("6")+`}]`)
+	outline := ask(0, "--call=outline,format=json", "--build-arg=V=2")
+	want(outline["args"], `[{`+at("1")+`,"name":"V","value":"2"}]`)
+	want(outline["secrets"], `[{`+at("5")+`,"name":"token","required":true}]`)
+	want(outline["ssh"], `[{`+at("5")+`,"name":"default"}]`)
+	dir = e.context(t, map[string]string{"Dockerfile": "FROM scratch\nRUM x\n"})
+	broken := ask(1, "--check", "--call=check,format=json")
+	want(broken["warnings"], `[]`)
+	want(broken["buildError"], `{`+at("2")+`,"message":"unknown instruction: RUM (did you mean RUN?)"}`)
+	e.Run(t, "build", "--call=check,format=xml", dir).Exits(t, 125).Says(t, "format=json")
 }
 
 // prints expects words on standard output.
@@ -81,7 +140,7 @@ func TestBuildSyntaxErrors(t *testing.T) {
 		"RUN true\nFROM scratch\n":               "   1 | >>> RUN true\n",
 		"FROM scratch\nRUN <<EOF\nnever ended\n": "unterminated heredoc",
 		"FROM scratch\nENV a=${b\n":              "Dockerfile:2",
-		"FROM scratch\nCOPY no*.o /\n":           ".dockerignore leaves it out",
+		"FROM scratch\nCOPY no*.o /\n":           `.dockerignore leaves it out, by the pattern "*.o"`,
 		"FROM scratch\nONBUILD FROM x\n":         "Dockerfile:2",
 	} {
 		dir := e.context(t, map[string]string{"Dockerfile": file, "no1.o": "", ".dockerignore": "*.o\n"})

@@ -247,6 +247,6 @@ RUN cat /one /two /three
 		for _, bad := range []string{"x", "=y", "x="} {
 			e.Run(t, "build", "--build-context", bad, dir).Exits(t, 125)
 		}
-		e.Run(t, "build", "--build-context", "base=/no/such/folder", "--build-context", "files="+files, dir).Exits(t, 1).Says(t, "--build-context base")
+		e.Run(t, "build", "--build-context", "base=/no/such/folder", "--build-context", "files="+files, dir).Exits(t, 125).Says(t, "--build-context base")
 	})
 }

@@ -111,9 +111,27 @@ func TestBuildFlagsOfRun(t *testing.T) {
 	dir := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN grep -c 'one' /etc/hosts; grep two /etc/hosts; df -k /dev/shm | tail -1 | awk '{print $2}'; ulimit -n; ulimit -Hn\n"})
 	e.Run(t, "build", "--no-cache", "--progress=plain", "--add-host", "one:10.1.2.3", "--add-host", "two=::1", "--shm-size", "3m", "--ulimit", "nofile=50:60", dir).
 		Exits(t, 0).Says(t, " 1\n", "::1\ttwo", " 3072\n", " 50\n", " 60\n")
-	for _, bad := range [][]string{{"--add-host", "x"}, {"--add-host", "x:y"}, {"--network", "bridge"}} {
-		e.Run(t, append(append([]string{"build"}, bad...), dir)...).Exits(t, 125)
+}
+
+// What is wrong with a flag is said before anything is built.
+func TestBuildRefusesFlagsAtOnce(t *testing.T) {
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{"Dockerfile": "FROM scratch\n"}) // uses none of them
+	for flag, says := range map[string]string{
+		"--add-host=x": "x", "--add-host=x:y": "y", "--network=bridge": "bridge", "--allow=all": "network.host", "--memory=much": "much",
+		"--memory=1k": "1k", "--memory-swap=-2": "-2", "--cpu-period=1": "1", "--cpu-quota=1": "1", "--cpuset-cpus=a": "a", "--cpuset-mems=a": "a",
+		"--shm-size=big": "big", "--ulimit=nofile": "nofile", "--ulimit=files=1": "files", "--ulimit=nofile=2:1": "nofile", "--platform=a b": "a b",
+		"--platform=windows/amd64": "Linux", "--build-arg==x": "NAME=VALUE", "--label==x": "KEY=VALUE", "--annotation=index:a=b": "no index",
+		"--build-context=a=/no/such/folder": "no such folder", "--iidfile=/no/such/folder/x": "/no/such/folder", "--metadata-file=/": "folder",
+		"--progress=tty": "terminal", "--call=sing": "outline", "--output=type=x": "x", "--secret=id=x,src=/no/such/file": "/no/such/file",
+		"--tag=A": "A", "--cache-to=type=local": "is not like", "--cache-from=type=local,src=x,mode=max": "mode",
+	} {
+		r := e.Run(t, "build", "-t", "refused", flag, dir).Exits(t, 125).Says(t, says)
+		if strings.Contains(r.Err, "exporting") {
+			t.Errorf("%s was refused after the build: %s", flag, r)
+		}
 	}
+	e.Run(t, "image", "inspect", "refused").Exits(t, 1)
 }
 
 func TestBuildOnbuild(t *testing.T) {

@@ -37,8 +37,8 @@ type buildCmd struct {
 	BuildArg      []string `sep:"none" placeholder:"NAME[=VALUE]" help:"Give an ARG this value, or that of the variable of its name."`
 	BuildContext  []string `sep:"none" placeholder:"NAME=FOLDER|URL|docker-image://IMAGE" help:"Further files for FROM and --from, under this name."`
 	CacheFrom     []string `sep:"none" placeholder:"type=registry,ref=NAME|type=local,src=FOLDER" help:"Take results of steps from here, too."`
-	CacheTo       []string `sep:"none" placeholder:"type=registry,ref=NAME|type=local,dest=FOLDER" help:"Leave the results of all steps here."`
-	Call          string   `default:"build" enum:"build,check,outline,targets" placeholder:"KIND" help:"Do not build: check the Dockerfile, or list its arguments (outline) or stages (targets)."`
+	CacheTo       []string `sep:"none" placeholder:"type=registry,ref=NAME|type=local,dest=FOLDER[,mode=max]" help:"Leave the results of the image's steps here, with mode=max those of all stages."`
+	Call          string   `default:"build" placeholder:"KIND[,format=json]" help:"Do not build: check the Dockerfile, or list its arguments (outline) or stages (targets)."`
 	Check         bool     `help:"Check the Dockerfile instead of building: as --call check."`
 	Debug         bool     `help:"Open a shell in a RUN that fails."`
 	File          string   `short:"f" placeholder:"FILE" help:"The Dockerfile, FOLDER/Dockerfile unless given; - for standard input."`

@@ -7,15 +7,18 @@ import (
 )
 
 // cachePlace is one --cache-from or --cache-to, read.
-type cachePlace struct{ name, folder string }
+type cachePlace struct {
+	name, folder string
+	all          bool // mode=max
+}
 
 // readCachePlace reads NAME or type=registry,ref=NAME or type=local,src=FOLDER
-// (dest=FOLDER to write to).
+// (dest=FOLDER to write to, with mode=min or mode=max).
 func readCachePlace(flag, folderKey, text string) (p cachePlace, err error) {
 	if !strings.Contains(text, "=") {
 		return cachePlace{name: text}, nil
 	}
-	kind, name, folder := "", "", ""
+	kind, name, folder, mode := "", "", "", "min"
 	for field := range strings.SplitSeq(text, ",") {
 		key, value, _ := strings.Cut(field, "=")
 		switch key {
@@ -26,18 +29,18 @@ func readCachePlace(flag, folderKey, text string) (p cachePlace, err error) {
 		case folderKey:
 			folder = value
 		case "mode":
-			if value != "min" && value != "max" {
-				return p, fmt.Errorf("%s %s: mode %q is neither min nor max", flag, text, value)
+			if mode = value; folderKey != "dest" || mode != "min" && mode != "max" {
+				return p, fmt.Errorf("%s %s: mode=%s: --cache-to knows mode=min and mode=max", flag, text, value)
 			}
 		default:
-			return p, fmt.Errorf("%s %s: %q is not one of type, ref, mode and %s", flag, text, key, folderKey)
+			return p, fmt.Errorf("%s %s: %q is not one of type, ref and %s", flag, text, key, folderKey)
 		}
 	}
 	switch {
 	case kind == "registry" && name != "" && folder == "":
-		return cachePlace{name: name}, nil
+		return cachePlace{name: name, all: mode == "max"}, nil
 	case kind == "local" && folder != "" && name == "":
-		return cachePlace{folder: filepath.Clean(folder)}, nil
+		return cachePlace{folder: filepath.Clean(folder), all: mode == "max"}, nil
 	}
 	return p, fmt.Errorf("%s %s is not like type=registry,ref=NAME or type=local,%s=FOLDER", flag, text, folderKey)
 }

@@ -38,7 +38,7 @@ func (c *buildCmd) caches(o *build.Options) error {
 		if err != nil {
 			return err
 		}
-		o.CacheTo = append(o.CacheTo, r)
+		o.CacheTo = append(o.CacheTo, build.CacheTo{Remote: r, All: p.all})
 	}
 	return nil
 }

@@ -5,22 +5,43 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/rl-project/rl/build"
+	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/storage/store"
 )
 
+// readCall reads --call KIND[,format=json].
+func (c *buildCmd) readCall() (kind string, asJSON bool, err error) {
+	kind, options, more := strings.Cut(c.Call, ",")
+	if c.Check {
+		kind = "check"
+	}
+	if kinds := []string{"build", "check", "outline", "targets"}; !slices.Contains(kinds, kind) {
+		return "", false, fmt.Errorf("--call %q: there are %s", c.Call, strings.Join(kinds, ", "))
+	}
+	if more && options != "format=json" && options != "format=text" {
+		return "", false, fmt.Errorf("--call %q: after the comma there is format=json or format=text", c.Call)
+	}
+	return kind, options == "format=json", nil
+}
+
 // ask answers --call: about the Dockerfile, without building anything.
-func (c *buildCmd) ask(a *app, o build.Options) error {
-	var err error
-	switch c.Call {
-	case "targets":
-		err = a.printTargets(o)
-	case "outline":
-		err = a.printOutline(o)
+func (c *buildCmd) ask(a *app, places dirs.Dirs, images *store.Store, o build.Options) error {
+	kind, asJSON, err := c.readCall()
+	if err != nil {
+		return err
+	}
+	switch {
+	case kind == "check":
+		return a.printChecks(places, images, o, asJSON)
+	case kind == "targets":
+		err = a.printTargets(o, asJSON)
 	default:
-		return a.printChecks(o)
+		err = a.printOutline(o, asJSON)
 	}
 	if err != nil {
 		return a.explainBuild(err, true)
@@ -29,8 +50,11 @@ func (c *buildCmd) ask(a *app, o build.Options) error {
 }
 
 // printChecks prints what is against the rules, and fails if anything is.
-func (a *app) printChecks(o build.Options) error {
-	found, _, err := build.Check(o)
+func (a *app) printChecks(places dirs.Dirs, images *store.Store, o build.Options, asJSON bool) error {
+	found, _, err := build.Check(places, images, o)
+	if asJSON {
+		return a.printChecksJSON(o, found, err)
+	}
 	if err != nil {
 		return a.explainBuild(err, true)
 	}
@@ -41,7 +65,11 @@ func (a *app) printChecks(o build.Options) error {
 	a.printf("Check complete, %s found!\n", count(len(found), "warning"))
 	const line = "--------------------"
 	for _, w := range found {
-		a.printf("\nWARNING: %s - %s\n%s\n%s:%d\n%s\n%s%s\n", w.Rule, w.URL, w.Text, o.FileName, w.Line, line, w.Source, line)
+		more := ""
+		if w.URL != "" {
+			more = " - " + w.URL
+		}
+		a.printf("\nWARNING: %s%s\n%s\n%s:%d\n%s\n%s%s\n", w.Rule, more, w.Text, o.FileName, w.Line(), line, w.Source, line)
 	}
 	return &exitError{code: 1}
 }
@@ -53,10 +81,13 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss have been", n, what)
 }
 
-func (a *app) printTargets(o build.Options) error {
+func (a *app) printTargets(o build.Options, asJSON bool) error {
 	targets, err := build.Targets(o)
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		return a.printJSON(targetsAnswer{targets, [][]byte{o.File}})
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "TARGET\tDESCRIPTION")
@@ -75,10 +106,13 @@ func (a *app) printTargets(o build.Options) error {
 	return w.Flush()
 }
 
-func (a *app) printOutline(o build.Options) error {
+func (a *app) printOutline(o build.Options, asJSON bool) error {
 	t, err := build.OutlineOf(o)
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		return a.printJSON(outlineAnswer{t, [][]byte{o.File}})
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 3, ' ', 0)
 	if t.Name == "" {
@@ -114,15 +148,15 @@ func printMounts(w io.Writer, title string, mounts []build.TargetMount) {
 
 // warn checks the Dockerfile before it is built. A "# check=error=true" in it
 // makes what is against the rules the end of the build.
-func (c *buildCmd) warn(a *app, o build.Options) (say func(), err error) {
-	found, strict, err := build.Check(o)
+func (c *buildCmd) warn(a *app, places dirs.Dirs, images *store.Store, o build.Options) (say func(), err error) {
+	found, strict, err := build.Check(places, images, o)
 	if err != nil || len(found) == 0 {
 		return func() {}, nil // the build itself says what is wrong
 	}
 	if strict {
 		var rules []string
 		for _, w := range found {
-			rules = append(rules, fmt.Sprintf("%s (line %d)", w.Rule, w.Line))
+			rules = append(rules, fmt.Sprintf("%s (line %d)", w.Rule, w.Line()))
 		}
 		return nil, fmt.Errorf("%s: the file's own check=error=true forbids warnings, and there are %s; 'rl build --check' explains them",
 			o.FileName, strings.Join(rules, ", "))
@@ -137,7 +171,7 @@ func (c *buildCmd) warn(a *app, o build.Options) (say func(), err error) {
 		}
 		fmt.Fprintf(a.stderr, "\n %s found ('rl build --check' explains them):\n", title)
 		for _, w := range found {
-			fmt.Fprintf(a.stderr, " - %s: %s (line %d)\n", w.Rule, w.Text, w.Line)
+			fmt.Fprintf(a.stderr, " - %s: %s (line %d)\n", w.Rule, w.Text, w.Line())
 		}
 	}, nil
 }

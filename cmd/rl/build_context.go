@@ -52,8 +52,10 @@ func contexts(list []string) (map[string]string, error) {
 		}
 		if dir, layout := strings.CutPrefix(where, "oci-layout://"); layout {
 			where = "oci-layout://" + lentPath(dir)
-		} else {
-			where = lentPath(where)
+		} else if where = lentPath(where); !strings.Contains(where, "://") && !build.IsRemote(where) {
+			if info, err := os.Stat(where); err != nil || !info.IsDir() {
+				return nil, fmt.Errorf("--build-context %s: there is no such folder", text)
+			}
 		}
 		found[name] = where
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/rl-project/rl/build"
 	"github.com/rl-project/rl/internal/replace"
-	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/storage"
 	"github.com/rl-project/rl/storage/store"
 )
@@ -38,19 +37,14 @@ func (c *buildCmd) Run(a *app) error {
 		return explainFetch(ctx, err)
 	}
 	defer files.Close()
-	if c.Check {
-		c.Call = "check"
+	if kind, _, _ := c.readCall(); kind != "build" {
+		return c.ask(a, places, images, o)
 	}
-	if c.Call != "build" {
-		return c.ask(a, o)
-	}
-	say, err := c.warn(a, o)
+	say, err := c.warn(a, places, images, o)
 	if err != nil {
 		return &exitError{1, err}
 	}
-	if o.Progress, err = c.progress(a); err != nil {
-		return &exitError{exitUsage, err}
-	}
+	o.Progress = c.progress(a)
 	img, err := build.Build(ctx, places, images, o)
 	o.Progress.Close()
 	say()
@@ -121,17 +115,16 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 	o = build.Options{
 		Target: c.Target, NoCache: c.NoCache, NoCacheFor: c.NoCacheFilter, Platform: c.Platform,
 		Network: c.Network, Hosts: c.AddHost, ShmSize: c.ShmSize, Ulimits: c.Ulimit, Pull: store.PullMissing,
-		Limits: spec.Limits{
-			Memory: c.Memory, MemorySwap: c.MemorySwap, CPUShares: c.CPUShares, CPUPeriod: c.CPUPeriod,
-			CPUQuota: c.CPUQuota, CPUSetCPUs: c.CPUSetCPUs, CPUSetMems: c.CPUSetMems,
-		},
-		Args: map[string]string{},
+		Limits: c.limits(), Args: map[string]string{},
 	}
 	if c.Pull {
 		o.Pull = store.PullAlways
 	}
 	for _, arg := range c.BuildArg {
 		key, value, given := strings.Cut(arg, "=")
+		if key == "" {
+			return o, fmt.Errorf("--build-arg %q is not like NAME=VALUE", arg)
+		}
 		if !given {
 			if value, given = os.LookupEnv(key); !given {
 				continue
@@ -142,7 +135,7 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 	if o.Labels, err = keyValueFlags("--label", c.Label); err != nil {
 		return o, err
 	}
-	if o.Annotations, err = keyValueFlags("--annotation", c.Annotation); err != nil {
+	if o.Annotations, err = annotations(c.Annotation); err != nil {
 		return o, err
 	}
 	for _, tag := range c.Tag {
@@ -156,6 +149,9 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 		o.Tags = append(o.Tags, name.WithDefaultTag().String())
 	}
 	o.Squash = c.Squash
+	if err = c.checkValues(a); err != nil {
+		return o, err
+	}
 	if err = c.openOutputs(a, &o); err != nil {
 		return o, err
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // progress is the way of --progress; a display in place is for terminals.
-func (c *buildCmd) progress(a *app) (*build.Progress, error) {
+func (c *buildCmd) progress(a *app) *build.Progress {
 	terminal := term.IsTerminal(int(a.stderr.Fd()))
 	kind := c.Progress
 	if kind == "auto" && terminal && os.Getenv("TERM") != "dumb" {
@@ -21,15 +21,13 @@ func (c *buildCmd) progress(a *app) (*build.Progress, error) {
 	}
 	switch {
 	case c.Quiet || kind == "quiet":
-		return build.NewProgress(nil), nil
+		return build.NewProgress(nil)
 	case kind == "rawjson":
-		return build.NewJSONProgress(a.stderr), nil
-	case kind == "tty" && !terminal:
-		return nil, errors.New("--progress tty needs a terminal: use plain or rawjson")
+		return build.NewJSONProgress(a.stderr)
 	case kind == "tty":
-		return build.NewLiveProgress(a.stderr, sizeOf(a.stderr), os.Getenv("NO_COLOR") == ""), nil
+		return build.NewLiveProgress(a.stderr, sizeOf(a.stderr), os.Getenv("NO_COLOR") == "")
 	}
-	return build.NewProgress(a.stderr), nil
+	return build.NewProgress(a.stderr)
 }
 
 // sizeOf asks for the size of a terminal; one that does not know is taken for one

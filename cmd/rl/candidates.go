@@ -118,6 +118,8 @@ func flagValues(f *kong.Flag, prefix string, exist names) []candidate {
 		values = append(values, slirp.Uplinks()...)
 	case f.Name == "network":
 		values = []string{"default", "host", "none"}
+	case f.Name == "call":
+		values = []string{"build", "check", "check,format=json", "outline", "outline,format=json", "targets", "targets,format=json"}
 	case f.PlaceHolder == "SIGNAL":
 		values = []string{"HUP", "INT", "KILL", "QUIT", "TERM", "USR1", "USR2"}
 	case slices.Contains([]string{"FILE", "FOLDER", "SOURCE:TARGET[:OPTIONS]", "HOST[:TARGET]"}, f.PlaceHolder):

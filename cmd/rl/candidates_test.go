@@ -67,6 +67,8 @@ func TestCandidates(t *testing.T) {
 		{"run -v ", "/"},
 		{"run --env-file ", "/"},
 		{"run --network ", "bridge host none front pasta slirp4netns gvisor"},
+		{"build --call=outline", "--call=outline --call=outline,format=json"},
+		{"build --progress ", "auto plain quiet rawjson tty"},
 		{"network rm ", "bridge host none front"},
 		{"network connect front ", "up down"},
 		{"run --pull ", "always missing never"},
