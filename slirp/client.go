@@ -64,6 +64,7 @@ type attachment struct {
 	endpoint Endpoint
 	netns    *os.File
 	result   Attachment
+	asked    bool // a network process may have begun to attach it
 }
 
 // Connect finds the user's network process or starts it. ctx bounds only the
@@ -79,6 +80,9 @@ func Connect(ctx context.Context, opts Options) (*Client, error) {
 		opts.Warn = func(string) {}
 	}
 	conn, err := dialOrStart(ctx, opts)
+	for tries := 1; errors.Is(err, errEnded) && tries < startTries; tries++ {
+		conn, err = dialOrStart(ctx, opts)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +95,16 @@ func Connect(ctx context.Context, opts Options) (*Client, error) {
 // errLost is a network process that died, or a connection given up.
 var errLost = errors.New("the network process was lost")
 
+const (
+	// startTries is how often a network process is started that is killed before
+	// it listens.
+	startTries = 3
+	// attachTimeout bounds an attachment with all that it starts, and the
+	// network processes that may be killed meanwhile. It takes milliseconds; each
+	// uplink that does not work takes some seconds.
+	attachTimeout = 45 * time.Second
+)
+
 // Attach connects the network namespace netns, which must be owned by rl's
 // user namespace, to a network. It returns when the container can
 // send, and when every port in endpoint is listened on; a port that cannot be
@@ -100,6 +114,8 @@ func (c *Client) Attach(ctx context.Context, netns *os.File, endpoint Endpoint) 
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, attachTimeout)
+	defer cancel()
 	a := &attachment{endpoint: endpoint, netns: kept}
 	for {
 		next, err := c.tryAttach(ctx, a)
@@ -142,7 +158,9 @@ func (c *Client) attach(ctx context.Context, a *attachment, restore *Attachment)
 	if c.bridge != nil {
 		files = append(files, c.bridge)
 	}
-	reply, received, err := c.exchange(ctx, Request{Op: OpAttach, Endpoint: a.endpoint, Restore: restore}, files...)
+	request := Request{Op: OpAttach, Endpoint: a.endpoint, Restore: restore, Again: a.asked && restore == nil}
+	a.asked = true
+	reply, received, err := c.exchange(ctx, request, files...)
 	if err != nil {
 		closeAll(received)
 		return err

@@ -143,6 +143,9 @@ type Request struct {
 	// Restore is what the container already has from a network process that
 	// died. Addresses and ports in it are kept, not chosen anew.
 	Restore *Attachment `json:"restore,omitempty"`
+	// Again is whether a network process died while it attached the container:
+	// what it may have left of the interface in there is to be removed.
+	Again bool `json:"again,omitempty"`
 	// Ended is whether the container's namespace ends with a detachment, and its
 	// interface by itself.
 	Ended bool `json:"ended,omitempty"`

@@ -43,7 +43,7 @@ func dialOrStart(ctx context.Context, opts Options) (*connection, error) {
 	}
 	conn, err = dial(opts.RuntimeDir)
 	if err != nil {
-		return nil, fmt.Errorf("the network process started but does not answer: %w", err)
+		return nil, fmt.Errorf("the network process started but does not answer: %w: %w", errEnded, err)
 	}
 	return conn, nil
 }
@@ -187,6 +187,9 @@ func spawn(opts Options, ready *os.File) (*process.Child, error) {
 	return &process.Child{PID: pid}, os.NewSyscallError("exec "+argv[0], err)
 }
 
+// errEnded is a network process that failed, or was killed, at once.
+var errEnded = errors.New("it ended before it was ready")
+
 func awaitReady(ctx context.Context, ready *os.File) error {
 	stop := context.AfterFunc(ctx, func() { ready.SetReadDeadline(time.Now()) })
 	defer stop()
@@ -196,7 +199,7 @@ func awaitReady(ctx context.Context, ready *os.File) error {
 	var b [1]byte
 	_, err := io.ReadFull(ready, b[:])
 	if err == io.EOF {
-		return errors.New("it ended before it was ready")
+		return errEnded
 	}
 	return err
 }

@@ -58,7 +58,11 @@ func Open(places dirs.Dirs, o Options) (*Namespace, error) {
 	}
 	if pid := search(places); pid != 0 {
 		if ns, err := open(places, pid); err == nil {
-			return ns, remember(places, pid)
+			err := remember(places, pid)
+			if errors.Is(err, os.ErrNotExist) {
+				err = nil // it has just ended: the next command looks for another
+			}
+			return ns, err
 		}
 	}
 	return create(places, o)

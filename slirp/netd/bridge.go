@@ -127,8 +127,10 @@ func (r *router) openBridge(spec slirp.Network) (*bridge, error) {
 	if err := r.changeRules(b, true); err != nil {
 		return nil, fmt.Errorf("isolating it with nftables: %w", err)
 	}
-	b.dns, err = newNameServer(r.ns, spec.Gateway, r.resolvers, r.touch, b)
-	return b, err
+	if b.dns, err = newNameServer(r.ns, spec.Gateway, r.resolvers, r.touch, b); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // checkOverlap refuses a subnet that another bridge has. The default network's

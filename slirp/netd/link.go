@@ -83,6 +83,17 @@ func (a *attached) wire(netns *os.File, restore bool) error {
 	return a.configure(container)
 }
 
+// removeInterface removes an interface that a network process which died while it
+// attached the container may have left in there.
+func (r *router) removeInterface(netns *os.File, name string) error {
+	container, err := r.ns.handleOf(netns)
+	if err != nil {
+		return err
+	}
+	defer container.Close()
+	return deleteLink(container, name)
+}
+
 func (a *attached) createVeth(netns *os.File) error {
 	r := a.router
 	mac, err := net.ParseMAC(a.result.MACAddress)

@@ -210,6 +210,59 @@ func TestAttachWhileNetdDies(t *testing.T) {
 	})
 }
 
+// A network process that is killed when it has made the container's interface,
+// and before it says so, leaves that behind; here for good, because its
+// namespace is held.
+func TestNetdKilledWhileAttaching(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Pasta, slirp.Slirp4netns)
+	// An uplink that never comes to work holds the answer up.
+	programs, began := t.TempDir(), filepath.Join(h.runtime, "began")
+	hang := fmt.Sprintf("#!/bin/sh\necho $PPID $$ >%s.new && mv %s.new %s\nexec sleep 1000\n", began, began, began)
+	if err := os.WriteFile(filepath.Join(programs, slirp.Pasta), []byte(hang), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", programs+":"+os.Getenv("PATH"))
+	netns, attached := newNetns(t), make(chan error, 1)
+	client := h.client()
+	go func() {
+		_, err := client.Attach(t.Context(), netns, slirp.Endpoint{ID: "aaaa"})
+		attached <- err
+	}()
+	c := &testContainer{t: t, id: "aaaa", netns: netns}
+	await(t, "the interface is there", func() bool {
+		return c.in(func() error { _, err := net.InterfaceByName(slirp.DefaultInterface); return err }) == nil
+	})
+	var netd, uplink int
+	await(t, "the uplink has begun", func() bool {
+		text, err := os.ReadFile(began)
+		if err != nil {
+			return false
+		}
+		_, err = fmt.Sscan(string(text), &netd, &uplink)
+		return err == nil
+	})
+	held, err := os.Open(fmt.Sprintf("/proc/%d/fd/0", uplink))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := os.Remove(filepath.Join(programs, slirp.Pasta)); err != nil {
+		t.Fatal(err)
+	}
+	unix.Kill(netd, unix.SIGKILL)
+	if err := <-attached; err != nil {
+		t.Fatal(err)
+	}
+	outside := hostServer(t, hostAddress+":0")
+	if _, err := ask(c.dial("tcp4", outside)); err != nil {
+		t.Errorf("the way out: %v", err)
+	}
+}
+
 func TestUplinkKilled(t *testing.T) {
 	needUplink(t, slirp.Slirp4netns)
 	if !onHost(t) {

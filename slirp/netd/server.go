@@ -1,6 +1,7 @@
 package netd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -226,6 +227,11 @@ func (c *client) attach(request *slirp.Request, files []*os.File) (*slirp.Attach
 	router, err := c.server.routerFor(known)
 	if err != nil {
 		return nil, nil, err
+	}
+	if request.Again {
+		if err := router.removeInterface(files[0], cmp.Or(request.Endpoint.Interface, slirp.DefaultInterface)); err != nil {
+			return nil, nil, err
+		}
 	}
 	a, err := router.attach(context.Background(), files[0], request.Endpoint, request.Restore)
 	if err != nil {
