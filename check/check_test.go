@@ -324,6 +324,31 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
+func TestIPv6(t *testing.T) {
+	const (
+		all   = "00000000000000000000000000000000"
+		out   = all + " 00 " + all + " 00 20010db8000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n"
+		local = "fe800000000000000000000000000000 40 " + all + " 00 " + all + " 00000100 00000001 00000000 00000001     eth0\n"
+		none  = all + " 00 " + all + " 00 " + all + " ffffffff 00000001 00000000 00200200       lo\n"
+	)
+	for _, test := range []struct {
+		routes, program string
+		want            Status
+		found           string
+	}{
+		{local + out + none, "/usr/bin/pasta", OK, "reach the outside"},
+		{local + out, "/usr/bin/slirp4netns", OK, "reach the outside"},
+		{local + out, "/usr/bin/other", Degraded, "built-in"},
+		{local + none, "/usr/bin/pasta", OK, "no way"},
+		{"", "/usr/bin/pasta", OK, "no way"},
+	} {
+		m := fake(t, map[string]string{"/proc/net/ipv6_route": test.routes, test.program: ""})
+		if i := item(run(context.Background(), m), "IPv6"); i.Status != test.want || !strings.Contains(i.Found, test.found) {
+			t.Errorf("%s with %q: %+v", test.program, test.routes, i)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	m := fake(t, nil)
 	m.hardLimit = func(int) uint64 { return 100 }

@@ -16,7 +16,7 @@ func network(_ context.Context, m *machine) []Item {
 	if !m.forbidden {
 		items = m.linkItems()
 	}
-	return append(items, m.tunItem(), m.uplinkItem(), m.portItem(), m.pingItem())
+	return append(items, m.tunItem(), m.uplinkItem(), m.ipv6Item(), m.portItem(), clientItem(), m.pingItem())
 }
 
 // linkItems make what the bridge network consists of, in a network namespace that is thrown away.
@@ -81,6 +81,41 @@ func (m *machine) uplinkItem() Item {
 		return i
 	}
 	return Item{Name: "uplink", Status: Degraded, Found: "built in (" + strings.Join(rejected, ", ") + ")", Cost: slowUplink, Fix: fasterUplink()}
+}
+
+// ipv6Item is about the way out of networks that have IPv6.
+func (m *machine) ipv6Item() Item {
+	_, noPasta := m.lookPath(slirp.Pasta)
+	_, noSlirp := m.lookPath(slirp.Slirp4netns)
+	switch {
+	case !leadsOut(m.read("/proc/net/ipv6_route")):
+		return good("IPv6", "the host has no way to the outside over it")
+	case noPasta != nil && noSlirp != nil:
+		return Item{Name: "IPv6", Status: Degraded, Found: "the built-in uplink has none",
+			Cost: "containers reach the outside over IPv4 only", Fix: fasterUplink()}
+	}
+	return good("IPv6", "networks made with --ipv6 reach the outside")
+}
+
+// leadsOut looks for a default route that is not of the kind that refuses, in
+// the kernel's table of IPv6 routes.
+func leadsOut(table string) bool {
+	const refuses = 0x200 // RTF_REJECT
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		if len(f) < 10 || strings.Trim(f[0]+f[1], "0") != "" {
+			continue
+		}
+		if flags, err := strconv.ParseUint(f[8], 16, 32); err == nil && flags&refuses == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// clientItem says whose address a container does not see.
+func clientItem() Item {
+	return good("client addresses", "arrive through published ports, but for the host's loopback addresses, and for IPv6 ones over UDP or where the container has no IPv6 address")
 }
 
 // slowUplink is by RootlessKit's measurements at MTU 65520.

@@ -103,7 +103,7 @@ func TestNetworkCreateRefuses(t *testing.T) {
 			{"-d macvlan x", "only root"}, {"-d ipvlan x", "only root"}, {"-d overlay x", "Kubernetes"}, {"-d weave x", "only bridge"}, {"-d host x", "--network host"},
 			{"--subnet nonsense x", "10.9.8.0/24"}, {"--subnet 10.79.0.1/24 x", "it is 10.79.0.0/24"}, {"--subnet 10.79.0.0/31 x", "/30"},
 			{"--subnet 10.78.0.128/25 x", "overlaps 10.78.0.0/24"}, {"--subnet 10.0.0.0/8 x", "overlaps"}, {"--subnet 10.88.3.0/24 x", "overlaps"},
-			{"--subnet fd78::/48 x", "overlaps fd78::/64"}, {"--subnet 127.1.0.0/16 x", "loopback"}, {"--subnet 224.0.0.0/8 x", "multicast"},
+			{"--subnet fd78::/48 x", "overlaps fd78::/64"}, {"--subnet fd00::/64 x", "overlaps fd00::/64"}, {"--subnet 127.1.0.0/16 x", "loopback"}, {"--subnet 224.0.0.0/8 x", "multicast"},
 			{"--subnet 10.79.0.0/24 --subnet 10.80.0.0/24 x", "there is 10.79.0.0/24 already"}, {"--subnet fd79::/127 x", "/126"},
 			{"--gateway 10.79.0.1 x", "need the --subnet"}, {"--ip-range 10.79.0.0/25 x", "need the --subnet"}, {"--gateway fd79::1 x", "--ipv6"},
 			{"--subnet 10.79.0.0/24 --gateway 10.80.0.1 x", "outside the subnet"}, {"--subnet 10.79.0.0/24 --gateway 10.79.0.255 x", "broadcast"},

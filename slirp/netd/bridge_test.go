@@ -216,8 +216,7 @@ func TestIPv6OfNetworks(t *testing.T) {
 		return
 	}
 	h := newHost(t, slirp.Slirp4netns)
-	n := testNetwork("1", "10.104.0.0/24", false)
-	n.Subnet6, n.Gateway6 = netip.MustParsePrefix("fd00:7::/64"), netip.MustParseAddr("fd00:7::1")
+	n := network6()
 	a := h.on(slirp.Endpoint{ID: "aaaa", Name: "six", Network: n})
 	b := h.on(slirp.Endpoint{ID: "bbbb", Network: n, IPv6Address: netip.MustParseAddr("fd00:7::77")})
 	if a.IPv6Address.String() != "fd00:7::2" || b.IPv6Address.String() != "fd00:7::77" {

@@ -16,7 +16,9 @@ import (
 // candidate is one kind of uplink.
 type candidate struct {
 	name string
-	argv func() ([]string, error)
+	// argv is the command, with or without IPv6.
+	argv func(ipv6 bool) ([]string, error)
+	ipv6 bool // it can carry IPv6
 	// tap: the process gets the tap device itself as descriptor 3 instead of
 	// the bridge's namespace as descriptor 0.
 	tap bool
@@ -42,9 +44,9 @@ func candidates(opts Options) []candidate {
 	for _, name := range names {
 		switch name {
 		case slirp.Pasta:
-			list = append(list, candidate{name: name, argv: pastaCommand(find)})
+			list = append(list, candidate{name: name, argv: pastaCommand(find), ipv6: true})
 		case slirp.Slirp4netns:
-			list = append(list, candidate{name: name, argv: slirp4netnsCommand(find)})
+			list = append(list, candidate{name: name, argv: slirp4netnsCommand(find), ipv6: true})
 		case slirp.Builtin:
 			list = append(list, candidate{name: name, argv: builtinCommand(opts.Builtin), tap: true})
 		}
@@ -55,8 +57,8 @@ func candidates(opts Options) []candidate {
 // command prepares the process. The bridge's namespace is its standard input:
 // of all ways to name it, /proc/self/fd/0 is the only one that works for
 // programs that drop their capabilities or close their descriptors first.
-func (c *candidate) command(ns *namespace) (*exec.Cmd, error) {
-	argv, err := c.argv()
+func (c *candidate) command(ns *namespace, ipv6 bool) (*exec.Cmd, error) {
+	argv, err := c.argv(ipv6)
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +81,15 @@ const netnsPath = "/proc/self/fd/0"
 // finder returns the path of an uplink's program.
 type finder func(name string) (path string, err error)
 
-func pastaCommand(find finder) func() ([]string, error) {
-	return func() ([]string, error) {
+func pastaCommand(find finder) func(bool) ([]string, error) {
+	return func(ipv6 bool) ([]string, error) {
 		path, err := find(slirp.Pasta)
-		return []string{path,
-			"--foreground", "--quiet", "--ipv4-only",
+		family := []string{"--ipv4-only", "--no-ndp"}
+		if ipv6 {
+			family = []string{"--address", uplinkAddress6.String(), "--gateway", uplinkGateway6.String()}
+		}
+		return append([]string{path,
+			"--foreground", "--quiet",
 			"--ns-ifname", tapName, "--mtu", fmt.Sprint(mtu),
 			"--address", uplinkAddress.String(), "--netmask", fmt.Sprint(uplinkSubnet.Bits()),
 			"--gateway", uplinkGateway.String(),
@@ -91,25 +97,30 @@ func pastaCommand(find finder) func() ([]string, error) {
 			// address and by ports that it listens on in the namespace: shut.
 			"--no-map-gw", "--tcp-ns", "none", "--udp-ns", "none",
 			"--tcp-ports", "none", "--udp-ports", "none",
-			"--no-dhcp", "--no-ndp", "--no-ra", "--no-dhcpv6",
+			"--no-dhcp", "--no-ra", "--no-dhcpv6",
 			"--netns-only", "--no-netns-quit", "--netns", netnsPath,
-		}, err
+		}, family...), err
 	}
 }
 
-func slirp4netnsCommand(find finder) func() ([]string, error) {
-	return func() ([]string, error) {
+func slirp4netnsCommand(find finder) func(bool) ([]string, error) {
+	return func(ipv6 bool) ([]string, error) {
 		path, err := find(slirp.Slirp4netns)
-		return []string{path,
+		argv := []string{path,
 			"--mtu", fmt.Sprint(mtu), "--cidr", uplinkSubnet.String(),
 			"--disable-host-loopback", "--enable-sandbox",
-			"--netns-type", "path", netnsPath, tapName,
-		}, err
+		}
+		if ipv6 {
+			argv = append(argv, "--enable-ipv6")
+		}
+		return append(argv, "--netns-type", "path", netnsPath, tapName), err
 	}
 }
 
-func builtinCommand(builtin func() ([]string, error)) func() ([]string, error) {
-	return func() ([]string, error) {
+// builtinCommand has no use for IPv6: the stack that gvisor-tap-vsock makes
+// knows none.
+func builtinCommand(builtin func() ([]string, error)) func(bool) ([]string, error) {
+	return func(bool) ([]string, error) {
 		if builtin == nil {
 			return nil, errors.New("not part of this program")
 		}

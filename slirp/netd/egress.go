@@ -323,8 +323,10 @@ func forgetConnections(ns *namespace, ip netip.Addr) {
 
 // guard sees to it that no packet comes over the host's end of a container's
 // interface but from ip: with the address of a neighbour it would have that
-// one's policy. It goes with the device, and must be there before that is up.
-func (e *egress) guard(device string, ip netip.Addr) error {
+// one's policy. IPv6 reaches no further than the container's network, subnet6:
+// the other policies are about IPv4. It goes with the device, and must be there
+// before that is up.
+func (e *egress) guard(device string, ip netip.Addr, subnet6 netip.Prefix) error {
 	e.mu.Lock()
 	restricted := e.policies[ip] != nil
 	e.mu.Unlock()
@@ -339,12 +341,32 @@ func (e *egress) guard(device string, ip netip.Addr) error {
 		})
 		addRule(conn, chain, ifMeta(expr.MetaKeyPROTOCOL, bigEndian(unix.ETH_P_IP)), payload(1, expr.PayloadBaseNetworkHeader, 12, 4),
 			[]expr.Any{&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: ip.AsSlice()}}, verdict(expr.VerdictDrop))
+		isIPv6 := ifMeta(expr.MetaKeyPROTOCOL, bigEndian(unix.ETH_P_IPV6))
+		for _, near := range []netip.Prefix{subnet6, linkLocal6, multicast6} {
+			if near.IsValid() {
+				addRule(conn, chain, isIPv6, toPrefix6(near), verdict(expr.VerdictAccept))
+			}
+		}
+		addRule(conn, chain, isIPv6, verdict(expr.VerdictDrop))
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("egress: keeping the container to its address (is the kernel built with NETFILTER_INGRESS?): %w", err)
 	}
 	return nil
+}
+
+var (
+	linkLocal6 = netip.MustParsePrefix("fe80::/10")
+	multicast6 = netip.MustParsePrefix("ff00::/8")
+)
+
+// toPrefix6 matches IPv6 packets with a destination in p.
+func toPrefix6(p netip.Prefix) []expr.Any {
+	const offset, length = 24, 16 // of the destination in the header
+	return append(payload(1, expr.PayloadBaseNetworkHeader, offset, length),
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: length, Mask: net.CIDRMask(p.Bits(), 128), Xor: make([]byte, length)},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: p.Masked().Addr().AsSlice()})
 }
 
 // permits reports whether the container with address client may ask about a

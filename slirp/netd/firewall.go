@@ -1,6 +1,7 @@
 package netd
 
 import (
+	"errors"
 	"fmt"
 	"net"
 
@@ -149,18 +150,17 @@ func (r *router) changeRules(b *bridge, there bool) error {
 // routeRepliesLocally delivers packets with replyMark here although their
 // destination is an address of somebody else.
 func routeRepliesLocally(h *netlink.Handle) error {
-	_, all, _ := net.ParseCIDR("0.0.0.0/0")
-	route := &netlink.Route{
-		LinkIndex: loopbackIndex, Table: localTable, Dst: all,
-		Type: unix.RTN_LOCAL, Scope: unix.RT_SCOPE_HOST,
-	}
-	if err := h.RouteAdd(route); err != nil {
-		return fmt.Errorf("adding the route for clients' addresses: %w", err)
-	}
-	rule := netlink.NewRule()
-	rule.Family, rule.Mark, rule.Table, rule.Priority = unix.AF_INET, replyMark, localTable, localTablePrio
-	if err := h.RuleAdd(rule); err != nil {
-		return fmt.Errorf("adding the routing rule for clients' addresses: %w", err)
+	for family, all := range map[int]string{unix.AF_INET: "0.0.0.0/0", unix.AF_INET6: "::/0"} {
+		_, all, _ := net.ParseCIDR(all)
+		route := &netlink.Route{
+			LinkIndex: loopbackIndex, Table: localTable, Dst: all,
+			Type: unix.RTN_LOCAL, Scope: unix.RT_SCOPE_HOST,
+		}
+		rule := netlink.NewRule()
+		rule.Family, rule.Mark, rule.Table, rule.Priority = family, replyMark, localTable, localTablePrio
+		if err := errors.Join(h.RouteAdd(route), h.RuleAdd(rule)); err != nil && (family == unix.AF_INET || hasIPv6()) {
+			return fmt.Errorf("routing the answers to clients' addresses: %w", err)
+		}
 	}
 	return nil
 }

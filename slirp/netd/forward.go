@@ -35,6 +35,9 @@ type forwarder struct {
 	touch    func() // called for every connection
 
 	plainOnce sync.Once // says once that clients' addresses get lost
+
+	mu  sync.Mutex
+	six map[netip.Addr]netip.Addr // containers' IPv6 addresses by their IPv4 ones
 }
 
 func newForwarder(dir *os.File, driver map[string]string, ns *namespace, log *log.Logger, touch func()) (*forwarder, error) {
@@ -44,7 +47,7 @@ func newForwarder(dir *os.File, driver map[string]string, ns *namespace, log *lo
 	if err != nil {
 		return nil, err
 	}
-	f := &forwarder{ns: ns, log: log, dir: dir, listener: listener, touch: touch}
+	f := &forwarder{ns: ns, log: log, dir: dir, listener: listener, touch: touch, six: map[netip.Addr]netip.Addr{}}
 	go f.accept()
 	return f, nil
 }
@@ -52,6 +55,24 @@ func newForwarder(dir *os.File, driver map[string]string, ns *namespace, log *lo
 func (f *forwarder) close() {
 	f.listener.Close() // removes the socket too
 	f.dir.Close()
+}
+
+// noteIPv6 tells that the container with address ip is reached at ip6 too, or,
+// with one that is not valid, no more.
+func (f *forwarder) noteIPv6(ip, ip6 netip.Addr) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if ip6.IsValid() {
+		f.six[ip] = ip6
+		return
+	}
+	delete(f.six, ip)
+}
+
+func (f *forwarder) ipv6Of(ip netip.Addr) netip.Addr {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.six[ip]
 }
 
 func (f *forwarder) accept() {
@@ -100,8 +121,15 @@ func (f *forwarder) connect(r *msg.Request) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, _ := netip.ParseAddr(r.SourceIP) // not valid when it is not known
-	return f.dialFrom(unix.SOCK_STREAM, netip.AddrPortFrom(ip, uint16(r.Port)), netip.AddrPortFrom(client, uint16(r.SourcePort)))
+	from, _ := netip.ParseAddr(r.SourceIP) // not valid when it is not known
+	client := netip.AddrPortFrom(from.Unmap(), uint16(r.SourcePort))
+	if source := clientSource(client, f.ipv6Of(ip)); source.IsValid() {
+		socket, err := f.ns.dial(unix.SOCK_STREAM, netip.AddrPortFrom(f.ipv6Of(ip), uint16(r.Port)), source)
+		if err == nil {
+			return socket, nil
+		} // a server may listen on IPv4 only
+	}
+	return f.dialFrom(unix.SOCK_STREAM, netip.AddrPortFrom(ip, uint16(r.Port)), client)
 }
 
 // dialFrom prefers the client's address and falls back to the bridge's.
@@ -117,11 +145,11 @@ func (f *forwarder) dialFrom(kind int, target, client netip.AddrPort) (*os.File,
 }
 
 // clientSource is the address to appear with, if it can be kept: loopback means
-// the container itself to the container, and an address of the other family
-// cannot be spoken to.
+// the container itself to the container, a link-local one somebody on its own
+// network, and an address of the other family cannot be spoken to.
 func clientSource(client netip.AddrPort, target netip.Addr) netip.AddrPort {
 	ip := client.Addr().Unmap()
-	if !ip.IsValid() || ip.IsLoopback() || ip.Is4() != target.Is4() || client.Port() == 0 {
+	if !ip.IsValid() || !target.IsValid() || ip.IsLoopback() || ip.Is6() && ip.IsLinkLocalUnicast() || ip.Is4() != target.Is4() || client.Port() == 0 {
 		return netip.AddrPort{}
 	}
 	return netip.AddrPortFrom(ip, client.Port())
@@ -175,11 +203,16 @@ func (ns *namespace) connect(network string, target netip.AddrPort) (net.Conn, e
 
 // bindForeign gives the socket an address that is not this machine's.
 func bindForeign(fd int, source netip.AddrPort) error {
-	options := []struct {
+	type option struct {
 		name               string
 		level, option, val int
-	}{
-		{"IP_TRANSPARENT", unix.SOL_IP, unix.IP_TRANSPARENT, 1},
+	}
+	transparent := option{"IP_TRANSPARENT", unix.SOL_IP, unix.IP_TRANSPARENT, 1}
+	if source.Addr().Is6() {
+		transparent = option{"IPV6_TRANSPARENT", unix.SOL_IPV6, unix.IPV6_TRANSPARENT, 1}
+	}
+	options := []option{
+		transparent,
 		// The same client port may be in use towards another container.
 		{"SO_REUSEADDR", unix.SOL_SOCKET, unix.SO_REUSEADDR, 1},
 		{"SO_MARK", unix.SOL_SOCKET, unix.SO_MARK, socketMark},

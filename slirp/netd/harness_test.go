@@ -39,8 +39,14 @@ const (
 	roleBuiltin  = "uplink"
 )
 
-// hostAddress is that of the test's host.
-const hostAddress = "192.0.2.10"
+// hostAddress and hostAddress6 are those of the test's host.
+const (
+	hostAddress  = "192.0.2.10"
+	hostAddress6 = "2001:db8::10"
+)
+
+// envNoIPv6 makes a host that has IPv4 only.
+const envNoIPv6 = "RL_TEST_NO_IPV6"
 
 func TestMain(m *testing.M) {
 	var err error
@@ -164,7 +170,21 @@ func setUpHost() error {
 			return err
 		}
 	}
-	return h.RouteAdd(&netlink.Route{Gw: net.ParseIP("192.0.2.1")})
+	if err := h.RouteAdd(&netlink.Route{Gw: net.ParseIP("192.0.2.1")}); err != nil || os.Getenv(envNoIPv6) != "" {
+		return err
+	}
+	return setUpHostIPv6(h)
+}
+
+func setUpHostIPv6(h *netlink.Handle) error {
+	link, err := h.LinkByName("h0")
+	if err != nil {
+		return err
+	}
+	if err := h.AddrAdd(link, address6(netip.MustParsePrefix(hostAddress6+"/64"))); err != nil {
+		return err
+	}
+	return h.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: net.ParseIP("2001:db8::1")})
 }
 
 // Environment of the network process in tests.
@@ -324,6 +344,19 @@ func (c *testContainer) dial(network, address string) (conn net.Conn, err error)
 	return conn, err
 }
 
+// shut reports whether no connection comes about. What is open answers in
+// microseconds, so it does not wait for long.
+func (c *testContainer) shut(address string) bool {
+	err := c.in(func() error {
+		conn, err := net.DialTimeout("tcp", address, time.Second)
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	})
+	return err != nil
+}
+
 func (c *testContainer) listen(network, address string) net.Listener {
 	c.t.Helper()
 	var l net.Listener
@@ -379,7 +412,7 @@ func ask(conn net.Conn, err error) (string, error) {
 // hostServer listens in the host's namespace and answers with client addresses.
 func hostServer(t *testing.T, address string) string {
 	t.Helper()
-	l, err := net.Listen("tcp4", address)
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

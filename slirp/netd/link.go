@@ -109,7 +109,7 @@ func (a *attached) createVeth(netns *os.File) error {
 	if err := r.h.LinkAdd(veth); err != nil {
 		return fmt.Errorf("making the veth pair %s to %s: %w", attrs.Name, a.result.Interface, err)
 	}
-	if err := r.egress.guard(a.result.HostInterface, a.result.IPAddress); err != nil {
+	if err := r.egress.guard(a.result.HostInterface, a.result.IPAddress, a.spec.Subnet6); err != nil {
 		return err
 	}
 	return r.h.LinkSetUp(veth)
@@ -145,8 +145,19 @@ func (a *attached) configure(h *netlink.Handle) error {
 	if err := h.RouteAdd(route); err != nil {
 		return fmt.Errorf("adding the container's default route: %w", err)
 	}
+	// A policy names IPv4 addresses only: all of IPv6 is denied, see guard.
+	if !a.result.Gateway6.IsValid() || a.result.Restricted {
+		return nil
+	}
+	route = &netlink.Route{LinkIndex: link.Attrs().Index, Gw: a.result.Gateway6.AsSlice(), Priority: metric6 + interfaceNumber(a.result.Interface)}
+	if err := h.RouteAdd(route); err != nil {
+		return fmt.Errorf("adding the container's default route for IPv6: %w", err)
+	}
 	return nil
 }
+
+// metric6 is the number that IPv6 routes have without one.
+const metric6 = 1024
 
 // interfaceNumber is the number at the end of a name such as eth1.
 func interfaceNumber(name string) int {

@@ -124,6 +124,9 @@ func (r *router) prepare() error {
 	if err := r.ns.setSysctl("ipv4/ip_forward", "1"); err != nil {
 		return fmt.Errorf("switching forwarding on: %w", err)
 	}
+	if err := forwardIPv6(r.ns); err != nil {
+		return err
+	}
 	if err := setupFirewall(r.ns, false); err != nil {
 		return err
 	}

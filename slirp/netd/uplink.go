@@ -175,7 +175,11 @@ func (u *uplink) run(c candidate) (ready bool, err error) {
 	if !u.tapBecomes(false, u.quit) {
 		return false, errors.New("the tap device is in use by a process that does not end")
 	}
-	cmd, err := c.command(u.ns)
+	ipv6 := c.ipv6 && hostHasIPv6()
+	if err := leadIPv6(u.ns, u.h, ipv6); err != nil {
+		return false, err
+	}
+	cmd, err := c.command(u.ns, ipv6)
 	if err != nil {
 		return false, err
 	}

@@ -107,6 +107,9 @@ func (n *Network) planIPv4(taken []netip.Prefix) (err error) {
 	return err
 }
 
+// uplinkSubnet6 is the network behind slirp4netns, which knows no other.
+var uplinkSubnet6 = netip.MustParsePrefix("fd00::/64")
+
 // planIPv6 takes a subnet of the unique local ones at random, as RFC 4193 wants.
 func (n *Network) planIPv6(taken []netip.Prefix) (err error) {
 	if !n.Subnet6.IsValid() {
@@ -114,7 +117,7 @@ func (n *Network) planIPv6(taken []netip.Prefix) (err error) {
 		rand.Read(ip[1:6])
 		n.Subnet6 = netip.PrefixFrom(netip.AddrFrom16(ip), 64)
 	}
-	if err := checkSubnet(n.Subnet6, smallest6, taken); err != nil {
+	if err := checkSubnet(n.Subnet6, smallest6, append(taken, uplinkSubnet6)); err != nil {
 		return err
 	}
 	n.Gateway6, err = n.gatewayIn(n.Subnet6, n.Gateway6)
