@@ -15,11 +15,7 @@ import (
 )
 
 func (c *commitCmd) Run(a *app) error {
-	s, err := a.store()
-	if err != nil {
-		return err
-	}
-	v, err := s.Find(c.Container)
+	s, v, err := a.container(c.Container)
 	if err != nil {
 		return err
 	}

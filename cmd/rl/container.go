@@ -82,6 +82,14 @@ func (a *app) store() (runner.Store, error) {
 	return runner.Store{Dirs: places}, err
 }
 
+// container finds one of them, by name or by the beginning of its id.
+func (a *app) container(ref string) (s runner.Store, v runner.View, err error) {
+	if s, err = a.store(); err == nil {
+		v, err = s.Find(ref)
+	}
+	return s, v, err
+}
+
 // each does one thing to several containers: prints each one's name as it was
 // typed, or what went wrong with it, and fails if anything did.
 func (a *app) each(refs []string, do func(ctx context.Context, s runner.Store, v runner.View) error) error {

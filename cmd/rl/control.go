@@ -70,11 +70,7 @@ func (c *renameCmd) Run(a *app) error {
 	if err := runner.ValidName(c.Name); err != nil {
 		return usagef("%w", err)
 	}
-	store, err := a.store()
-	if err != nil {
-		return err
-	}
-	v, err := store.Find(c.Container)
+	store, v, err := a.container(c.Container)
 	if err != nil {
 		return err
 	}

@@ -46,11 +46,7 @@ type diffCmd struct {
 }
 
 func (c *diffCmd) Run(a *app) error {
-	s, err := a.store()
-	if err != nil {
-		return err
-	}
-	v, err := s.Find(c.Container)
+	s, v, err := a.container(c.Container)
 	if err != nil {
 		return err
 	}
@@ -67,11 +63,7 @@ type exportCmd struct {
 }
 
 func (c *exportCmd) Run(a *app) error {
-	s, err := a.store()
-	if err != nil {
-		return err
-	}
-	v, err := s.Find(c.Container)
+	_, v, err := a.container(c.Container)
 	if err != nil {
 		return err
 	}

@@ -258,11 +258,7 @@ func (c *attachCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	store, err := a.store()
-	if err != nil {
-		return err
-	}
-	v, err := store.Find(c.Container)
+	store, v, err := a.container(c.Container)
 	if err != nil {
 		return err
 	}

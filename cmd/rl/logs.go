@@ -40,11 +40,7 @@ func (c *logsCmd) Run(a *app) error {
 		return usagef("%w", err)
 	}
 	options.Note = func(text string) { a.warnf("%s", text) }
-	store, err := a.store()
-	if err != nil {
-		return err
-	}
-	v, err := store.Find(c.Container)
+	store, v, err := a.container(c.Container)
 	if err != nil {
 		return err
 	}

@@ -231,11 +231,7 @@ func (c *networkConnectCmd) Run(a *app) error {
 	if err := own.Apply(c.Network, wishes); err != nil {
 		return usagef("%w", err)
 	}
-	store, err := a.store()
-	if err != nil {
-		return err
-	}
-	v, err := store.Find(c.Container)
+	store, v, err := a.container(c.Container)
 	if err != nil {
 		return err
 	}

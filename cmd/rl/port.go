@@ -16,11 +16,7 @@ type portCmd struct {
 }
 
 func (c *portCmd) Run(a *app) error {
-	store, err := a.store()
-	if err != nil {
-		return err
-	}
-	v, err := store.Find(c.Container)
+	_, v, err := a.container(c.Container)
 	if err != nil {
 		return err
 	}

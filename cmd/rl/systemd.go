@@ -422,11 +422,7 @@ type systemdMayStartCmd struct {
 // Run fails for a container that is to stay stopped, because a person stopped
 // it before the machine started anew.
 func (c *systemdMayStartCmd) Run(a *app) error {
-	store, err := a.store()
-	if err != nil {
-		return err
-	}
-	v, err := store.Find(c.Container)
+	_, v, err := a.container(c.Container)
 	if err != nil {
 		return err
 	}
