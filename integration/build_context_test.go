@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/http/cgi"
@@ -137,12 +138,13 @@ func TestBuildContextFromURL(t *testing.T) {
 	e.Run(t, "build", "--no-cache", "--progress=plain", url+"/app.tar.gz").Exits(t, 0).Says(t, "from a server ")
 	e.Run(t, "build", "--no-cache", "--progress=plain", url+"/Dockerfile").Exits(t, 0).Says(t, " only a file\n")
 	e.Run(t, "build", url+"/nothing").Exits(t, 125).Says(t, "404")
-	sum := "sha256:6dc3d4f9a8d6d3ea4d1c3ac0d5df4dcb0e5ecb0d4d4a6d6a0a3bd3f3b3d3b3d3"
+	sum := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("fetched")))
 	add := func(flags string) string {
 		return e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nADD " + flags + url + "/data /d/\nRUN cat /d/data\n"})
 	}
 	e.Run(t, "build", "--progress=plain", add("")).Exits(t, 0).Says(t, " fetched\n")
-	e.Run(t, "build", add("--checksum="+sum+" ")).Exits(t, 1).Says(t, "checksum")
+	e.Run(t, "build", "--no-cache", "--progress=plain", add("--checksum="+sum+" ")).Exits(t, 0).Says(t, " fetched\n")
+	e.Run(t, "build", add("--checksum="+sum[:70]+"0 ")).Exits(t, 1).Says(t, "has not the checksum", "Dockerfile:2")
 	e.Run(t, "build", add("--checksum=md5:1 ")).Exits(t, 1).Says(t, "checksum")
 }
 
@@ -248,5 +250,36 @@ RUN cat /one /two /three
 			e.Run(t, "build", "--build-context", bad, dir).Exits(t, 125)
 		}
 		e.Run(t, "build", "--build-context", "base=/no/such/folder", "--build-context", "files="+files, dir).Exits(t, 125).Says(t, "--build-context base")
+	})
+}
+
+// TestBuildFromPrivateRegistry begins with an image that needs a password.
+func TestBuildFromPrivateRegistry(t *testing.T) {
+	Need(t, DockerRegistry)
+	file := filepath.Join(t.TempDir(), "passwords")
+	if err := os.WriteFile(file, []byte(passwords), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	registry := startRegistry(t, "auth:\n  htpasswd:\n    realm: tests\n    path: "+file+"\n")
+	eachFresh(t, func(t *testing.T, e *Env) {
+		if err := e.Preload(); err != nil {
+			t.Fatal(err)
+		}
+		e.uses(t, registry)
+		name := registry.Addr + "/private" + itoa(e.Account.UID) + ":1"
+		login := func() {
+			e.Cmd("login", "-u", "me", "--password-stdin", registry.Addr).Input("secret\n").Run(t).OK(t)
+		}
+		login()
+		e.OK(t, "tag", Image, name)
+		e.OK(t, "push", "-q", name)
+		e.OK(t, "logout", registry.Addr)
+		e.OK(t, "rmi", name)
+		dir := e.context(t, map[string]string{"Dockerfile": "FROM " + name + " AS a\nRUN true\nFROM alpine:3.20\nCOPY --from=" + name + " /etc/alpine-release /release\nCOPY --from=a /etc/hostname /\n"})
+		e.Run(t, "build", dir).Exits(t, 1).Says(t, "Dockerfile:", "rl login")
+		login()
+		e.Run(t, "build", dir, "--cache-to", "type=registry,ref="+name+"-cache").Exits(t, 0)
+		e.OK(t, "rmi", name)
+		e.Run(t, "build", "--pull", "--cache-from", name+"-cache", dir).Exits(t, 0).Says(t, "CACHED")
 	})
 }

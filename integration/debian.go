@@ -40,8 +40,20 @@ var (
 // returns its name. It is made once, in about a minute, and kept.
 func (e *Env) ImportDebian(t testing.TB) string {
 	t.Helper()
+	return e.importDebian(t, "debian-servers", debianPackages, debianSetup)
+}
+
+// ImportSmallDebian gives the Env an image of Debian to build upon. It is the one
+// that others boot: each of its own would take as long to make.
+func (e *Env) ImportSmallDebian(t testing.TB) string {
+	t.Helper()
+	return e.importDebian(t, "debian-small", bootPackages, tidySetup)
+}
+
+func (e *Env) importDebian(t testing.TB, name, packages, setup string) string {
+	t.Helper()
 	Need(t, DebianImages)
-	archive, err := debianArchive(debianPackages, debianSetup)
+	archive, err := debianArchive(packages, setup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +62,6 @@ func (e *Env) ImportDebian(t testing.TB) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	const name = "debian-servers"
 	e.Cmd("import", "-", name).Stdin(f).Within(2 * patience).Run(t).OK(t)
 	return name
 }
