@@ -275,7 +275,7 @@ func TestBuildFromPrivateRegistry(t *testing.T) {
 		e.OK(t, "push", "-q", name)
 		e.OK(t, "logout", registry.Addr)
 		e.OK(t, "rmi", name)
-		dir := e.context(t, map[string]string{"Dockerfile": "FROM " + name + " AS a\nRUN true\nFROM alpine:3.20\nCOPY --from=" + name + " /etc/alpine-release /release\nCOPY --from=a /etc/hostname /\n"})
+		dir := e.context(t, map[string]string{"Dockerfile": "FROM " + name + " AS a\nRUN true\nFROM scratch\nCOPY --from=" + name + " /etc/alpine-release /release\nCOPY --from=a /etc/hostname /\n"})
 		e.Run(t, "build", dir).Exits(t, 1).Says(t, "Dockerfile:", "rl login")
 		login()
 		e.Run(t, "build", dir, "--cache-to", "type=registry,ref="+name+"-cache").Exits(t, 0)
