@@ -149,7 +149,7 @@ func (m *machine) pingItem() Item {
 	var first, last int
 	_, err := fmt.Sscan(value, &first, &last)
 	if value == everyGroup || err == nil && m.uid != 0 && m.gid >= first && m.gid <= last {
-		return good("ping", "reaches the outside")
+		return good("ping", "reaches the outside; over IPv6 with pasta only")
 	}
 	return Item{Name: "ping", Status: Degraded, Found: setting + " = " + value, Cost: "containers cannot ping the outside",
 		Fix: Fix{Sysctls: []string{setting + " = " + everyGroup}, Optional: true, Why: "let every user send pings"}}

@@ -56,7 +56,8 @@ func Main(args []string) error {
 	if err != nil {
 		return fmt.Errorf("built-in uplink: %w", err)
 	}
-	tap := frames{os.NewFile(tapDescriptor, "tap"), footprint.NewIdler(lull)}
+	device := os.NewFile(tapDescriptor, "tap")
+	tap := frames{device, footprint.NewIdler(lull), newPinger(device, netip.MustParseAddr(config.GatewayIP))}
 	return network.AcceptVfkit(context.Background(), tap)
 }
 
@@ -89,14 +90,20 @@ func configure(args []string) (*types.Configuration, error) {
 // frames makes the tap device look like a datagram connection: one read or
 // write is one frame.
 type frames struct {
-	tap   *os.File
-	idler *footprint.Idler
+	tap    *os.File
+	idler  *footprint.Idler
+	pinger *pinger
 }
 
-// Read returns the next frame of a container.
+// Read returns the next frame of a container that is for the stack.
 func (f frames) Read(b []byte) (int, error) {
-	f.idler.Touch()
-	return f.tap.Read(b)
+	for {
+		f.idler.Touch()
+		n, err := f.tap.Read(b)
+		if err != nil || !f.pinger.take(b[:n]) {
+			return n, err
+		}
+	}
 }
 
 func (f frames) Write(b []byte) (int, error)        { return f.tap.Write(b) }

@@ -146,6 +146,11 @@ func setUpHost() error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("53"), 0); err != nil {
 		return err
 	}
+	if pings := os.Getenv(envPing); pings != "" {
+		if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte(pings), 0); err != nil {
+			return err
+		}
+	}
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
