@@ -117,7 +117,6 @@ func TestImageErrors(t *testing.T) {
 			{[]string{"load", "-i", text}, "not an image archive"},
 			{[]string{"import", text, "x"}, "not an image archive"},
 			{[]string{"import", "/no/such/file"}, "/no/such/file"},
-			{[]string{"import", "-c", "FROM x", text}, "FROM x"},
 			{[]string{"pull", "Upper/Case"}, "lowercase"},
 			{[]string{"pull", "--platform", "plan9/mips", "x"}, "plan9/mips"},
 		} {
@@ -125,6 +124,9 @@ func TestImageErrors(t *testing.T) {
 			if strings.Count(r.Err, "\n") != 1 {
 				t.Errorf("want one line: %s", r)
 			}
+		}
+		for _, args := range [][]string{{"-c", "FROM x", text}, {"-c", "EXPOSE 65536", text}, {text, "Upper/Case"}} {
+			e.Run(t, append([]string{"import"}, args...)...).Exits(t, 125).Says(t, args[1])
 		}
 		if _, err := os.Stat(filepath.Join(e.Home, "x.tar")); err == nil {
 			t.Error("a failed save left its file")

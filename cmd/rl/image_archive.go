@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 
 	"golang.org/x/term"
 
+	"github.com/rl-project/rl/storage"
 	"github.com/rl-project/rl/storage/store"
 )
 
@@ -72,6 +74,9 @@ func (c *importCmd) runInside(a *app) error {
 	id, err := s.Import(ctx, source, store.ImportOptions{
 		Name: c.Name, Changes: c.Change, Message: c.Message, Platform: c.Platform,
 	})
+	if errors.Is(err, store.ErrChange) || errors.Is(err, storage.ErrInvalidReference) {
+		return usagef("%w", err)
+	}
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}

@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/sys/signal"
 )
 
 // apply changes an image's configuration by one Dockerfile instruction, as
@@ -26,8 +30,14 @@ func (c *dockerConfig) apply(change string) error {
 	case "USER":
 		c.User = rest
 	case "WORKDIR":
+		if !path.IsAbs(rest) {
+			rest = path.Join("/", c.WorkingDir, rest)
+		}
 		c.WorkingDir = rest
 	case "STOPSIGNAL":
+		if _, err := signal.ParseSignal(rest); err != nil {
+			return badChange(change, "there is no such signal")
+		}
 		c.StopSignal = rest
 	case "ONBUILD":
 		c.OnBuild = append(c.OnBuild, rest)
@@ -100,14 +110,22 @@ func (c *dockerConfig) applyExpose(change, rest string) error {
 	ports := make(map[string]struct{})
 	maps.Copy(ports, c.ExposedPorts)
 	for port := range strings.FieldsSeq(rest) {
-		number, protocol, _ := strings.Cut(port, "/")
-		if protocol == "" {
+		numbers, protocol, _ := strings.Cut(port, "/")
+		first, last, isRange := strings.Cut(numbers, "-")
+		if !isRange {
+			last = first
+		}
+		from, err1 := strconv.ParseUint(first, 10, 16)
+		to, err2 := strconv.ParseUint(last, 10, 16)
+		if protocol = strings.ToLower(protocol); protocol == "" {
 			protocol = "tcp"
 		}
-		if protocol != "tcp" && protocol != "udp" && protocol != "sctp" || strings.Trim(number, "0123456789-") != "" || number == "" {
-			return badChange(change, port+" is not like 80 or 53/udp")
+		if err1 != nil || err2 != nil || from == 0 || from > to || !slices.Contains([]string{"tcp", "udp", "sctp"}, protocol) {
+			return badChange(change, port+" is not like 80, 53/udp or 8000-8010")
 		}
-		ports[number+"/"+protocol] = struct{}{}
+		for n := from; n <= to; n++ {
+			ports[strconv.FormatUint(n, 10)+"/"+protocol] = struct{}{}
+		}
 	}
 	c.ExposedPorts = ports
 	return nil

@@ -20,9 +20,10 @@ func TestApply(t *testing.T) {
 		{[]string{`CMD ["a", "b"]`, "entrypoint run it"}, dockerConfig{ImageConfig: ispec.ImageConfig{Cmd: []string{"a", "b"}, Entrypoint: []string{"/bin/sh", "-c", "run it"}}}},
 		{[]string{"ENV A=1 B=2", "ENV A 3 4", `ENV C="x y" D='$z' E=a\ b F=`}, dockerConfig{ImageConfig: ispec.ImageConfig{Env: []string{"A=3 4", "B=2", "C=x y", "D=$z", "E=a b", "F="}}}},
 		{[]string{"LABEL a=1", `LABEL b="2 3" a=4`}, dockerConfig{ImageConfig: ispec.ImageConfig{Labels: map[string]string{"a": "4", "b": "2 3"}}}},
-		{[]string{"EXPOSE 80 53/udp", "EXPOSE 8000-8010"}, dockerConfig{ImageConfig: ispec.ImageConfig{ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}, "8000-8010/tcp": {}}}}},
+		{[]string{"EXPOSE 80 53/udp", "EXPOSE 8000-8001"}, dockerConfig{ImageConfig: ispec.ImageConfig{ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}, "8000/tcp": {}, "8001/tcp": {}}}}},
 		{[]string{`VOLUME ["/a b"]`, "VOLUME /c /d"}, dockerConfig{ImageConfig: ispec.ImageConfig{Volumes: map[string]struct{}{"/a b": {}, "/c": {}, "/d": {}}}}},
 		{[]string{"USER a:b", "WORKDIR /w x", "STOPSIGNAL SIGINT", "ONBUILD RUN x"}, dockerConfig{ImageConfig: ispec.ImageConfig{User: "a:b", WorkingDir: "/w x", StopSignal: "SIGINT"}, OnBuild: []string{"RUN x"}}},
+		{[]string{"WORKDIR a", "WORKDIR ../b/c"}, dockerConfig{ImageConfig: ispec.ImageConfig{WorkingDir: "/b/c"}}},
 		{[]string{"HEALTHCHECK --interval=5s --retries=2 CMD curl localhost"}, dockerConfig{Healthcheck: &healthcheck{Test: []string{"CMD-SHELL", "curl localhost"}, Interval: 5 * time.Second, Retries: 2}}},
 		{[]string{"healthcheck none"}, dockerConfig{Healthcheck: &healthcheck{Test: []string{"NONE"}}}},
 	} {
@@ -39,7 +40,7 @@ func TestApply(t *testing.T) {
 }
 
 func TestApplyRefuses(t *testing.T) {
-	for _, change := range []string{"", "CMD", "RUN x", "ENV A", "ENV =1", `LABEL a="1`, "EXPOSE web", "HEALTHCHECK", "HEALTHCHECK --interval=x CMD a", "HEALTHCHECK a", "HEALTHCHECK CMD a\nRUN b", "EXPOSE 80/icmp", `VOLUME ["a"`} {
+	for _, change := range []string{"", "CMD", "RUN x", "ENV A", "ENV =1", `LABEL a="1`, "EXPOSE web", "HEALTHCHECK", "HEALTHCHECK --interval=x CMD a", "HEALTHCHECK a", "HEALTHCHECK CMD a\nRUN b", "EXPOSE 80/icmp", "EXPOSE 65536", "EXPOSE 0", "EXPOSE 9-8", "STOPSIGNAL LOUD", `VOLUME ["a"`} {
 		var c dockerConfig
 		if err := c.apply(change); !errors.Is(err, ErrChange) {
 			t.Errorf("%q: %v, %+v", change, err, c)
