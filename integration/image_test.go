@@ -352,6 +352,44 @@ func TestInterruptedLoad(t *testing.T) {
 	})
 }
 
+// TestKilledLoad kills a load, an import and all that they started while they wait
+// for more of their archive. Nothing is there to be seen then, and with the next
+// image what is left goes.
+func TestKilledLoad(t *testing.T) {
+	e := Fresh(t, Ordinary)
+	layer := tarOf(t, textFile("f", strings.Repeat("x", 20<<20)), textFile("g", strings.Repeat("y", 20<<20)))
+	for _, c := range []struct {
+		args  []string
+		input []byte
+	}{{[]string{"load"}, imageOf(t, layer)}, {[]string{"import", "-"}, layer}} {
+		in, out, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := e.Cmd(c.args...).Stdin(in).Start(t)
+		in.Close()
+		// More than a pipe holds: the first of the files has come.
+		if _, err := out.Write(c.input[:len(c.input)-4<<20]); err != nil {
+			t.Fatal(err)
+		}
+		killed := e.Processes()
+		for _, process := range killed {
+			unix.Kill(process.PID, unix.SIGKILL)
+		}
+		p.Wait(t)
+		out.Close()
+		for _, process := range killed {
+			WaitGone(t, process.PID)
+		}
+		e.Want(t, "", "images", "-aq")
+		importSmall(t, e, "next")
+		e.OK(t, "rmi", "next")
+		if left := storeFiles(t, e); len(left) > 0 {
+			t.Errorf("%s left behind: %q", c.args[0], left)
+		}
+	}
+}
+
 // TestFuseOverlayfs runs from a store that storage.conf wants mounted by
 // fuse-overlayfs, with and without --rm.
 func TestFuseOverlayfs(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	cstorage "go.podman.io/storage"
 	graphdriver "go.podman.io/storage/drivers"
 	"go.podman.io/storage/pkg/archive"
+	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/tree"
 )
@@ -89,6 +90,11 @@ func (s *Store) hasLayer(parent string, l *NewLayer) bool {
 // stageLayer unpacks the archive beside the layers and learns its digest on the
 // way; then it makes that a layer.
 func (s *Store) stageLayer(parent string, l *NewLayer) (err error) {
+	lock, err := s.lockStaging(unix.LOCK_SH)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	options := &graphdriver.ApplyDiffWithDifferOpts{}
 	staged, err := s.store.PrepareStagedLayer(options, differ{l.Write})
 	if staged != nil && staged.Target != "" {

@@ -9,6 +9,7 @@ import (
 
 	cstorage "go.podman.io/storage"
 	"go.podman.io/storage/pkg/lockfile"
+	"golang.org/x/sys/unix"
 )
 
 // leftoverAge is how long a layer without an image is taken for a part of a
@@ -39,6 +40,9 @@ func (s *Store) sweepHalves() error {
 			return err
 		}
 	}
+	if err := s.sweepStaging(); err != nil {
+		return err
+	}
 	// A record takes far less time to write.
 	records, _ := filepath.Glob(filepath.Join(s.options.Data, "images", "*.json.*"))
 	for _, r := range records {
@@ -57,6 +61,57 @@ func (s *Store) sweepHalves() error {
 		return nil
 	}
 	return sweepUnder(filepath.Join(s.opened.GraphRoot, "storage.lock"), trials)
+}
+
+// lockStaging locks the driver's folder: shared, while something is unpacked below
+// it, and alone, while what killed processes have left of that is removed.
+func (s *Store) lockStaging(how int) (*os.File, error) {
+	f, err := os.Open(filepath.Join(s.opened.GraphRoot, s.driverName()))
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), how); err != nil {
+		f.Close()
+		return nil, &os.PathError{Op: "lock", Path: f.Name(), Err: err}
+	}
+	return f, nil
+}
+
+// sweepStaging removes layers that were never finished. While rl unpacks one
+// anywhere, that waits for the next time.
+func (s *Store) sweepStaging() error {
+	pattern := filepath.Join(s.opened.GraphRoot, s.driverName(), "staging", "*")
+	if found, _ := filepath.Glob(pattern); len(found) == 0 {
+		return nil
+	}
+	lock, err := s.lockStaging(unix.LOCK_EX | unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	found, _ := filepath.Glob(pattern)
+	for _, dir := range found {
+		if !inUse(dir) {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return err
+}
+
+// inUse reports whether another program unpacks a layer in dir: it keeps a lock
+// there once it has begun.
+func inUse(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, "staging.lock"), os.O_RDWR, 0)
+	if err != nil {
+		info, err := os.Stat(dir)
+		return err == nil && time.Since(info.ModTime()) < leftoverAge
+	}
+	defer f.Close()
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	return unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock) != nil || lock.Type != unix.F_UNLCK
 }
 
 func sweepUnder(path string, files []string) (err error) {

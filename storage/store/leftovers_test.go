@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -50,15 +51,37 @@ func TestSweepHalves(t *testing.T) {
 	if err := errors.Join(os.WriteFile(list, []byte("[{"), 0o600), os.MkdirAll(filepath.Join(trial, "lower"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
+	staged := filepath.Join(s.opened.GraphRoot, "overlay", "staging", "123")
+	if err := errors.Join(os.MkdirAll(filepath.Join(staged, "dir"), 0o700), os.WriteFile(filepath.Join(staged, "staging.lock"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Tag("a", "b"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Remove("b", false); err != nil {
 		t.Fatal(err)
 	}
-	for _, half := range []string{list, trial} {
+	for _, half := range []string{list, trial, staged} {
 		if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s is still there: %v", half, err)
 		}
+	}
+}
+
+// A layer that somebody unpacks is not taken for one that was left.
+func TestSweepSparesLayersInTheMaking(t *testing.T) {
+	s := newStore(t)
+	l := NewLayer{Write: func(w io.Writer) error {
+		if err := s.sweepHalves(); err != nil {
+			t.Error(err)
+		}
+		if found, _ := filepath.Glob(filepath.Join(s.opened.GraphRoot, "overlay", "staging", "*")); len(found) != 1 {
+			t.Errorf("there are %q", found)
+		}
+		_, err := w.Write(makeTar(t, file("a", "1")))
+		return err
+	}}
+	if err := s.AddLayer("", &l); err != nil {
+		t.Fatal(err)
 	}
 }
