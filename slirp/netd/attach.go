@@ -218,11 +218,12 @@ func (a *attached) warn(format string, args ...any) {
 // container that is restored runs already and keeps the others.
 func (a *attached) publish(restore bool) error {
 	e := a.endpoint
+	to := receiver{name: cmp.Or(e.Name, e.ID), ip: a.result.IPAddress}
 	if !a.result.Restricted { // which cannot answer over IPv6
-		a.router.publisher.forwarder.noteIPv6(a.result.IPAddress, a.result.IPv6Address)
+		to.ip6 = a.result.IPv6Address
 	}
 	for _, p := range e.Ports {
-		published, err := a.router.publisher.add(p, a.result.IPAddress, cmp.Or(e.Name, e.ID))
+		published, err := a.router.publisher.add(p, to)
 		if err != nil && !restore {
 			return err
 		}
@@ -268,7 +269,6 @@ func (a *attached) finish() {
 		if err := r.egress.clear(a.result.IPAddress); err != nil {
 			r.log.Printf("removing the egress policy of %s: %v", a.result.IPAddress, err)
 		}
-		r.publisher.forwarder.noteIPv6(a.result.IPAddress, netip.Addr{})
 		r.mu.Lock()
 		delete(a.endpoints, a.result.IPAddress)
 		a.pool.free(a.result.IPAddress)

@@ -24,7 +24,7 @@ const (
 
 // datagramPort is one published UDP port. For each client there is a socket
 // towards the container, which carries the client's own address: the container
-// sees who asks. The port driver's own proxy would show the bridge's.
+// sees who asks.
 type datagramPort struct {
 	forwarder *forwarder
 	target    netip.AddrPort

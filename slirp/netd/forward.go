@@ -11,9 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rootless-containers/rootlesskit/v3/pkg/lowlevelmsgutil"
-	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/msg"
-	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/opaque"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,115 +18,18 @@ import (
 // takes microseconds; only a container that drops packets reaches this.
 const connectTimeout = 3 * time.Second
 
-// forwarder makes the connections to containers that the port driver asks for:
-// sockets of the bridge's namespace, with the client's own address.
+// forwarder makes the connections of published ports to containers: sockets of
+// the bridge's namespace, with the client's own address.
 //
 // A connection with the client's address is answered to that address, which
 // is the world's. Its socket carries socketMark, by which the firewall knows
 // the answers and has them delivered here (see setupFirewall).
 type forwarder struct {
-	ns       *namespace
-	log      *log.Logger
-	dir      *os.File // keeps the socket's path valid
-	listener *net.UnixListener
-	touch    func() // called for every connection
+	ns    *namespace
+	log   *log.Logger
+	touch func() // called for every connection
 
 	plainOnce sync.Once // says once that clients' addresses get lost
-
-	mu  sync.Mutex
-	six map[netip.Addr]netip.Addr // containers' IPv6 addresses by their IPv4 ones
-}
-
-func newForwarder(dir *os.File, driver map[string]string, ns *namespace, log *log.Logger, touch func()) (*forwarder, error) {
-	path := driver[opaque.SocketPath]
-	os.Remove(path) // of a process that was killed
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	f := &forwarder{ns: ns, log: log, dir: dir, listener: listener, touch: touch, six: map[netip.Addr]netip.Addr{}}
-	go f.accept()
-	return f, nil
-}
-
-func (f *forwarder) close() {
-	f.listener.Close() // removes the socket too
-	f.dir.Close()
-}
-
-// noteIPv6 tells that the container with address ip is reached at ip6 too, or,
-// with one that is not valid, no more.
-func (f *forwarder) noteIPv6(ip, ip6 netip.Addr) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if ip6.IsValid() {
-		f.six[ip] = ip6
-		return
-	}
-	delete(f.six, ip)
-}
-
-func (f *forwarder) ipv6Of(ip netip.Addr) netip.Addr {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.six[ip]
-}
-
-func (f *forwarder) accept() {
-	for {
-		conn, err := f.listener.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			// Out of descriptors, most likely; connections that end free some.
-			f.log.Printf("published ports: %v", err)
-			time.Sleep(faultPause)
-			continue
-		}
-		go f.answer(conn)
-	}
-}
-
-// answer reads one question and sends a connected socket, or an error.
-func (f *forwarder) answer(conn *net.UnixConn) {
-	defer conn.Close()
-	f.touch()
-	var request msg.Request
-	if _, err := lowlevelmsgutil.UnmarshalFromReader(conn, &request); err != nil {
-		return
-	}
-	socket, err := f.connect(&request)
-	if err != nil {
-		lowlevelmsgutil.MarshalToWriter(conn, &msg.Reply{Error: err.Error()})
-		return
-	}
-	defer socket.Close()
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return
-	}
-	raw.Control(func(fd uintptr) {
-		conn.WriteMsgUnix([]byte{0}, unix.UnixRights(int(fd)), nil)
-	})
-}
-
-// connect makes the connection that the port driver asks for. It asks for TCP
-// only: see datagramPort for UDP.
-func (f *forwarder) connect(r *msg.Request) (*os.File, error) {
-	ip, err := netip.ParseAddr(r.IP)
-	if err != nil {
-		return nil, err
-	}
-	from, _ := netip.ParseAddr(r.SourceIP) // not valid when it is not known
-	client := netip.AddrPortFrom(from.Unmap(), uint16(r.SourcePort))
-	if source := clientSource(client, f.ipv6Of(ip)); source.IsValid() {
-		socket, err := f.ns.dial(unix.SOCK_STREAM, netip.AddrPortFrom(f.ipv6Of(ip), uint16(r.Port)), source)
-		if err == nil {
-			return socket, nil
-		} // a server may listen on IPv4 only
-	}
-	return f.dialFrom(unix.SOCK_STREAM, netip.AddrPortFrom(ip, uint16(r.Port)), client)
 }
 
 // dialFrom prefers the client's address and falls back to the bridge's.

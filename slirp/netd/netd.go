@@ -11,7 +11,7 @@
 //
 //	container eth0 --veth-- rl0 (bridge) --masquerade-- up0 (tap) -- uplink process -- host
 //	container eth1 --veth-- one more bridge for each user-defined network -- up0
-//	host port -- rootlesskit's port driver -- socket made in the bridge's namespace -- container
+//	host port -- this process -- socket made in the bridge's namespace -- container
 //	container -- name server on rl0's address -- host's resolvers
 //
 // What containers may reach outside (egress) is in tables of nftables of their
@@ -23,7 +23,7 @@
 // have.
 //
 // Only the program that runs as network process should import this package: it
-// links netlink, nftables, a DNS library and rootlesskit's port driver.
+// links netlink, nftables and a DNS library.
 package netd
 
 import (

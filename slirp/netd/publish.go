@@ -1,31 +1,19 @@
 package netd
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/rl-project/rl/slirp"
-	"github.com/rootless-containers/rootlesskit/v3/pkg/port"
-	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/parent"
 	"golang.org/x/sys/unix"
 )
 
-// publisher listens on host ports: for UDP by itself, see datagramPort, for TCP by
-// rootlesskit's built-in port driver. The driver's parent side accepts and copies; for each connection it asks, over a
-// Unix socket, for one to the container. forwarder answers those questions
-// instead of the driver's child side, which needs the iptables program to keep
-// a client's address.
+// publisher listens on host ports: see streamPort and datagramPort.
 type publisher struct {
-	driver    port.ParentDriver
 	forwarder *forwarder
 
 	mu     sync.Mutex
@@ -40,37 +28,23 @@ type published struct {
 	owner     string            // the container's name
 }
 
+// receiver is the container that a port leads to.
+type receiver struct {
+	name string
+	ip   netip.Addr
+	ip6  netip.Addr // not valid where there is none, or it may not answer over it
+}
+
 // freePortTries bounds the search for a free port: between finding one and
 // listening on it, another process may take it.
 const freePortTries = 32
 
-func newPublisher(runtimeDir string, ns *namespace, log *log.Logger, touch func()) (*publisher, error) {
-	// The driver joins its folder with a name to a socket's path: by this way
-	// it fits the 108 bytes of a socket address.
-	dir, err := os.OpenFile(runtimeDir, unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
-	}
-	short := fmt.Sprintf("/proc/self/fd/%d", dir.Fd())
-	driver, err := parent.NewDriver(io.Discard, short, true)
-	if err != nil {
-		dir.Close()
-		return nil, fmt.Errorf("port driver: %w", err)
-	}
-	// Made for a child that is another process.
-	os.Remove(filepath.Join(runtimeDir, ".bp-ready.pipe"))
-	f, err := newForwarder(dir, driver.OpaqueForChild(), ns, log, touch)
-	if err != nil {
-		dir.Close()
-		return nil, fmt.Errorf("port driver: %w", err)
-	}
-	return &publisher{driver: driver, forwarder: f, active: map[*published]bool{}}, nil
+func newPublisher(ns *namespace, log *log.Logger, touch func()) *publisher {
+	return &publisher{forwarder: &forwarder{ns: ns, log: log, touch: touch}, active: map[*published]bool{}}
 }
 
-func (p *publisher) close() { p.forwarder.close() }
-
-// add listens for m on behalf of the container called owner with address ip.
-func (p *publisher) add(m slirp.PortMapping, ip netip.Addr, owner string) (*published, error) {
+// add listens for m on behalf of a container.
+func (p *publisher) add(m slirp.PortMapping, to receiver) (*published, error) {
 	var err error
 	for host := range hostPorts(m) {
 		if host == 0 {
@@ -79,30 +53,30 @@ func (p *publisher) add(m slirp.PortMapping, ip netip.Addr, owner string) (*publ
 			}
 		}
 		var stop func()
-		if stop, err = p.listen(m, host, ip); err == nil {
+		if stop, err = p.listen(m, host, to); err == nil {
 			m.Host, m.HostEnd = host, 0
-			return p.note(&published{publisher: p, stop: stop, mapping: m, owner: owner}), nil
+			return p.note(&published{publisher: p, stop: stop, mapping: m, owner: to.name}), nil
 		}
-		if !inUse(err) {
+		if !errors.Is(err, unix.EADDRINUSE) {
 			break
 		}
 	}
 	return nil, p.explain(m, err)
 }
 
-func (p *publisher) listen(m slirp.PortMapping, host uint16, ip netip.Addr) (stop func(), err error) {
+func (p *publisher) listen(m slirp.PortMapping, host uint16, to receiver) (stop func(), err error) {
 	if m.Protocol == "udp" {
-		port, err := listenDatagrams(p.forwarder, m, host, ip)
+		port, err := listenDatagrams(p.forwarder, m, host, to.ip)
 		if err != nil {
 			return nil, err
 		}
 		return port.close, nil
 	}
-	status, err := p.driver.AddPort(context.Background(), portSpec(m, host, ip))
+	port, err := listenStreams(p.forwarder, m, host, to)
 	if err != nil {
 		return nil, err
 	}
-	return func() { p.driver.RemovePort(context.Background(), status.ID) }, nil
+	return port.close, nil
 }
 
 func (p *publisher) note(published *published) *published {
@@ -152,15 +126,6 @@ func hostPorts(m slirp.PortMapping) func(func(uint16) bool) {
 	}
 }
 
-// portSpec is the driver's form of m. Without an address it listens on IPv4
-// and IPv6 at once.
-func portSpec(m slirp.PortMapping, host uint16, ip netip.Addr) port.Spec {
-	return port.Spec{
-		Proto: protocol(m), ParentIP: hostIP(m), ParentPort: int(host),
-		ChildIP: ip.String(), ChildPort: int(m.Container),
-	}
-}
-
 func protocol(m slirp.PortMapping) string {
 	switch {
 	case !m.HostIP.IsValid():
@@ -197,17 +162,11 @@ func freePort(m slirp.PortMapping) (uint16, error) {
 	return uint16(listener.Addr().(*net.TCPAddr).Port), nil
 }
 
-// inUse reports a port that somebody has: another process, or, by the driver's
-// own books, another container.
-func inUse(err error) bool {
-	return errors.Is(err, unix.EADDRINUSE) || strings.HasPrefix(err.Error(), "conflict with ID")
-}
-
-// explain turns the driver's error into one line with the way out.
+// explain turns the error of listening into one line with the way out.
 func (p *publisher) explain(m slirp.PortMapping, err error) error {
 	what := fmt.Sprintf("cannot publish %s", m)
 	switch {
-	case inUse(err):
+	case errors.Is(err, unix.EADDRINUSE):
 		return fmt.Errorf("%s: %w%s", what, slirp.ErrPortInUse, p.holder(m))
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%s: %w: %s", what, slirp.ErrLowPort, lowPortHelp(m))

@@ -90,13 +90,11 @@ func (r *router) build(opts Options) (err error) {
 	if r.bridges[""], err = r.openBridge(own); err != nil {
 		return err
 	}
-	if !r.inherited {
-		if err := r.mark(opts.RuntimeDir); err != nil {
-			return err
-		}
+	r.publisher = newPublisher(r.ns, r.log, r.touch)
+	if r.inherited {
+		return nil
 	}
-	r.publisher, err = newPublisher(opts.RuntimeDir, r.ns, r.log, r.touch)
-	return err
+	return r.mark(opts.RuntimeDir)
 }
 
 // expectContainers looks who is to be restored.
@@ -118,6 +116,10 @@ func (r *router) prepare() error {
 	// Bridges of networks without IPv6 have no use for its automatic addresses,
 	// which are only traffic that wakes the uplink.
 	_ = r.ns.setSysctl("ipv6/conf/default/disable_ipv6", "1")
+	// Packets between containers of one bridge meet no rule. Where the kernel has
+	// br_netfilter, it would look for one all the same.
+	_ = r.ns.setSysctl("bridge/bridge-nf-call-iptables", "0")
+	_ = r.ns.setSysctl("bridge/bridge-nf-call-ip6tables", "0")
 	if err := setLoopbackUp(r.h); err != nil {
 		return err
 	}
@@ -172,9 +174,6 @@ func (r *router) readSubnet() (netip.Prefix, error) {
 // close ends what runs. The namespace itself is the kernel's to end, with the
 // last descriptor.
 func (r *router) close() error {
-	if r.publisher != nil {
-		r.publisher.close()
-	}
 	for _, b := range r.bridges {
 		if b != nil {
 			b.dns.close()
