@@ -20,6 +20,8 @@ type netStage struct {
 	*stage
 	program string
 	host    string // address and port of the server on the host
+	// where servers in containers are published, of rl and of podman
+	rlServer, podmanServer string
 }
 
 const (
@@ -29,12 +31,8 @@ const (
 	trafficPort    = "7000"
 )
 
-// Names of the containers that serve, and the host ports that lead there.
-const (
-	server           = "traffic"
-	rlServerPort     = "38473"
-	podmanServerPort = "38474"
-)
+// server is the name of the containers that serve.
+const server = "traffic"
 
 // prepareNetwork starts the servers.
 func (s *stage) prepareNetwork() (*netStage, error) {
@@ -56,17 +54,26 @@ func (s *stage) prepareNetwork() (*netStage, error) {
 	}
 	n.host = l.Addr().String()
 	go serve(l)
-	args := func(port string) []string {
-		return []string{"run", "-d", "--name", server, "-p", port + ":" + trafficPort, "-v", n.program + ":/traffic:ro",
-			integration.Image, "/traffic", "traffic", "serve", ":" + trafficPort}
+	if n.rlServer, err = n.startServer(n.rl.Cmd); err != nil || !n.podman {
+		return n, err
 	}
-	if err := run(s.rl.Cmd(args(rlServerPort)...)); err != nil {
-		return nil, err
+	n.podmanServer, err = n.startServer(func(args ...string) *integration.Cmd { return n.peers.Tool("podman", args...) })
+	return n, err
+}
+
+// startServer starts a container and returns where its port is published.
+func (n *netStage) startServer(tool func(...string) *integration.Cmd) (string, error) {
+	err := run(tool("run", "-d", "--name", server, "-p", trafficPort, "-v", n.program+":/traffic:ro",
+		integration.Image, "/traffic", "traffic", "serve", ":"+trafficPort))
+	if err != nil {
+		return "", err
 	}
-	if s.podman {
-		return n, run(s.peers.Tool("podman", args(podmanServerPort)...))
+	r, err := tool("port", server, trafficPort).Do()
+	if err != nil || r.Code != 0 {
+		return "", fmt.Errorf("%w: %s", err, r)
 	}
-	return n, nil
+	_, port, err := net.SplitHostPort(strings.TrimSpace(r.Out))
+	return net.JoinHostPort("127.0.0.1", port), err
 }
 
 func ownAddress() string {
@@ -105,9 +112,9 @@ type netGoal struct {
 
 func (n *netStage) comparisons() []comparison {
 	out := n.outwardPaths()
-	in := []path{n.published("rl", rlServerPort)}
+	in := []path{n.published("rl", n.rlServer)}
 	if n.podman {
-		in = append(in, n.published("podman (rootlesskit's builtin driver)", podmanServerPort))
+		in = append(in, n.published("podman (rootlesskit's builtin driver)", n.podmanServer))
 	}
 	podman := "podman (rootlesskit's builtin driver)"
 	bridge := []path{n.between(), n.veth()}
@@ -174,9 +181,9 @@ func (n *netStage) inContainer(name string, flags ...string) path {
 }
 
 // published is the way from the host through a published port.
-func (n *netStage) published(name, port string) path {
+func (n *netStage) published(name, address string) path {
 	return path{name, func(kind string, streams int) ([]float64, error) {
-		return numbers(n.peers.Tool(n.program, "traffic", kind, "127.0.0.1:"+port, strconv.Itoa(streams), trafficSeconds))
+		return numbers(n.peers.Tool(n.program, "traffic", kind, address, strconv.Itoa(streams), trafficSeconds))
 	}}
 }
 

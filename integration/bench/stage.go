@@ -106,7 +106,8 @@ func (s *stage) preparePodman() error {
 func (s *stage) close() error {
 	var err error
 	if s.podman {
-		err = run(s.peers.Tool("podman", "system", "reset", "-f"))
+		// By itself it would give each container ten seconds to end.
+		err = run(s.peers.Tool("sh", "-c", "podman rm -f -a -t 0 && podman system reset -f"))
 	}
 	for _, e := range []*integration.Env{s.rl, s.peers, s.second} {
 		if e != nil {
