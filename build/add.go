@@ -75,7 +75,7 @@ func (s *stage) fetchOne(ctx context.Context, t transfer, name, dir string) (ite
 	if err := os.Chmod(into, 0o755); err != nil {
 		return item{}, err
 	}
-	found, err := gitCheckout{Dir: into, Keep: t.keepGit, Checksum: t.checksum, Secrets: s.b.Secrets}.get(ctx, name)
+	found, err := gitCheckout{Dir: into, Keep: t.keepGit, Checksum: t.checksum, Secrets: s.b.Secrets, SSH: s.b.sshAccess()}.get(ctx, name)
 	if err != nil {
 		return item{}, err
 	}

@@ -72,6 +72,8 @@ type Options struct {
 	Secrets map[string][]byte
 	// SSH are the agents of --ssh, by their ids.
 	SSH map[string]SSH
+	// KnownHosts is the file with the keys of servers, for Git over SSH.
+	KnownHosts string
 	// Allow are the rights that RUN may ask for: network.host, security.insecure.
 	Allow []string
 	// Epoch, if not nil, replaces all younger times in the image.

@@ -127,6 +127,8 @@ func (b *builder) imageStage(name string) *stage {
 	return s
 }
 
+func (b *builder) sshAccess() SSHAccess { return SSHAccess{b.KnownHosts, b.agents["default"]} }
+
 // networks are the network namespaces of RUN, each used by one at a time.
 type networks struct {
 	mu   sync.Mutex

@@ -32,6 +32,10 @@ type Where struct {
 	Stdin io.Reader
 	// Secrets may have a GIT_AUTH_TOKEN or GIT_AUTH_HEADER for Git over HTTP.
 	Secrets map[string][]byte
+	// SSH are the agents of --ssh, and KnownHosts is the file with the keys of
+	// servers: for Git over SSH.
+	SSH        map[string]SSH
+	KnownHosts string
 	// KeepGit keeps the folder .git of a Git repository.
 	KeepGit bool
 }
@@ -102,7 +106,11 @@ func (f *Fetched) fetch(ctx context.Context, w Where) error {
 	}
 	switch {
 	case isGit(w.Context):
-		checkout := gitCheckout{Dir: f.Dir, Keep: w.KeepGit, Secrets: w.Secrets}
+		agents, err := openAgents(w.SSH)
+		if err != nil {
+			return err
+		}
+		checkout := gitCheckout{Dir: f.Dir, Keep: w.KeepGit, Secrets: w.Secrets, SSH: SSHAccess{w.KnownHosts, agents["default"]}}
 		found, err := checkout.get(ctx, w.Context)
 		if err != nil {
 			return err

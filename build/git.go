@@ -32,7 +32,38 @@ type gitCheckout struct {
 	Checksum string
 	// Secrets may have GIT_AUTH_TOKEN or GIT_AUTH_HEADER, for HTTP.
 	Secrets map[string][]byte
+	SSH     SSHAccess
 	remote  string
+	socket  string // of the agent
+}
+
+// SSHAccess is what it takes to fetch over SSH.
+type SSHAccess struct {
+	// KnownHosts is the file with the keys of servers.
+	KnownHosts string
+	// Agent, if not nil, has the keys of the person. Without it, an agent that the
+	// environment names is asked.
+	Agent agentOpener
+}
+
+// serveAgent makes a socket of the agent for ssh, which closes all descriptors that
+// it was not born with and takes no long path: the folder is named by this process.
+func (g *gitCheckout) serveAgent() (done func(), err error) {
+	dir, err := os.MkdirTemp(filepath.Dir(g.Dir), "agent-")
+	if err != nil {
+		return nil, err
+	}
+	listener, err := listenIn(dir, "s")
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close(), os.RemoveAll(dir))
+	}
+	go serveAgent(listener, g.SSH.Agent)
+	g.socket = fmt.Sprintf("/proc/%d/fd/%d/s", os.Getpid(), folder.Fd())
+	return func() { listener.Close(); folder.Close(); os.RemoveAll(dir) }, nil
 }
 
 // gitFound is what was checked out.
@@ -54,6 +85,13 @@ func (g gitCheckout) get(ctx context.Context, name string) (found gitFound, err 
 	}
 	if g.remote = ref.Remote; ref.Checksum != "" && g.Checksum == "" {
 		g.Checksum = ref.Checksum
+	}
+	if g.SSH.Agent != nil {
+		done, err := g.serveAgent()
+		if err != nil {
+			return found, err
+		}
+		defer done()
 	}
 	g.Keep = g.Keep || ref.KeepGitDir != nil && *ref.KeepGitDir
 	if found.Commit, err = g.checkout(ctx, ref); err != nil {
@@ -172,12 +210,15 @@ func (g gitCheckout) environment() []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=/dev/null", "XDG_CONFIG_HOME=/dev/null", "LC_ALL=C",
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0", "GIT_ATTR_NOSYSTEM=1",
-		"GIT_SSH_COMMAND=ssh -F none -o BatchMode=yes -o UserKnownHostsFile='" + filepath.Join(os.Getenv("HOME"), ".ssh/known_hosts") + "'",
+		"GIT_SSH_COMMAND=ssh -F none -o BatchMode=yes -o UserKnownHostsFile='" + g.SSH.KnownHosts + "'",
 	}
 	for _, name := range []string{"SSH_AUTH_SOCK", "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
 		}
+	}
+	if g.socket != "" {
+		env = append(env, "SSH_AUTH_SOCK="+g.socket) // the last one wins
 	}
 	header := string(g.Secrets["GIT_AUTH_HEADER"])
 	if token := g.Secrets["GIT_AUTH_TOKEN"]; header == "" && token != nil {

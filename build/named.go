@@ -126,7 +126,7 @@ func (b *builder) namedFolder(ctx context.Context, where string) (string, error)
 		return "", err
 	}
 	if isGit(where) {
-		found, err := gitCheckout{Dir: dir, Secrets: b.Secrets}.get(ctx, where)
+		found, err := gitCheckout{Dir: dir, Secrets: b.Secrets, SSH: b.sshAccess()}.get(ctx, where)
 		return found.Dir, err
 	}
 	response, err := get(ctx, where)

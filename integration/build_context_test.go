@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
-	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -148,74 +147,6 @@ func TestBuildContextFromURL(t *testing.T) {
 	e.Run(t, "build", add("--checksum=md5:1 ")).Exits(t, 1).Says(t, "checksum")
 }
 
-// repository makes a bare Git repository with a branch and a tag, and
-// returns its address.
-func repository(t testing.TB, e *Env) (url, commit string) {
-	t.Helper()
-	Need(t, Program("git", "git"))
-	dir := t.TempDir()
-	git := func(in string, args ...string) string {
-		t.Helper()
-		c := e.Tool("git", append([]string{"-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main", "-c", "safe.directory=*"}, args...)...)
-		return c.In(in).Set("GIT_CONFIG_NOSYSTEM=1").Run(t).OK(t)
-	}
-	work := e.context(t, map[string]string{"Dockerfile": catFile, "f": "main branch ", "sub/Dockerfile": catFile, "sub/f": "sub folder "})
-	e.own(t, dir)
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	git(work, "init", "-q")
-	if err := os.Symlink("/etc", filepath.Join(work, "out")); err != nil {
-		t.Fatal(err)
-	}
-	git(work, "add", ".")
-	git(work, "commit", "-qm", "one")
-	commit = git(work, "rev-parse", "HEAD")
-	git(work, "tag", "v1")
-	git(work, "checkout", "-qb", "feature/x")
-	if err := os.WriteFile(filepath.Join(work, "f"), []byte("feature branch "), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	git(work, "commit", "-qam", "two")
-	git(work, "checkout", "-q", "main")
-	bare := filepath.Join(work, "served", "repo.git")
-	git(work, "clone", "-q", "--bare", ".", bare)
-	server := httptest.NewServer(&cgi.Handler{Path: "/usr/bin/git", Args: []string{"http-backend"}, Env: []string{
-		"GIT_PROJECT_ROOT=" + filepath.Dir(bare), "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=2",
-		"GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*", "GIT_CONFIG_KEY_1=uploadpack.allowAnySHA1InWant", "GIT_CONFIG_VALUE_1=false",
-	}})
-	t.Cleanup(server.Close)
-	return server.URL + "/repo.git", commit
-}
-
-func TestBuildContextFromGit(t *testing.T) {
-	e := AsUser(t)
-	url, commit := repository(t, e)
-	for ref, says := range map[string]string{
-		"": "main branch ", "#main": "main branch ", "#feature/x": "feature branch ", "#v1": "main branch ", "#:sub": "sub folder ",
-		"#main:sub": "sub folder ", "#" + commit: "main branch ", "?branch=feature/x": "feature branch ",
-		"?ref=main&subdir=sub": "sub folder ", "?checksum=" + commit[:12]: "main branch ",
-	} {
-		r := e.Run(t, "build", "--no-cache", "--progress=plain", url+ref).Exits(t, 0).Says(t, says)
-		if strings.Contains(r.Err, " .git\n") {
-			t.Errorf("%s: .git is in the context", ref)
-		}
-	}
-	e.Run(t, "build", "--no-cache", "--progress=plain", "--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1", url).Exits(t, 0)
-	for ref, says := range map[string]string{
-		"#none": "none", "#main:none": "not found", "#main:out": "not found", "#--upload-pack=x": "not", "?checksum=00000000": "is at commit",
-	} {
-		e.Run(t, "build", url+ref).Exits(t, 125).Says(t, says)
-	}
-	e.Run(t, "build", "file:///etc/repo.git").Exits(t, 125)
-	add := e.context(t, map[string]string{"Dockerfile": fmt.Sprintf("FROM alpine:3.20\nADD %s#feature/x /r\nADD --keep-git-dir=true --checksum=%s %s#main /k/\nRUN cat /r/f /k/f; ls -a /r /k; stat -c %%u:%%g /r/f\n", url, commit, url)})
-	r := e.Run(t, "build", "--progress=plain", add).Exits(t, 0).Says(t, "feature branch main branch ", "0:0")
-	if n := strings.Count(r.Err, " .git\n"); n != 1 {
-		t.Errorf(".git is there %d times: %s", n, r)
-	}
-	e.Run(t, "build", e.context(t, map[string]string{"Dockerfile": "FROM scratch\nADD --checksum=0000000 " + url + " /\n"})).Exits(t, 1).Says(t, "is at commit")
-}
-
 func TestBuildNamedContexts(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		files := e.context(t, map[string]string{"f": "named ", "skip": "", ".dockerignore": "skip\n"})
@@ -250,36 +181,5 @@ RUN cat /one /two /three
 			e.Run(t, "build", "--build-context", bad, dir).Exits(t, 125)
 		}
 		e.Run(t, "build", "--build-context", "base=/no/such/folder", "--build-context", "files="+files, dir).Exits(t, 125).Says(t, "--build-context base")
-	})
-}
-
-// TestBuildFromPrivateRegistry begins with an image that needs a password.
-func TestBuildFromPrivateRegistry(t *testing.T) {
-	Need(t, DockerRegistry)
-	file := filepath.Join(t.TempDir(), "passwords")
-	if err := os.WriteFile(file, []byte(passwords), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	registry := startRegistry(t, "auth:\n  htpasswd:\n    realm: tests\n    path: "+file+"\n")
-	eachFresh(t, func(t *testing.T, e *Env) {
-		if err := e.Preload(); err != nil {
-			t.Fatal(err)
-		}
-		e.uses(t, registry)
-		name := registry.Addr + "/private" + itoa(e.Account.UID) + ":1"
-		login := func() {
-			e.Cmd("login", "-u", "me", "--password-stdin", registry.Addr).Input("secret\n").Run(t).OK(t)
-		}
-		login()
-		e.OK(t, "tag", Image, name)
-		e.OK(t, "push", "-q", name)
-		e.OK(t, "logout", registry.Addr)
-		e.OK(t, "rmi", name)
-		dir := e.context(t, map[string]string{"Dockerfile": "FROM " + name + " AS a\nRUN true\nFROM scratch\nCOPY --from=" + name + " /etc/alpine-release /release\nCOPY --from=a /etc/hostname /\n"})
-		e.Run(t, "build", dir).Exits(t, 1).Says(t, "Dockerfile:", "rl login")
-		login()
-		e.Run(t, "build", dir, "--cache-to", "type=registry,ref="+name+"-cache").Exits(t, 0)
-		e.OK(t, "rmi", name)
-		e.Run(t, "build", "--pull", "--cache-from", name+"-cache", dir).Exits(t, 0).Says(t, "CACHED")
 	})
 }

@@ -99,6 +99,9 @@ func (c *buildCmd) lends() []string {
 			paths = append(paths, socket)
 		}
 	}
+	if len(c.SSH) > 0 {
+		paths = append(paths, knownHosts())
+	}
 	for _, text := range c.BuildContext {
 		_, where, _ := strings.Cut(text, "=")
 		paths = append(paths, strings.TrimPrefix(where, "oci-layout://"))
@@ -106,3 +109,6 @@ func (c *buildCmd) lends() []string {
 	slices.Sort(paths)
 	return slices.Compact(paths)
 }
+
+// knownHosts is the person's list of the keys of SSH servers.
+func knownHosts() string { return filepath.Join(os.Getenv("HOME"), ".ssh", "known_hosts") }

@@ -25,6 +25,7 @@ func (c *buildCmd) fetch(ctx context.Context, a *app, o *build.Options) (*build.
 	}
 	files, err := build.Fetch(ctx, a.places, build.Where{
 		Context: folder, File: file, Stdin: a.stdin, Secrets: o.Secrets, KeepGit: keep,
+		SSH: o.SSH, KnownHosts: o.KnownHosts,
 	})
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rl-project/rl/build"
@@ -39,6 +40,8 @@ func (c *buildCmd) private(o *build.Options) (err error) {
 		return err
 	}
 	log.SetOutput(io.Discard) // where the server of agents says what it refused
+	// Named by this process, for programs that it starts.
+	o.KnownHosts = strings.Replace(lentPath(knownHosts()), "/proc/self/", "/proc/"+strconv.Itoa(os.Getpid())+"/", 1)
 	o.SSH, err = agents(c.SSH)
 	return err
 }
