@@ -458,12 +458,36 @@ func TestPlainNameThroughMirror(t *testing.T) {
 	l := newLayout(t)
 	manifest, _ := l.image("amd64", 1, 1000)
 	registry.Push(t, l.index(manifest), "library/plain:latest")
-	e := Fresh(t, Ordinary)
-	e.config(t, "registries.conf", fmt.Sprintf("[[registry]]\nprefix=\"docker.io\"\nlocation=\"docker.io\"\n[[registry.mirror]]\nlocation=%q\ninsecure=true\n", registry.Addr))
-	e.Want(t, "docker.io/library/plain:latest", "pull", "-q", "plain")
-	e.Want(t, "plain:latest", "images", "--format", "{{.Repository}}:{{.Tag}}")
-	// The image is found without the registry from here on.
-	e.OK(t, "resolve", "--pull", "never", "plain")
+	eachFresh(t, func(t *testing.T, e *Env) {
+		e.config(t, "registries.conf", fmt.Sprintf("[[registry]]\nprefix=\"docker.io\"\nlocation=\"docker.io\"\n[[registry.mirror]]\nlocation=%q\ninsecure=true\n", registry.Addr))
+		e.Want(t, "docker.io/library/plain:latest", "pull", "-q", "plain")
+		e.Want(t, "plain:latest", "images", "--format", "{{.Repository}}:{{.Tag}}")
+		// The image is found without the registry from here on.
+		e.OK(t, "resolve", "--pull", "never", "plain")
+	})
+}
+
+// TestNamedRegistriesFile reads a configuration that a variable names, from a
+// folder that is closed to everybody else.
+func TestNamedRegistriesFile(t *testing.T) {
+	Need(t, DockerRegistry, Skopeo)
+	registry := StartRegistry(t)
+	l := newLayout(t)
+	manifest, _ := l.image("amd64", 1, 1000)
+	registry.Push(t, l.index(manifest), "library/plain:latest")
+	eachFresh(t, func(t *testing.T, e *Env) {
+		dir := filepath.Join(e.Home, "closed")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		e.own(t, dir)
+		e.File(t, "closed/mine.conf", fmt.Sprintf("[[registry]]\nprefix=\"docker.io\"\nlocation=%q\ninsecure=true\n", registry.Addr))
+		for _, variable := range []string{"CONTAINERS_REGISTRIES_CONF", "CONTAINERS_REGISTRIES_CONF_OVERRIDE"} {
+			pull := e.Cmd("pull", "-q", "plain").Set("XDG_CONFIG_HOME=" + dir).Set(variable + "=" + dir + "/mine.conf").Run(t)
+			pull.Exits(t, 0)
+			e.OK(t, "rmi", "plain")
+		}
+	})
 }
 
 // TestCredentials asks a registry that wants a password.
@@ -501,10 +525,11 @@ func TestPolicy(t *testing.T) {
 	manifest, _ := l.image("amd64", 1, 1000)
 	registry.Push(t, l.index(manifest), "allowed:1")
 	registry.Push(t, l.index(manifest), "other:1")
-	e := Fresh(t, Ordinary)
-	e.config(t, "policy.json", fmt.Sprintf(`{"default":[{"type":"reject"}],"transports":{"docker":{"%s/allowed":[{"type":"insecureAcceptAnything"}]}}}`, registry.Addr))
-	e.OK(t, "pull", registry.Addr+"/allowed:1")
-	e.Run(t, "pull", registry.Addr+"/other:1").Exits(t, 1).Says(t, "rejected")
+	eachFresh(t, func(t *testing.T, e *Env) {
+		e.config(t, "policy.json", fmt.Sprintf(`{"default":[{"type":"reject"}],"transports":{"docker":{"%s/allowed":[{"type":"insecureAcceptAnything"}]}}}`, registry.Addr))
+		e.OK(t, "pull", registry.Addr+"/allowed:1")
+		e.Run(t, "pull", registry.Addr+"/other:1").Exits(t, 1).Says(t, "rejected")
+	})
 }
 
 // TestRunPulls runs images that are not there yet.

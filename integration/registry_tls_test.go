@@ -73,7 +73,7 @@ func startTLSRegistry(t testing.TB, a authority, left time.Duration, more string
 }
 
 // strict makes the Env's commands check a registry on the loopback interface as
-// they do any other. Root's are told so in /etc only, which belongs to the machine.
+// they do any other.
 func (e *Env) strict(t testing.TB, r *Registry) {
 	e.config(t, "registries.conf", fmt.Sprintf("[[registry]]\nlocation=%q\ninsecure=false\n", r.Addr))
 }
@@ -97,23 +97,24 @@ func TestRegistryTLS(t *testing.T) {
 	Need(t, DockerRegistry)
 	a := newAuthority(t)
 	good, old := startTLSRegistry(t, a, time.Hour, ""), startTLSRegistry(t, a, -time.Hour, "")
-	e := Fresh(t, Ordinary)
-	if err := e.Preload(); err != nil {
-		t.Fatal(err)
-	}
-	name, late := good.Addr+"/app:1", old.Addr+"/app:1"
-	e.OK(t, "tag", Image, name)
-	e.OK(t, "tag", Image, late)
-	e.strict(t, good)
-	e.Run(t, "push", name).Exits(t, 1).Says(t, "certificate", good.Addr)
-	e.Run(t, "pull", name).Exits(t, 1).Says(t, "certificate", good.Addr)
-	e.trust(t, a, good)
-	e.OK(t, "push", "-q", name)
-	e.OK(t, "rmi", name)
-	e.Want(t, name, "pull", "-q", name)
-	e.strict(t, old)
-	e.trust(t, a, old)
-	e.Run(t, "push", late).Exits(t, 1).Says(t, "expired", old.Addr)
+	eachFresh(t, func(t *testing.T, e *Env) {
+		if err := e.Preload(); err != nil {
+			t.Fatal(err)
+		}
+		name, late := good.Addr+"/app:1", old.Addr+"/app:1"
+		e.OK(t, "tag", Image, name)
+		e.OK(t, "tag", Image, late)
+		e.strict(t, good)
+		e.Run(t, "push", name).Exits(t, 1).Says(t, "certificate", good.Addr)
+		e.Run(t, "pull", name).Exits(t, 1).Says(t, "certificate", good.Addr)
+		e.trust(t, a, good)
+		e.OK(t, "push", "-q", name)
+		e.OK(t, "rmi", name)
+		e.Want(t, name, "pull", "-q", name)
+		e.strict(t, old)
+		e.trust(t, a, old)
+		e.Run(t, "push", late).Exits(t, 1).Says(t, "expired", old.Addr)
+	})
 }
 
 // Plain HTTP is not spoken with a registry for which registries.conf does not

@@ -121,7 +121,7 @@ func (n *Namespace) steps(c Command, null int) *fork.Program {
 		p.Call("change to "+c.Dir, unix.SYS_CHDIR, c.Dir)
 	}
 	placeFiles(p, c.Files, null)
-	p.Call("execute "+path, unix.SYS_EXECVEAT, program, "", c.Args, environment(append(n.places.Environ(), c.Env...)), unix.AT_EMPTY_PATH)
+	p.Call("execute "+path, unix.SYS_EXECVEAT, program, "", c.Args, n.environment(c.Env), unix.AT_EMPTY_PATH)
 	return p
 }
 
@@ -161,10 +161,15 @@ func placeFiles(p *fork.Program, files []*os.File, null int) {
 }
 
 // environment adds variables to those of this process. A name must not be there
-// twice: programs differ in which one they take.
-func environment(added []string) []string {
+// twice: programs differ in which one they take. Root's own configuration is
+// closed to the namespace, so nobody is to look for it.
+func (n *Namespace) environment(added []string) []string {
+	added = append(n.places.Environ(), added...)
 	replaced := func(pair string) bool {
 		name := pair[:strings.IndexByte(pair, '=')+1]
+		if n.places.UID == 0 && name == "XDG_CONFIG_HOME=" {
+			return true
+		}
 		return name != "" && slices.ContainsFunc(added, func(a string) bool { return strings.HasPrefix(a, name) })
 	}
 	return append(slices.DeleteFunc(os.Environ(), replaced), added...)

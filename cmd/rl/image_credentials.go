@@ -82,12 +82,8 @@ func mirrorHosts() []string {
 func registriesFiles() []string {
 	files := []string{"/etc/containers/registries.conf"}
 	dropIns := []string{"/etc/containers/registries.conf.d"}
-	config := os.Getenv("XDG_CONFIG_HOME")
-	if home, err := os.UserHomeDir(); err == nil && config == "" {
-		config = filepath.Join(home, ".config")
-	}
-	files = append(files, filepath.Join(config, "containers/registries.conf"))
-	dropIns = append(dropIns, filepath.Join(config, "containers/registries.conf.d"))
+	files = append(files, filepath.Join(configFolder(), "registries.conf"))
+	dropIns = append(dropIns, filepath.Join(configFolder(), "registries.conf.d"))
 	if file := os.Getenv("CONTAINERS_REGISTRIES_CONF"); file != "" {
 		files = append(files, file)
 	}

@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 
 	"github.com/sirupsen/logrus"
 	"go.podman.io/storage/pkg/reexec"
@@ -35,6 +37,9 @@ func (a *app) images() (*store.Store, error) {
 		if err := os.Setenv("HOME", places.Data); err != nil {
 			return nil, err
 		}
+		if err := mountConfig(places); err != nil {
+			return nil, err
+		}
 	}
 	// The libraries log what they also return as errors, and what only
 	// their authors can use.
@@ -43,6 +48,20 @@ func (a *app) images() (*store.Store, error) {
 		Data: places.Data, Runtime: places.Runtime, UID: places.UID,
 		Warn: func(line string) { a.warnf("%s", line) },
 	})
+}
+
+// mountConfig puts root's configuration, if there is any, where the libraries look
+// for it in this process's own mount namespace.
+func mountConfig(places dirs.Dirs) error {
+	fd, err := strconv.Atoi(os.Getenv(configVar))
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, places.Config(), unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("show root's configuration for registries: %w", os.NewSyscallError("move_mount", err))
+	}
+	return os.Unsetenv(configVar)
 }
 
 // interruptible returns a context that ends when the command is told to end, so

@@ -73,6 +73,16 @@ func (a *app) runInsideThen(at where, args []string, started func()) error {
 	}
 	defer closeFiles(lent)
 	files, env = append(files, lent...), append(env, about...)
+	if at == inFull {
+		config, about, err := a.lendConfig(len(files))
+		if err != nil {
+			return &exitError{exitUsage, fmt.Errorf("read the configuration for registries: %w", err)}
+		}
+		if config != nil {
+			defer config.Close()
+			files, env = append(files, config), append(env, about...)
+		}
+	}
 	if slices.Contains(registryCommands, args[0]) {
 		credentials, err := gatherCredentials(args)
 		if err != nil {

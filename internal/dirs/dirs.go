@@ -44,6 +44,10 @@ func (d Dirs) Environ() []string {
 	return []string{runtimeVar + "=" + d.Runtime, dataVar + "=" + d.Data, uidVar + "=" + strconv.Itoa(d.UID), gidVar + "=" + strconv.Itoa(d.GID)}
 }
 
+// Config is where the image libraries look for the configuration of real root,
+// inside the user namespace, where Data is home.
+func (d Dirs) Config() string { return filepath.Join(d.Data, ".config", "containers") }
+
 // Inherited returns the folders that the caller outside the user namespace chose.
 func Inherited() (Dirs, error) {
 	uid, err := strconv.Atoi(os.Getenv(uidVar))

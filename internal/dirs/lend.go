@@ -10,7 +10,7 @@ import (
 // lent are the folders in which rl's processes inside the user namespace write.
 func (d Dirs) lent() []string {
 	var lent []string
-	for _, name := range []string{"containers", "names", "trash", "images", "storage", "tmp", "events", "volumes", "networks", "root", "build"} {
+	for _, name := range []string{"containers", "names", "trash", "images", "storage", "tmp", "events", "volumes", "networks", "root", "build", ".config", ".config/containers"} {
 		lent = append(lent, filepath.Join(d.Data, name))
 	}
 	for _, name := range []string{"storage", "sockets", "network"} {
