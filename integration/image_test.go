@@ -257,6 +257,20 @@ func TestPodmanSharesTheStore(t *testing.T) {
 	e.Run(t, "rmi", "alpine:3.20").Exits(t, 1).Says(t, "remove the container first")
 	e.OK(t, "rm", name)
 
+	// As a removal leaves it that was killed before it gave the image back.
+	id := e.OK(t, "create", "--name", name, "--network", "none", "alpine:3.20", "true")
+	folder, aside := filepath.Join(e.Data(), "containers", id), filepath.Join(e.Data(), "trash", id)
+	if err := os.Rename(folder, aside); err != nil {
+		t.Fatal(err)
+	}
+	podman("rmi", "alpine:3.20").Exits(t, 2).Says(t, "used")
+	e.OK(t, "container", "prune", "-f")
+	podman("rmi", "alpine:3.20").OK(t)
+	e.Load(t, Archive("alpine-3.20.3.tar"))
+	if left, err := os.ReadDir(filepath.Dir(aside)); err != nil || len(left) > 0 {
+		t.Errorf("in the trash there are %v, %v", left, err)
+	}
+
 	podman("create", "--name", "theirs", "alpine:3.20", "true").OK(t)
 	e.Run(t, "rmi", "alpine:3.20").Exits(t, 1).Says(t, "remove the container first")
 	podman("rm", "theirs").OK(t)

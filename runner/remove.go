@@ -95,18 +95,44 @@ func (s Store) hide(c Container) error {
 	return nil
 }
 
-// purge deletes what hide has put aside. The claim on the image goes last: that
-// writes a file, for which there is room once the rest is gone; a claim whose
-// container is gone counts for nothing anyway.
+// purge deletes what hide has put aside. The claim on the image goes when there is
+// room for the list without it, and the description last: it tells of the claim.
 func (s Store) purge(c Container) error {
-	failed := os.RemoveAll(filepath.Join(s.trash(), c.ID))
-	if c.RootFS.ID == "" {
-		return failed
+	place := filepath.Join(s.trash(), c.ID)
+	failed := emptyBut(place, "config.json")
+	if c.RootFS.ID != "" {
+		err := c.RootFS.Store.Release(c.ID)
+		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+			return failed // until Sweep finds room; a claim whose container is gone counts for nothing
+		}
+		failed = errors.Join(failed, err)
 	}
-	if err := c.RootFS.Store.Release(c.ID); err != nil && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
-		return errors.Join(failed, err)
+	return errors.Join(failed, os.RemoveAll(place))
+}
+
+// emptyBut removes what is in a folder except for one file.
+func emptyBut(dir, kept string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil // another process purges it, or it is no folder
+	}
+	var failed error
+	for _, e := range entries {
+		if e.Name() != kept {
+			failed = errors.Join(failed, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
 	}
 	return failed
+}
+
+// discarded is a container in the trash, as far as it is still known.
+func (s Store) discarded(name string) Container {
+	var c Container
+	if err := s.readJSON(filepath.Join(s.trash(), name, "config.json"), &c); err != nil {
+		c = Container{}
+	}
+	c.ID = name
+	return c
 }
 
 // kill ends a running container by its monitor, or without it.
@@ -212,7 +238,7 @@ func (s Store) Sweep(ctx context.Context) error {
 	}
 	leftovers, _ := os.ReadDir(s.trash())
 	for _, e := range leftovers {
-		failed = append(failed, os.RemoveAll(filepath.Join(s.trash(), e.Name())))
+		failed = append(failed, s.purge(s.discarded(e.Name())))
 	}
 	failed = append(failed, s.sweepNames())
 	sockets, _ := os.ReadDir(s.sockets())
