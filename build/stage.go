@@ -211,15 +211,11 @@ func (s *stage) openBase(ctx context.Context, name string) error {
 	}
 	s.b.mu.Lock() // the store is not made for two callers
 	defer s.b.mu.Unlock()
-	s.base, err = s.b.images.Base(ctx, name, store.ResolveOptions{When: s.b.Pull, Pull: store.PullOptions{Platform: platform}})
-	if err != nil {
+	if err := s.claimBase(ctx, name, store.ResolveOptions{When: s.b.Pull, Pull: store.PullOptions{Platform: platform}}); err != nil {
 		return err
 	}
 	if p := s.base.Platform; s.index >= 0 && platform == "" && (p.OS != "linux" || p.Architecture != runtime.GOARCH) {
 		return fmt.Errorf("image %s is for %s/%s, not for this machine: use --platform to build with it nevertheless", name, p.OS, p.Architecture)
-	}
-	if err := s.b.claim(s.base); err != nil {
-		return err
 	}
 	if err := s.b.throughProgram(&s.base); err != nil {
 		return err
@@ -230,6 +226,22 @@ func (s *stage) openBase(ctx context.Context, name string) error {
 	s.key, s.created, s.inherited = s.base.ID, s.image.Created, len(s.image.History)
 	s.env = withPath(s.image.Config.Env)
 	return nil
+}
+
+// claimBase finds the base image and keeps it from being removed. Other processes
+// change the store meanwhile; each time one has, it is looked for again.
+func (s *stage) claimBase(ctx context.Context, name string, o store.ResolveOptions) (err error) {
+	for {
+		if s.base, err = s.b.images.Base(ctx, name, o); err != nil {
+			return err
+		}
+		if err = s.b.claim(s.base); !errors.Is(err, storage.ErrNotResolved) {
+			return err
+		}
+		if o.When = store.PullMissing; ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // defaultPath is what programs are looked for in when the image does not say.

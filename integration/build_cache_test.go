@@ -48,3 +48,44 @@ func TestBuildCacheElsewhere(t *testing.T) {
 		e.Run(t, "build", flag, dir).Exits(t, 125).Says(t, says)
 	}
 }
+
+// Builds of the same file at once, with the cache emptied under them, all come to the
+// same image, which is whole.
+func TestBuildsAtOnce(t *testing.T) {
+	eachFresh(t, func(t *testing.T, e *Env) {
+		if err := e.Preload(); err != nil {
+			t.Fatal(err)
+		}
+		dir := e.context(t, map[string]string{"f": "f", "Dockerfile": `FROM alpine:3.20 AS one
+RUN --mount=type=cache,target=/c,sharing=locked test ! -e /c/busy && touch /c/busy && echo one >/one && rm /c/busy
+FROM alpine:3.20
+COPY f /in/
+COPY --from=one /one /
+RUN head -c 1000000 /dev/zero >/zeros
+WORKDIR /w
+`})
+		first := ""
+		for range 3 {
+			var doing []*Proc
+			for range 4 {
+				doing = append(doing, e.Cmd("build", "-q", "-t", "together", "--build-arg", "SOURCE_DATE_EPOCH=1000000000", dir).Start(t))
+			}
+			prune := e.Cmd("builder", "prune", "-f").Start(t)
+			for _, p := range doing {
+				id := p.Wait(t).OK(t)
+				if first == "" {
+					first = id
+				}
+				if id != first {
+					t.Errorf("the same build gave %s and %s", first, id)
+				}
+			}
+			prune.Wait(t).OK(t)
+			e.Want(t, "one 1000000 f", "run", "--rm", "together", "sh", "-c", "echo $(cat /one) $(wc -c </zeros) $(cat /in/f)")
+		}
+		e.OK(t, "builder", "prune", "-f")
+		if left, err := filepath.Glob(filepath.Join(e.Data(), "build", "*", "*")); err != nil || len(left) > 0 {
+			t.Errorf("left in the cache: %q, %v", left, err)
+		}
+	})
+}

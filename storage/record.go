@@ -135,6 +135,13 @@ func readRecord(path string) (*Image, error) {
 	return r.Image, nil
 }
 
+// WhileHolding is the image, which is what it is as long as the facts hold. They must
+// have been gathered before it was looked up.
+func (img *Image) WhileHolding(facts Facts) *Image {
+	img.facts = facts
+	return img
+}
+
 // holds reports whether no file that the image was resolved from has changed.
 func (img *Image) holds() bool {
 	for _, f := range img.facts {

@@ -23,21 +23,26 @@ type Base struct {
 	Top string
 }
 
-// Base finds the image that ref names, or pulls it.
+// Base finds the image that ref names, or pulls it. Claiming it fails with
+// storage.ErrNotResolved if other images have come or gone since: it may be among
+// them, and has to be looked for again.
 func (s *Store) Base(ctx context.Context, ref string, o ResolveOptions) (Base, error) {
 	if err := s.Resolve(ctx, ref, o); err != nil {
 		return Base{}, err
 	}
-	img, err := storage.Lookup(s.options.Data, ref, o.Pull.Platform)
+	// Not by the record that was just written: another process may have changed the
+	// store since, and makes it one that does not hold.
+	s.facts = storage.GatherFacts(s.factFiles())
+	f, err := s.resolved(ref, o.Pull.Platform)
 	if err != nil {
-		return Base{}, fmt.Errorf("image %s: %w", ref, err)
+		return Base{}, err
 	}
-	stored, err := s.store.Image(img.ID)
+	img, err := s.describe(f.Image)
 	if err != nil {
-		return Base{}, fmt.Errorf("image %s: %w", ref, err)
+		return Base{}, err
 	}
-	blob, err := s.configBlob(stored)
-	return Base{Image: img, Blob: blob, Top: stored.TopLayer}, err
+	blob, err := s.configBlob(f.Image)
+	return Base{Image: img.WhileHolding(s.facts), Blob: blob, Top: f.TopLayer}, err
 }
 
 // AddImage makes an image of a configuration and the layer top, with the layers

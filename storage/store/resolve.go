@@ -48,13 +48,18 @@ func (s *Store) Resolve(ctx context.Context, ref string, o ResolveOptions) error
 	return s.record(ref, o.Pull.Platform)
 }
 
+// resolved is the stored image that ref means for a platform, "" for this machine's.
+func (s *Store) resolved(ref, platform string) (found, error) {
+	if platform != "" {
+		return s.findPlatform(ref, platform)
+	}
+	return s.findRunnable(ref)
+}
+
 // record writes what Lookup reads: for ref as it was typed, with the platform,
 // and for the id.
 func (s *Store) record(ref, platform string) error {
-	f, err := s.findRunnable(ref)
-	if platform != "" {
-		f, err = s.findPlatform(ref, platform)
-	}
+	f, err := s.resolved(ref, platform)
 	if err != nil {
 		return err
 	}
