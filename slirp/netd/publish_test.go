@@ -184,17 +184,6 @@ func TestPortConflicts(t *testing.T) {
 	h.container("cccc", "8080:80")
 }
 
-func TestThousandPorts(t *testing.T) {
-	needUplink(t, slirp.Slirp4netns)
-	if !onHost(t) {
-		return
-	}
-	h := newHost(t, slirp.Slirp4netns)
-	if c := h.container("aaaa", "10000-10999:10000-10999"); len(c.Ports) != 1000 {
-		t.Errorf("%d ports are published", len(c.Ports))
-	}
-}
-
 // descriptors counts the open files of a process.
 func descriptors(t *testing.T, pid int) int {
 	t.Helper()
