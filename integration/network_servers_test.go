@@ -43,6 +43,13 @@ func TestServersAcrossNetworks(t *testing.T) {
 			if got := Until(t, func() Result { return e.Run(t, "exec", proxy, "redis-cli", "-h", "cache", "ping") }); got != "PONG" {
 				t.Errorf("redis says %q", got)
 			}
+			initdb := "/usr/lib/postgresql/15/bin/initdb -D /tmp/data -A trust >/dev/null && echo 'host all all all trust' >> /tmp/data/pg_hba.conf && " +
+				"exec /usr/lib/postgresql/15/bin/postgres -D /tmp/data -c 'listen_addresses=*' -k /tmp"
+			run([]string{"--network", back, "--network-alias", "db", "-u", "postgres"}, "sh", "-c", initdb)
+			psql := []string{"exec", proxy, "psql", "-h", "db", "-U", "postgres", "-qAtc", "select client_addr from pg_stat_activity where pid = pg_backend_pid()"}
+			if got, want := Until(t, func() Result { return e.Run(t, psql...) }), e.address(t, proxy, back); got != want {
+				t.Errorf("PostgreSQL sees %q, not %s", got, want)
+			}
 			r := e.Run(t, "run", "--rm", "--network", front, image, "redis-cli", "-h", "cache", "ping")
 			if r.Code == 0 || strings.Contains(r.Out, "PONG") {
 				t.Errorf("a container in front reaches the one behind: %s", r)

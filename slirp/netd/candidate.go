@@ -18,7 +18,7 @@ type candidate struct {
 	name string
 	// argv is the command, with or without IPv6.
 	argv func(ipv6 bool) ([]string, error)
-	ipv6 bool // it can carry IPv6
+	ipv6 pair6 // not valid if it can carry none
 	// tap: the process gets the tap device itself as descriptor 3 instead of
 	// the bridge's namespace as descriptor 0.
 	tap bool
@@ -44,9 +44,9 @@ func candidates(opts Options) []candidate {
 	for _, name := range names {
 		switch name {
 		case slirp.Pasta:
-			list = append(list, candidate{name: name, argv: pastaCommand(find), ipv6: true})
+			list = append(list, candidate{name: name, argv: pastaCommand(find), ipv6: uplink6})
 		case slirp.Slirp4netns:
-			list = append(list, candidate{name: name, argv: slirp4netnsCommand(find), ipv6: true})
+			list = append(list, candidate{name: name, argv: slirp4netnsCommand(find), ipv6: slirp6})
 		case slirp.Builtin:
 			list = append(list, candidate{name: name, argv: builtinCommand(opts.Builtin), tap: true})
 		}
@@ -86,7 +86,7 @@ func pastaCommand(find finder) func(bool) ([]string, error) {
 		path, err := find(slirp.Pasta)
 		family := []string{"--ipv4-only", "--no-ndp"}
 		if ipv6 {
-			family = []string{"--address", uplinkAddress6.String(), "--gateway", uplinkGateway6.String()}
+			family = []string{"--address", uplink6.address.String(), "--gateway", uplink6.gateway.String()}
 		}
 		return append([]string{path,
 			"--foreground", "--quiet",

@@ -9,12 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The uplink's little network has IPv6 addresses too: those of slirp4netns,
-// which knows no others. Only the two are routed there, so that the rest of
-// their subnet is the host's to lead to.
+// pair6 is the IPv6 side of the uplink's little network: the tap device's
+// address and the gateway that the uplink process plays. Only these two are
+// routed there, so that the rest of their subnet is the host's to lead to.
+type pair6 struct{ address, gateway netip.Addr }
+
 var (
-	uplinkAddress6 = netip.MustParseAddr("fd00::100")
-	uplinkGateway6 = netip.MustParseAddr("fd00::2")
+	uplink6 = pair6{netip.MustParseAddr("fd72:6c75:7030::100"), netip.MustParseAddr("fd72:6c75:7030::2")}
+	// slirp4netns knows no others. A host that has the gateway's address itself
+	// is not reached by it.
+	slirp6 = pair6{netip.MustParseAddr("fd00::100"), netip.MustParseAddr("fd00::2")}
 )
 
 // hostHasIPv6 reports whether the host that the calling thread is in has a way
@@ -35,33 +39,34 @@ func hostHasIPv6() bool {
 	return err == nil && found
 }
 
-// leadIPv6 opens the way through the tap device, or shuts it: then containers
-// are told at once that there is none.
-func leadIPv6(ns *namespace, h *netlink.Handle, open bool) error {
+// leadIPv6 opens the way through the tap device, or, with a pair that is not
+// valid, shuts it: then containers are told at once that there is none.
+func leadIPv6(ns *namespace, h *netlink.Handle, pair pair6) error {
 	if !hasIPv6() {
 		return nil
+	}
+	settings := "ipv6/conf/" + tapName + "/"
+	// With the addresses of the uplink before, the kernel takes their routes away.
+	if err := ns.setSysctl(settings+"disable_ipv6", "1"); err != nil || !pair.gateway.IsValid() {
+		return err
+	}
+	// No addresses and routes but the ones here.
+	for _, s := range [][2]string{{"addr_gen_mode", "1"}, {"accept_ra", "0"}, {"disable_ipv6", "0"}} {
+		if err := ns.setSysctl(settings+s[0], s[1]); err != nil {
+			return fmt.Errorf("switching IPv6 of the uplink on: %w", err)
+		}
 	}
 	link, err := h.LinkByName(tapName)
 	if err != nil {
 		return err
 	}
-	if !open {
-		// With its addresses the kernel takes the routes away.
-		return ns.setSysctl("ipv6/conf/"+tapName+"/disable_ipv6", "1")
-	}
-	// No addresses and routes but the ones here.
-	for _, s := range [][2]string{{"addr_gen_mode", "1"}, {"accept_ra", "0"}, {"disable_ipv6", "0"}} {
-		if err := ns.setSysctl("ipv6/conf/"+tapName+"/"+s[0], s[1]); err != nil {
-			return fmt.Errorf("switching IPv6 of the uplink on: %w", err)
-		}
-	}
-	if err := h.AddrReplace(link, address6(netip.PrefixFrom(uplinkAddress6, 128))); err != nil {
+	if err := h.AddrReplace(link, address6(netip.PrefixFrom(pair.address, 128))); err != nil {
 		return fmt.Errorf("giving the tap device its IPv6 address: %w", err)
 	}
 	index := link.Attrs().Index
 	for _, route := range []*netlink.Route{
-		{LinkIndex: index, Dst: address(netip.PrefixFrom(uplinkGateway6, 128)).IPNet, Scope: netlink.SCOPE_LINK},
-		{LinkIndex: index, Gw: uplinkGateway6.AsSlice()},
+		{LinkIndex: index, Dst: address(netip.PrefixFrom(pair.gateway, 128)).IPNet, Scope: netlink.SCOPE_LINK},
+		{LinkIndex: index, Gw: pair.gateway.AsSlice()},
 	} {
 		if err := h.RouteReplace(route); err != nil {
 			return fmt.Errorf("adding the uplink's IPv6 route: %w", err)

@@ -28,7 +28,7 @@ func testIPv6Out(t *testing.T, uplink string) {
 	if got, err := ask(c.dial("tcp6", outside)); err != nil || got != hostAddress6 {
 		t.Errorf("the host's server saw %q, %v; want %s", got, err, hostAddress6)
 	}
-	for _, ip := range []string{"::1", uplinkGateway6.String(), "fd00::3", c.Gateway6.String()} {
+	for _, ip := range []string{"::1", uplink6.gateway.String(), slirp6.gateway.String(), "fd00::3", c.Gateway6.String()} {
 		if !c.shut(net.JoinHostPort(ip, port)) {
 			t.Errorf("the container reached the host's loopback through %s", ip)
 		}

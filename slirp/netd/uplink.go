@@ -175,11 +175,14 @@ func (u *uplink) run(c candidate) (ready bool, err error) {
 	if !u.tapBecomes(false, u.quit) {
 		return false, errors.New("the tap device is in use by a process that does not end")
 	}
-	ipv6 := c.ipv6 && hostHasIPv6()
+	ipv6 := c.ipv6
+	if !hostHasIPv6() {
+		ipv6 = pair6{}
+	}
 	if err := leadIPv6(u.ns, u.h, ipv6); err != nil {
 		return false, err
 	}
-	cmd, err := c.command(u.ns, ipv6)
+	cmd, err := c.command(u.ns, ipv6.gateway.IsValid())
 	if err != nil {
 		return false, err
 	}
