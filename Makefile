@@ -2,7 +2,7 @@
 
 GO        ?= go
 PREFIX    ?= /usr/local
-GOARCH    ?= $(shell $(GO) env GOARCH)
+GOARCH    ?= $(shell $(GO) env GOARCH 2>/dev/null)
 FUZZTIME  ?= 10s
 BENCHARGS ?=
 TESTARGS  ?=
@@ -26,6 +26,7 @@ all: build
 # the network, is carried inside the light one, which starts in a millisecond
 # or two and answers run, exec and ps.
 build:
+	@command -v $(GO) >/dev/null || { echo 'rl: $(GO) is missing: get it from https://go.dev/dl/ and put its bin folder into PATH'; exit 1; }
 	@mkdir -p bin $(dir $(CARRIED))
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(CARRIED) ./cmd/rl
 	sha256sum $(CARRIED) | cut -c 1-64 | tr -d '\n' > $(CARRIED).sum

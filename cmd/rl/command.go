@@ -25,6 +25,7 @@ type command struct {
 	where    where
 	bare     bool // takes no flags, and its arguments as they are
 	monitor  bool // needs a monitor, which is started while the flags are read
+	looks    bool // only tells what there is
 	new      func() any
 }
 
@@ -77,6 +78,13 @@ func dispatch(a *app, args []string) error {
 			return nil
 		}
 		return usagef("%w\nSee 'rl help %s'", err, cmd.name)
+	}
+	if cmd.looks && !a.inside() {
+		forget, err := passingFolder(cmd.name)
+		if err != nil {
+			return err
+		}
+		defer forget()
 	}
 	if cmd.where != outside && !a.inside() {
 		a.lent, _ = flags.(lender)

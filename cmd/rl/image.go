@@ -22,7 +22,7 @@ var imageCommands = []command{
 		new:      func() any { return new(searchCmd) },
 	},
 	{
-		name: "images", aliases: []string{"image ls", "image list"}, group: groupImages,
+		name: "images", aliases: []string{"image ls", "image list"}, group: groupImages, looks: true,
 		summary: "List images", usage: "[flags] [REPOSITORY[:TAG]]",
 		examples: []string{"rl images", "rl images --filter dangling=true -q"},
 		new:      func() any { return new(imagesCmd) },
@@ -40,7 +40,7 @@ var imageCommands = []command{
 		new:      func() any { return new(tagCmd) },
 	},
 	{
-		name: "history", aliases: []string{"image history"}, group: groupImages, where: inFull,
+		name: "history", aliases: []string{"image history"}, group: groupImages, looks: true, where: inFull,
 		summary: "Show how an image came to be", usage: "[flags] IMAGE",
 		examples: []string{"rl history alpine", "rl history --no-trunc --format '{{.CreatedBy}}' alpine"},
 		new:      func() any { return new(historyCmd) },
@@ -70,7 +70,7 @@ var imageCommands = []command{
 		new:      func() any { return new(importCmd) },
 	},
 	{
-		name: "image inspect", group: groupImages, where: inFull,
+		name: "image inspect", group: groupImages, looks: true, where: inFull,
 		summary: "Show everything about images", usage: "[flags] IMAGE [IMAGE...]",
 		examples: []string{"rl image inspect alpine", "rl image inspect -f '{{.Config.Cmd}}' alpine"},
 		new:      func() any { return new(imageInspectCmd) },

@@ -24,13 +24,13 @@ var networkCommands = []command{
 		new:      func() any { return new(networkCreateCmd) },
 	},
 	{
-		name: "network ls", aliases: []string{"network list"}, group: groupNetworks,
+		name: "network ls", aliases: []string{"network list"}, group: groupNetworks, looks: true,
 		summary: "List networks", usage: "[flags]",
 		examples: []string{"rl network ls", "rl network ls -q --filter type=custom"},
 		new:      func() any { return new(networkLsCmd) },
 	},
 	{
-		name: "network inspect", group: groupNetworks,
+		name: "network inspect", group: groupNetworks, looks: true,
 		summary: "Show everything about networks", usage: "[flags] NETWORK [NETWORK...]",
 		examples: []string{"rl network inspect front", "rl network inspect -f '{{(index .IPAM.Config 0).Subnet}}' front"},
 		new:      func() any { return new(networkInspectCmd) },

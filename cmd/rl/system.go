@@ -21,7 +21,7 @@ var (
 
 var systemCommands = []command{
 	{
-		name: "info", aliases: []string{"system info"}, group: groupSystem, where: inFull,
+		name: "info", aliases: []string{"system info"}, group: groupSystem, looks: true, where: inFull,
 		summary: "Show what rl has stored and how it runs here", usage: "[flags]",
 		examples: []string{"rl info", "rl info -f '{{.Driver}} {{.CgroupVersion}}'"},
 		new:      func() any { return new(infoCmd) },

@@ -22,13 +22,13 @@ var volumeCommands = []command{
 		new:      func() any { return new(volumeCreateCmd) },
 	},
 	{
-		name: "volume ls", aliases: []string{"volume list"}, group: groupVolumes,
+		name: "volume ls", aliases: []string{"volume list"}, group: groupVolumes, looks: true,
 		summary: "List volumes", usage: "[flags]",
 		examples: []string{"rl volume ls", "rl volume ls -q --filter dangling=true"},
 		new:      func() any { return new(volumeLsCmd) },
 	},
 	{
-		name: "volume inspect", group: groupVolumes,
+		name: "volume inspect", group: groupVolumes, looks: true,
 		summary: "Show everything about volumes", usage: "[flags] VOLUME [VOLUME...]",
 		examples: []string{"rl volume inspect data", "rl volume inspect -f '{{.Mountpoint}}' data"},
 		new:      func() any { return new(volumeInspectCmd) },

@@ -80,8 +80,13 @@ func Open() (Dirs, error) {
 // Exist reports whether the folders that Open would choose are there already.
 func Exist() bool {
 	uid := os.Geteuid()
-	data, _, err := dataFolder(uid)
-	return err == nil && isFolder(runtimeFolder(uid)) && isFolder(data)
+	return HasData() && isFolder(runtimeFolder(uid))
+}
+
+// HasData reports whether the person has containers, or has had some.
+func HasData() bool {
+	data, _, err := dataFolder(os.Geteuid())
+	return err == nil && isFolder(data)
 }
 
 func isFolder(path string) bool {
@@ -111,18 +116,26 @@ func dataFolder(uid int) (dir string, scratch bool, err error) {
 	if uid == 0 {
 		return "/var/lib/rl", false, nil
 	}
-	parent := os.Getenv("XDG_DATA_HOME")
-	if !filepath.IsAbs(parent) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", false, errors.New("no place for containers: set HOME or XDG_DATA_HOME")
-		}
-		parent = filepath.Join(home, ".local", "share")
+	parent, err := DataHome()
+	if err != nil {
+		return "", false, err
 	}
 	if remote(parent) {
 		return "/var/tmp/rl-" + strconv.Itoa(uid), true, nil
 	}
 	return filepath.Join(parent, "rl"), false, nil
+}
+
+// DataHome is the folder in which an ordinary person's programs keep their data.
+func DataHome() (string, error) {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return dir, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", errors.New("no place for containers: set HOME or XDG_DATA_HOME")
+	}
+	return filepath.Join(home, ".local", "share"), nil
 }
 
 // private makes dir with mode 0700 if it is missing, and checks it. For root
