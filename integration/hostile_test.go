@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,6 +36,7 @@ func hostileArchives(t *testing.T, outside string) map[string][]byte {
 		"hard link outside":   tarOf(t, link("h", up+outside[1:]+"/secret", tar.TypeLink), textFile("h", "evil")),
 		"hard link by a link": tarOf(t, link("out", outside, tar.TypeSymlink), link("h", "out/secret", tar.TypeLink)),
 		"claim of 8 GiB":      claim,
+		"device":              tarOf(t, tar.Header{Name: "memory", Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 1, Mode: 0o666}, tar.Header{Name: "disk", Typeflag: tar.TypeBlock, Devmajor: 254}),
 		"entry twice":         tarOf(t, textFile("f", "one"), link("f", outside+"/secret", tar.TypeSymlink), textFile("f", "evil")),
 		"names in two cases":  tarOf(t, link("OUT", outside, tar.TypeSymlink), textFile("out/secret", "evil")),
 	}
@@ -67,6 +69,20 @@ func oldImageOf(t *testing.T, layer []byte) []byte {
 		textFile("c.json", config), textFile("l.tar", string(layer)))
 }
 
+// noDevices fails the test if a device of the archive has become one.
+func (e *Env) noDevices(t *testing.T, r Result) {
+	t.Helper()
+	err := filepath.WalkDir(e.Home, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type()&fs.ModeDevice != 0 && (d.Name() == "memory" || d.Name() == "disk") {
+			t.Errorf("%s is a device after: %s", path, r)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // Archives that reach out of the root reach nothing, by whichever command they come.
 func TestHostileArchives(t *testing.T) {
 	eachFresh(t, func(t *testing.T, e *Env) {
@@ -88,10 +104,14 @@ func TestHostileArchives(t *testing.T) {
 				{[]string{"load", "-q"}, oldImageOf(t, archive), true},
 				{[]string{"import", "-", "hostile"}, archive, false},
 				{[]string{"cp", "-", "target:/"}, archive, false},
+				{[]string{"build", "-q", "-t", "hostile", "-"}, tarOf(t, textFile("Dockerfile", "FROM small\nADD a.tar /\n"), textFile("a.tar", string(archive))), false},
 			} {
 				r := e.Cmd(way.args...).Stdin(bytes.NewReader(way.input)).Run(t)
-				if slices.Contains(refused, name) && !way.bends && (r.Code != 1 || strings.Count(r.Err, "\n") != 1) {
+				if slices.Contains(refused, name) && !way.bends && (r.Code != 1 || strings.Count("\n"+r.Err, "\nrl: ") != 1) {
 					t.Errorf("%s: want one line and 1: %s", name, r)
+				}
+				if name == "device" {
+					e.noDevices(t, r)
 				}
 				if text, err := os.ReadFile(secret); err != nil || string(text) != "kept" {
 					t.Fatalf("%s by %s: outside there is %q, %v", name, way.args[0], text, err)
