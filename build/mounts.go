@@ -87,7 +87,23 @@ func (s *stage) addMounts(ctx context.Context, e execution, step *runner.Step, w
 			return fmt.Errorf("--mount=type=%s: %w", one.Type, err)
 		}
 	}
-	return nil
+	if e.script == "" {
+		return nil
+	}
+	return m.script(e)
+}
+
+// script shows a heredoc as the program that it is.
+func (m *mounting) script(e execution) error {
+	file := filepath.Join(m.w.dir, "script")
+	if err := os.WriteFile(file, []byte(e.script), 0o755); err != nil {
+		return err
+	}
+	// Whatever the umask took away.
+	if err := os.Chmod(file, 0o755); err != nil {
+		return err
+	}
+	return m.place(e.args[0], file, "ro")
 }
 
 func (m *mounting) add(ctx context.Context, one *instructions.Mount, later []*instructions.Mount) error {

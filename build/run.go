@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -111,7 +112,7 @@ func heredoc(c *instructions.RunCommand, e *execution) {
 	}
 	e.args = []string{text}
 	if strings.HasPrefix(text, "#!") {
-		e.args, e.script = []string{runFile + only.Name}, text
+		e.args, e.script = []string{runFile + path.Base(only.Name)}, text
 	}
 }
 

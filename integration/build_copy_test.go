@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,6 +133,61 @@ func TestBuildRefusesFlagsAtOnce(t *testing.T) {
 		}
 	}
 	e.Run(t, "image", "inspect", "refused").Exits(t, 1)
+}
+
+// TestBuildHeredocs runs heredocs as lines for the shell, as programs, and as input.
+func TestBuildHeredocs(t *testing.T) {
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{"Dockerfile": `FROM alpine:3.20
+ARG WHO=somebody
+WORKDIR /w
+RUN <<EOF
+echo "lines of $WHO" >>/out
+cd /
+pwd >>/out
+EOF
+RUN --mount=type=tmpfs,target=/t <<PROGRAM
+#!/usr/bin/awk -f
+BEGIN { print "program of " ENVIRON["WHO"] >>"/out" }
+PROGRAM
+RUN <<-TABS
+	#!/bin/sh
+	echo "$0 $(stat -c %a $0)" >>/out
+	TABS
+RUN cat <<ONE - <<'TWO' >>/out
+input of $WHO
+ONE
+$WHO is kept
+TWO
+RUN <<EOF cat >>/out && echo after >>/out
+words $(echo expanded)
+EOF
+SHELL ["/bin/sh", "-ec"]
+RUN <<EOF
+false
+echo never >>/out
+EOF
+`})
+	r := e.Run(t, "build", "--no-cache", "-t", "heredocs", dir).Exits(t, 1).Says(t, "Dockerfile:26", "exit code: 1")
+	file := e.context(t, map[string]string{"Dockerfile": "FROM scratch\n"})
+	text, err := os.ReadFile(filepath.Join(dir, "Dockerfile"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(file, "Dockerfile"), bytes.Replace(text, []byte("false\n"), nil, 1), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err, r)
+	}
+	e.built(t, file, "-t", "heredocs")
+	e.Want(t, "lines of somebody\n/\nprogram of somebody\n/dev/pipes/TABS 755\n$WHO is kept\nwords expanded\nafter\nnever",
+		"run", "--rm", "heredocs", "cat", "/out")
+	e.Run(t, "build", e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN <<EOF\n#!/no/such/program\nEOF\n"})).Exits(t, 1).Says(t, "interpreter")
+	files := filepath.Join(e.Folder(t), "files")
+	e.OK(t, "build", "-o", files, file)
+	for _, name := range []string{"dev/pipes", "t"} {
+		if _, err := os.Lstat(filepath.Join(files, name)); !os.IsNotExist(err) {
+			t.Errorf("%s is left in the image: %v", name, err)
+		}
+	}
 }
 
 func TestBuildOnbuild(t *testing.T) {
