@@ -7,8 +7,9 @@ import (
 )
 
 // wrongUses are lines that nobody can have meant, with the exit code and words
-// of the message. RUN is a running container, OFF one that is not; the words of
-// a line are separated by blanks, and _ stands for a blank in one.
+// of the message. RUN is a running container with the volume KEPT, OFF one that
+// is not; the words of a line are separated by blanks, and _ stands for a blank in
+// one.
 var wrongUses = []struct {
 	line string
 	code int
@@ -139,6 +140,104 @@ var wrongUses = []struct {
 	{"inspect -f {{.Nope}} RUN", 125, []string{".Nope", ".State"}},
 	{"inspect -f {{.State.Nope}} RUN", 125, []string{".State.Nope"}},
 	{"inspect --type container IMAGE", 1, []string{"no such container"}},
+	{"pull", 125, []string{"rl pull [flags] NAME"}},
+	{"pull a b", 125, []string{"unexpected argument b"}},
+	{"pull UPPER", 125, []string{"UPPER", "lowercase"}},
+	{"pull --platform plan9/mips x", 125, []string{"plan9/mips", "--platform"}},
+	{"pull -a IMAGE:latest", 125, []string{"--all-tags", "tag"}},
+	{"pull --quite x", 125, []string{"--quiet?"}},
+	{"push", 125, []string{"rl push [flags] NAME"}},
+	{"push UPPER", 125, []string{"UPPER", "lowercase"}},
+	{"push -q nothing", 1, []string{"no such image", "nothing"}},
+	{"push -a IMAGE:latest", 125, []string{"--all-tags"}},
+	{"push -q a@DIGEST", 125, []string{"push by tag"}},
+	{"push --platform plan9/mips IMAGE", 125, []string{"--platform", "plan9/mips"}},
+	{"tag IMAGE", 125, []string{"rl tag IMAGE NAME"}},
+	{"tag a b c", 125, []string{"unexpected argument c"}},
+	{"tag IMAGE UPPER", 125, []string{"UPPER", "lowercase"}},
+	{"tag IMAGE a@DIGEST", 125, []string{"digest as its name"}},
+	{"tag nothing x", 1, []string{"no such image: nothing"}},
+	{"rmi", 125, []string{"rl rmi [flags] IMAGE"}},
+	{"rmi nothing", 1, []string{"no such image: nothing"}},
+	{"rmi UPPER", 1, []string{"UPPER", "lowercase"}},
+	{"rmi --foce IMAGE", 125, []string{"--force?"}},
+	{"images a b", 125, []string{"unexpected argument b"}},
+	{"images -f colour=red", 125, []string{"colour", "dangling"}},
+	{"images -f x", 125, []string{`"x"`}},
+	{"images -f dangling=perhaps", 125, []string{"perhaps", "true or false"}},
+	{"images -f until=soon", 125, []string{"soon", "10m"}},
+	{"images -f reference=[", 125, []string{"reference=["}},
+	{"images -f since=nothing", 1, []string{"no such image: nothing"}},
+	{"images --format {{.Nope}}", 125, []string{".Nope", ".Repository"}},
+	{"image ls --digets", 125, []string{"--digests?"}},
+	{"image lss", 125, []string{`"image ls"`}},
+	{"history", 125, []string{"rl history [flags] IMAGE"}},
+	{"history a b", 125, []string{"unexpected argument b"}},
+	{"history nothing", 1, []string{"no such image: nothing"}},
+	{"history --format {{.Nope}} IMAGE", 125, []string{".Nope", ".CreatedBy"}},
+	{"image inspect", 125, []string{"rl image inspect [flags] IMAGE"}},
+	{"image inspect -f {{.ID}} nothing", 1, []string{"no such image: nothing"}},
+	{"image inspect -f {{.Nope}} IMAGE", 125, []string{".Nope", ".RepoTags"}},
+	{"image prune x", 125, []string{"unexpected argument x"}},
+	{"image prune -f --filter until=soon", 125, []string{"soon", "10m"}},
+	{"image prune -f --filter colour=red", 125, []string{"colour", "label"}},
+	{"save", 125, []string{"rl save [flags] IMAGE"}},
+	{"save nothing", 1, []string{"no such image: nothing"}},
+	{"save UPPER", 125, []string{"UPPER", "lowercase"}},
+	{"save --format zip IMAGE", 125, []string{"zip", "docker-archive"}},
+	{"save --platform plan9/mips IMAGE", 125, []string{"--platform"}},
+	{"save -o /no/such/file IMAGE", 1, []string{"/no/such/file"}},
+	{"load x", 125, []string{"unexpected argument x"}},
+	{"load", 1, []string{"not an image archive"}},
+	{"load -i /no/such/file", 1, []string{"/no/such/file"}},
+	{"load -i /etc/passwd", 1, []string{"not an image archive"}},
+	{"import", 125, []string{"rl import [flags] FILE"}},
+	{"import /no/such/file", 1, []string{"/no/such/file"}},
+	{"import - UPPER", 125, []string{"UPPER", "lowercase"}},
+	{"import --platform plan9/mips - x", 125, []string{"plan9/mips", "--platform"}},
+	{"import -c FROM_x - x", 125, []string{"FROM", "WORKDIR"}},
+	{"login a b", 125, []string{"unexpected argument b"}},
+	{"login -u", 125, []string{"--username", "value"}},
+	{"login --password-stdin", 125, []string{"--username"}},
+	{"login -u me -p x not_a_host", 125, []string{"not a host", "registry"}},
+	{"login -u me -p x --password-stdin", 125, []string{"mutually exclusive"}},
+	{"logout a b", 125, []string{"unexpected argument b"}},
+	{"search", 125, []string{"rl search [flags]"}},
+	{"search --limit 0 x", 125, []string{"--limit", "100"}},
+	{"search -f colour=red x", 125, []string{"colour", "stars"}},
+	{"search -f stars=many x", 125, []string{"many", "number"}},
+	{"volume create a1 b1", 125, []string{"unexpected argument b1"}},
+	{"volume create /not/a/name", 125, []string{"/not/a/name", "letters"}},
+	{"volume create --label", 125, []string{"--label", "value"}},
+	{"volume create --driver nfs data", 125, []string{"nfs", "local"}},
+	{"volume create --opt colour=red data", 125, []string{"colour"}},
+	{"volume ls x", 125, []string{"unexpected argument x"}},
+	{"volume ls -f name", 125, []string{"name=VALUE"}},
+	{"volume ls -f colour=red", 125, []string{"colour", "dangling"}},
+	{"volume ls --format {{.Nope}}", 125, []string{".Nope", ".Mountpoint"}},
+	{"volume lss", 125, []string{`"volume ls"`}},
+	{"volume inspect", 125, []string{"rl volume inspect [flags] VOLUME"}},
+	{"volume inspect nothing", 1, []string{"no such volume: nothing"}},
+	{"volume inspect -f {{.Nope}} KEPT", 125, []string{".Nope", ".Mountpoint"}},
+	{"volume rm", 125, []string{"rl volume rm [flags] VOLUME"}},
+	{"volume rm nothing", 1, []string{"no such volume: nothing"}},
+	{"volume rm KEPT", 1, []string{"KEPT", "in use"}},
+	{"volume rm -f KEPT", 1, []string{"KEPT", "in use"}},
+	{"volume rm --foce KEPT", 125, []string{"--force?"}},
+	{"volume prune x", 125, []string{"unexpected argument x"}},
+	{"volume prune -f --filter label", 125, []string{"label=VALUE"}},
+	{"volume prune -f --filter until=1h", 125, []string{"until", "label"}},
+	{"system reset x", 125, []string{"unexpected argument x"}},
+	{"builder prune x", 125, []string{"unexpected argument x"}},
+	{"system df -f x", 125, []string{"unknown flag -f"}},
+	{"unpause", 125, []string{"rl unpause CONTAINER"}},
+	{"unpause nobody", 1, []string{"no such container"}},
+	{"pause nobody", 1, []string{"no such container"}},
+	{"top nobody", 1, []string{"no such container"}},
+	{"update", 125, []string{"rl update [flags] CONTAINER"}},
+	{"unshare no-such-program", 127, []string{"no-such-program", "not found"}},
+	{"completion", 125, []string{"bash|zsh|fish"}},
+	{"help nobody", 125, []string{"nobody"}},
 	{"info x", 125, []string{"unexpected argument x"}},
 	{"info -f {{.Nope}}", 125, []string{".Nope"}},
 	{"version x", 125, []string{"unexpected argument x"}},
@@ -165,16 +264,17 @@ func TestWrongUses(t *testing.T) {
 			if err := e.Preload(); err != nil {
 				t.Fatal(err)
 			}
-			e.OK(t, "run", "-d", "--network", "none", "--name", "RUN", Image, "sleep", "1000")
+			e.OK(t, "run", "-d", "--network", "none", "--name", "RUN", "-v", "KEPT:/kept", Image, "sleep", "1000")
 			e.OK(t, "create", "--network", "none", "--name", "OFF", Image, "true")
 			e.OK(t, "exec", "RUN", "true")
 			e.OK(t, "cp", "-q", "RUN:/etc/hosts", e.Folder(t))
 			whole := func() []string { return append(e.files(t), strings.Fields(e.OK(t, "diff", "RUN"))...) }
 			before := whole()
+			fill := strings.NewReplacer("_", " ", "IMAGE", Image, "DIGEST", "sha256:"+strings.Repeat("0", 64))
 			for _, tt := range wrongUses {
 				words := strings.Fields(tt.line)
 				for i, w := range words {
-					words[i] = strings.ReplaceAll(strings.ReplaceAll(w, "_", " "), "IMAGE", Image)
+					words[i] = fill.Replace(w)
 				}
 				r := e.Cmd(words...).Input("").Run(t)
 				if r.Code != tt.code {

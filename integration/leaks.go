@@ -140,21 +140,17 @@ func mentions(file, text string) bool {
 	return err == nil && bytes.Contains(data, []byte(text+"/"))
 }
 
-// lingering is how long a process may outlive the last container: the network
-// process stays some seconds for the next one.
-const lingering = 15 * time.Second
-
 // Leaks lists what the Env's containers left behind, once all of them are
 // removed: processes but for the one that holds the user namespace, mounts,
 // control groups, folders of containers. Processes that are about to end get the
-// time for it.
+// time for it: the network process stays some seconds for the next container.
 func (e *Env) Leaks() []string {
 	var leaks []string
 	for _, p := range e.Processes() {
 		if p.holder() {
 			continue
 		}
-		if err := waitGone(p.PID, lingering); err != nil {
+		if err := waitGone(p.PID, patience); err != nil {
 			leaks = append(leaks, p.String())
 		}
 	}

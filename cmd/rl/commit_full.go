@@ -10,7 +10,6 @@ import (
 
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/docker"
-	"github.com/rl-project/rl/storage"
 	"github.com/rl-project/rl/storage/store"
 )
 
@@ -32,11 +31,8 @@ func (c *commitCmd) Run(a *app) error {
 		Base: v.RootFS.ID, Config: config, Changes: c.Change, Name: c.Name, Author: c.Author, Message: c.Message,
 		Command: slices.Concat(config.Entrypoint, config.Cmd), Write: func(w io.Writer) error { return c.write(a, s, v, w) },
 	})
-	if errors.Is(err, store.ErrChange) || errors.Is(err, storage.ErrInvalidReference) {
-		return usagef("%w", err)
-	}
 	if err != nil {
-		return err
+		return wrongInput(err)
 	}
 	a.printf("sha256:%s\n", id)
 	return nil

@@ -4,14 +4,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 
 	"golang.org/x/term"
 
-	"github.com/rl-project/rl/storage"
 	"github.com/rl-project/rl/storage/store"
 )
 
@@ -47,7 +45,10 @@ func (c *loadCmd) load(ctx context.Context, a *app, s *store.Store, o store.Pull
 
 func (c *saveCmd) runInside(a *app) error {
 	if c.Format != store.FormatDocker && c.Format != store.FormatOCI {
-		return fmt.Errorf("format %q is neither %s nor %s", c.Format, store.FormatDocker, store.FormatOCI)
+		return usagef("format %q is neither %s nor %s", c.Format, store.FormatDocker, store.FormatOCI)
+	}
+	if err := checkPlatform(c.Platform); err != nil {
+		return err
 	}
 	s, err := a.images()
 	if err != nil {
@@ -56,10 +57,13 @@ func (c *saveCmd) runInside(a *app) error {
 	ctx, stop := interruptible()
 	defer stop()
 	widen(a.stdout)
-	return s.Save(ctx, a.stdout, store.SaveOptions{Format: c.Format, Platform: c.Platform}, c.Images)
+	return wrongInput(s.Save(ctx, a.stdout, store.SaveOptions{Format: c.Format, Platform: c.Platform}, c.Images))
 }
 
 func (c *importCmd) runInside(a *app) error {
+	if err := checkPlatform(c.Platform); err != nil {
+		return err
+	}
 	s, err := a.images()
 	if err != nil {
 		return err
@@ -74,11 +78,8 @@ func (c *importCmd) runInside(a *app) error {
 	id, err := s.Import(ctx, source, store.ImportOptions{
 		Name: c.Name, Changes: c.Change, Message: c.Message, Platform: c.Platform,
 	})
-	if errors.Is(err, store.ErrChange) || errors.Is(err, storage.ErrInvalidReference) {
-		return usagef("%w", err)
-	}
 	if err != nil {
-		return fmt.Errorf("import: %w", err)
+		return wrongInput(fmt.Errorf("import: %w", err))
 	}
 	a.printf("sha256:%s\n", id)
 	return nil

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 func (c *imagesCmd) runFull(a *app) error {
 	filter, err := imageFilter(c.Filter)
 	if err != nil {
-		return err
+		return usagef("%w", err)
 	}
 	if c.Name != "" {
 		filter.References = append(filter.References, c.Name)
@@ -52,6 +53,9 @@ func imageFilter(filters []string) (store.Filter, error) {
 		case "label":
 			f.Labels = append(f.Labels, value)
 		case "reference":
+			if _, err := path.Match(value, ""); err != nil {
+				return f, fmt.Errorf("filter %q: %w", one, err)
+			}
 			f.References = append(f.References, value)
 		case "before":
 			f.Before = value
@@ -130,7 +134,7 @@ func (c *tagCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return s.Tag(c.Image, c.Name)
+	return wrongInput(s.Tag(c.Image, c.Name))
 }
 
 func familiar(name string) string {

@@ -11,11 +11,17 @@ import (
 )
 
 func (c *pullCmd) Run(a *app) error {
-	s, err := a.images()
+	ref, err := storage.ParseReference(c.Image)
 	if err != nil {
+		return wrongInput(err)
+	}
+	if err := checkPlatform(c.Platform); err != nil {
 		return err
 	}
-	ref, err := storage.ParseReference(c.Image)
+	if c.All && (ref.Tag != "" || ref.Digest != "") {
+		return usagef("with --all-tags the name has neither a tag nor a digest")
+	}
+	s, err := a.images()
 	if err != nil {
 		return err
 	}
@@ -23,9 +29,6 @@ func (c *pullCmd) Run(a *app) error {
 	defer stop()
 	names := []string{ref.WithDefaultTag().String()}
 	if c.All {
-		if ref.Tag != "" || ref.Digest != "" {
-			return fmt.Errorf("with --all-tags the name has neither a tag nor a digest")
-		}
 		if names, err = s.Tags(ctx, ref.Name()); err != nil {
 			return err
 		}

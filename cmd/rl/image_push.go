@@ -14,6 +14,9 @@ import (
 func (c *pushCmd) Run(a *app) error {
 	ref, err := storage.ParseReference(c.Image)
 	if err != nil {
+		return wrongInput(err)
+	}
+	if err := checkPlatform(c.Platform); err != nil {
 		return err
 	}
 	s, err := a.images()
@@ -42,7 +45,7 @@ func (c *pushCmd) Run(a *app) error {
 		done, err := s.Push(ctx, pushName(ref, name), store.PullOptions{Platform: c.Platform, Progress: p.report})
 		p.close()
 		if err != nil {
-			return err
+			return wrongInput(err)
 		}
 		if c.Quiet {
 			a.printf("%s\n", done.Name)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/storage"
 	"github.com/rl-project/rl/storage/store"
 )
 
@@ -62,6 +64,26 @@ func mountConfig(places dirs.Dirs) error {
 		return fmt.Errorf("show root's configuration for registries: %w", os.NewSyscallError("move_mount", err))
 	}
 	return os.Unsetenv(configVar)
+}
+
+// wrongInput makes an error about what was typed one of bad input.
+func wrongInput(err error) error {
+	if errors.Is(err, storage.ErrInvalidReference) || errors.Is(err, store.ErrChange) {
+		return usagef("%w", err)
+	}
+	return err
+}
+
+// checkPlatform refuses a --platform that is not like linux/arm64, before
+// anything is begun.
+func checkPlatform(platform string) error {
+	if platform == "" {
+		return nil
+	}
+	if _, err := store.ParsePlatform(platform); err != nil {
+		return usagef("--platform: %w", err)
+	}
+	return nil
 }
 
 // interruptible returns a context that ends when the command is told to end, so

@@ -118,10 +118,24 @@ func (c *versionCmd) Run(a *app) error {
 	case c.Format != "":
 		return format.Values(a.stdout, c.Format, []versionReport{newVersion()})
 	default:
-		a.printf("rl:       %s\nCommit:   %s\nGo:       %s\nMachine:  %s/%s\nKernel:   %s\n", version, orUnknown(commit),
-			runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel())
+		r := newVersion()
+		a.printf("Client: rl\n")
+		a.printVersion(" ", r.Client.commonVersion)
+		a.printf(" Context:           %s\n\nServer: rl\n Engine:\n", r.Client.Context)
+		a.printVersion("  ", r.Server.commonVersion)
+		a.printf("  Kernel version:   %s\n", r.Server.KernelVersion)
 	}
 	return nil
+}
+
+// printVersion prints what both halves have, indented and aligned as Docker does.
+func (a *app) printVersion(indent string, v commonVersion) {
+	for _, row := range [][2]string{
+		{"Version:", v.Version}, {"API version:", v.APIVersion}, {"Go version:", v.GoVersion},
+		{"Git commit:", orUnknown(v.GitCommit)}, {"OS/Arch:", v.Os + "/" + v.Arch},
+	} {
+		a.printf("%s%-*s%s\n", indent, 20-len(indent), row[0], row[1])
+	}
 }
 
 func orUnknown(s string) string {
