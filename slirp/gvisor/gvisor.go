@@ -1,6 +1,6 @@
 // Package gvisor is the built-in uplink, for machines with neither pasta nor
-// slirp4netns: the gvisor-tap-vsock network, which is gVisor's TCP/IP stack in
-// front of ordinary sockets of the host.
+// slirp4netns: gVisor's TCP/IP stack in front of ordinary sockets of the host,
+// put together from parts of gvisor-tap-vsock.
 //
 // Frames go straight between the tap device and the stack; each connection of
 // a container becomes one of this process. The host's loopback addresses are
@@ -11,7 +11,6 @@
 package gvisor
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -21,8 +20,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/containers/gvisor-tap-vsock/pkg/types"
-	"github.com/containers/gvisor-tap-vsock/pkg/virtualnetwork"
 	"github.com/rl-project/rl/internal/footprint"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
@@ -52,39 +49,23 @@ func Main(args []string) error {
 	}
 	debug.SetGCPercent(50)
 	logrus.SetOutput(io.Discard) // it tells of every connection that is refused
-	network, err := virtualnetwork.New(config)
-	if err != nil {
-		return fmt.Errorf("built-in uplink: %w", err)
-	}
-	device := os.NewFile(tapDescriptor, "tap")
-	tap := frames{device, footprint.NewIdler(lull), newPinger(device, netip.MustParseAddr(config.GatewayIP))}
-	return network.AcceptVfkit(context.Background(), tap)
+	tap := os.NewFile(tapDescriptor, "tap")
+	return config.run(frames{tap, footprint.NewIdler(lull), newPinger(tap, config.gateway)})
 }
 
-func configure(args []string) (*types.Configuration, error) {
+func configure(args []string) (c config, err error) {
 	if len(args) != 3 {
-		return nil, fmt.Errorf("%d arguments instead of subnet, gateway and MTU", len(args))
+		return c, fmt.Errorf("%d arguments instead of subnet, gateway and MTU", len(args))
 	}
-	subnet, err := netip.ParsePrefix(args[0])
-	if err != nil {
-		return nil, err
+	if c.subnet, err = netip.ParsePrefix(args[0]); err != nil {
+		return c, err
 	}
-	gateway, err := netip.ParseAddr(args[1])
-	if err != nil {
-		return nil, err
+	if c.gateway, err = netip.ParseAddr(args[1]); err != nil {
+		return c, err
 	}
-	mtu, err := strconv.Atoi(args[2])
-	if err != nil {
-		return nil, err
-	}
-	return &types.Configuration{
-		MTU: mtu, Subnet: subnet.String(),
-		GatewayIP: gateway.String(), GatewayMacAddress: gatewayMAC,
-		DHCPStaticLeases: map[string]string{},
-		// Cloud machines serve their metadata on a link-local address; the
-		// other uplinks let containers ask for it too.
-		Ec2MetadataAccess: true,
-	}, nil
+	mtu, err := strconv.ParseUint(args[2], 10, 16)
+	c.mtu = uint32(mtu)
+	return c, err
 }
 
 // frames makes the tap device look like a datagram connection: one read or
