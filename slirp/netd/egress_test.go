@@ -27,11 +27,7 @@ func (h *host) restricted(id, allow string) *testContainer {
 
 // reaches reports whether the container gets through to address.
 func (c *testContainer) reaches(address string) bool {
-	conn, err := c.dial("tcp4", address)
-	if err == nil {
-		conn.Close()
-	}
-	return err == nil
+	return c.connects(address, 5*time.Second)
 }
 
 func (h *host) denials() string {

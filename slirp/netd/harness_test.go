@@ -343,7 +343,7 @@ func (c *testContainer) in(f func() error) error {
 // dial connects from the container. The socket is made in its namespace.
 func (c *testContainer) dial(network, address string) (conn net.Conn, err error) {
 	err = c.in(func() error {
-		conn, err = net.DialTimeout(network, address, 5*time.Second)
+		conn, err = net.DialTimeout(network, address, patience)
 		return err
 	})
 	return conn, err
@@ -351,15 +351,18 @@ func (c *testContainer) dial(network, address string) (conn net.Conn, err error)
 
 // shut reports whether no connection comes about. What is open answers in
 // microseconds, so it does not wait for long.
-func (c *testContainer) shut(address string) bool {
+func (c *testContainer) shut(address string) bool { return !c.connects(address, time.Second) }
+
+// connects reports whether a connection comes about in time.
+func (c *testContainer) connects(address string, timeout time.Duration) bool {
 	err := c.in(func() error {
-		conn, err := net.DialTimeout("tcp", address, time.Second)
+		conn, err := net.DialTimeout("tcp", address, timeout)
 		if err == nil {
 			conn.Close()
 		}
 		return err
 	})
-	return err != nil
+	return err == nil
 }
 
 func (c *testContainer) listen(network, address string) net.Listener {
@@ -409,7 +412,7 @@ func ask(conn net.Conn, err error) (string, error) {
 		return "", err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	text, err := io.ReadAll(conn)
 	return string(text), err
 }

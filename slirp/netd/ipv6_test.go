@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/rl-project/rl/slirp"
 	"github.com/vishvananda/netlink"
@@ -138,7 +137,7 @@ func TestPublishedTCPKeepsIPv6Addresses(t *testing.T) {
 		{net.JoinHostPort(hostAddress6, "8081"), both.Gateway.String()},
 		{net.JoinHostPort(hostAddress6, "8082"), "::ffff:" + old.Gateway.String()},
 	} {
-		got, err := ask(net.DialTimeout("tcp", test.to, 5*time.Second))
+		got, err := ask(net.DialTimeout("tcp", test.to, patience))
 		if ip, _ := netip.ParseAddr(got); err != nil || ip.Unmap() != netip.MustParseAddr(test.want).Unmap() {
 			t.Errorf("through %s the container saw %q, %v; want %s", test.to, got, err, test.want)
 		}

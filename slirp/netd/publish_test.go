@@ -37,7 +37,7 @@ func TestPublishedTCPKeepsClientAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dialer := net.Dialer{LocalAddr: local, Timeout: 5 * time.Second}
+		dialer := net.Dialer{LocalAddr: local, Timeout: patience}
 		if got, err := ask(dialer.Dial("tcp", test.to)); err != nil || got != test.want {
 			t.Errorf("through %s the container saw %q, %v; want %s", test.to, got, err, test.want)
 		}
@@ -122,7 +122,7 @@ func askDatagram(local *net.UDPAddr, to string) (string, error) {
 		return "", err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	fmt.Fprint(conn, "who")
 	b := make([]byte, 100)
 	n, err := conn.Read(b)
