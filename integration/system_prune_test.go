@@ -52,8 +52,19 @@ func TestSystemPrune(t *testing.T) {
 		t.Errorf("%d volumes are left of %d", n, volumes)
 	}
 
+	e.Cmd("build", "-").Input("FROM " + Image + "\nRUN touch /made").Run(t).OK(t)
+	cache := func() string { return e.OK(t, "system", "df", "--format", "{{.Type}} {{.TotalCount}}") }
+	if strings.Contains(cache(), "Build Cache 0") {
+		t.Error("the build has left no results to remove")
+	}
+	if did := e.OK(t, "system", "prune", "-f", "--filter", "label!=x"); strings.Contains(did, "build cache") {
+		t.Errorf("results of builds have no labels: %q", did)
+	}
 	did = e.OK(t, "system", "prune", "-af", "--volumes")
-	for _, words := range []string{"Deleted Volumes:\n", "untagged: same:1\n", "deleted: " + unused + "\n"} {
+	if got := cache(); !strings.Contains(got, "Build Cache 0") {
+		t.Errorf("results of builds are left: %s", got)
+	}
+	for _, words := range []string{"Deleted build cache objects:\n", "Deleted Volumes:\n", "untagged: same:1\n", "deleted: " + unused + "\n"} {
 		if !strings.Contains(did, words) {
 			t.Errorf("no %q in %q", words, did)
 		}

@@ -30,15 +30,22 @@ func (c *builderPruneCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	removed, err := build.Prune(places.Data, func(r build.Record) bool {
+	done, err := pruneBuildCache(places.Data, until, spared)
+	a.printPruned(done)
+	return err
+}
+
+// pruneBuildCache removes results that were last used before until, at any time
+// if it is zero, but for the spared ones.
+func pruneBuildCache(data string, until time.Time, spared []string) (pruned, error) {
+	removed, err := build.Prune(data, func(r build.Record) bool {
 		return !slices.Contains(spared, r.ID) && (until.IsZero() || r.Used.Before(until))
 	})
 	done := pruned{title: "Deleted build cache objects:"}
 	for _, r := range removed {
 		done.lines, done.bytes = append(done.lines, r.ID), done.bytes+r.Bytes
 	}
-	a.printPruned(done)
-	return err
+	return done, err
 }
 
 // limits reads --filter and --keep-storage.

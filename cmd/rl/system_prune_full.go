@@ -19,7 +19,7 @@ func (c *systemPruneCmd) Run(a *app) error {
 	if err != nil {
 		return usagef("%w", err)
 	}
-	if !c.Force && !a.confirm(c.warning()) {
+	if !c.Force && !a.confirm(c.warning(filter)) {
 		return nil
 	}
 	done, failed := a.pruneContainers(filter)
@@ -31,8 +31,13 @@ func (c *systemPruneCmd) Run(a *app) error {
 		all, failed = append(all, done), errors.Join(failed, err)
 	}
 	done, err = a.pruneImages(filter, c.All)
-	a.printPruned(append(all, done)...)
-	return errors.Join(failed, err)
+	all, failed = append(all, done), errors.Join(failed, err)
+	if !filter.byLabel() {
+		done, err := pruneBuildCache(a.places.Data, filter.until, nil)
+		all, failed = append(all, done), errors.Join(failed, err)
+	}
+	a.printPruned(all...)
+	return failed
 }
 
 // pruneImages removes images that no container uses: those without a name, or
@@ -85,7 +90,7 @@ func (c *systemPruneCmd) check(now time.Time) (pruneFilter, error) {
 }
 
 // warning says what will be removed, in Docker's words.
-func (c *systemPruneCmd) warning() string {
+func (c *systemPruneCmd) warning(filter pruneFilter) string {
 	list := []string{
 		"This will remove:", "  - all stopped containers", "  - all networks not used by at least one container",
 	}
@@ -96,6 +101,9 @@ func (c *systemPruneCmd) warning() string {
 		list = append(list, "  - all images without at least one container associated to them")
 	} else {
 		list = append(list, "  - all dangling images")
+	}
+	if !filter.byLabel() {
+		list = append(list, "  - unused build cache")
 	}
 	if len(c.Filter) > 0 {
 		list = append(list, "", "  Items to be pruned will be filtered with:")
