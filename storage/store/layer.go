@@ -144,21 +144,6 @@ func (s *Store) putLayer(parent string, l *NewLayer) (err error) {
 	return err
 }
 
-// stream reads what write writes. Closing it makes write fail. An error of write
-// is in failed before a reader meets it.
-func stream(write func(io.Writer) error) (r *io.PipeReader, failed chan error) {
-	r, w := io.Pipe()
-	failed = make(chan error, 1)
-	go func() {
-		err := write(w)
-		if err != nil {
-			failed <- err
-		}
-		w.CloseWithError(err)
-	}()
-	return r, failed
-}
-
 // differ unpacks a layer's archive, as [graphdriver.Differ].
 type differ struct{ write func(io.Writer) error }
 
@@ -181,11 +166,10 @@ func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriv
 	if err := os.Remove(headers.Name()); err != nil {
 		return out, err
 	}
-	source, failed := stream(d.write)
+	source := newFeed(d.write)
 	defer source.Close()
-	size, owners, sum := new(counter), newOwners(), newSummer()
-	raw := io.TeeReader(bufio.NewReaderSize(source, 1<<20), io.MultiWriter(sum, size))
-	split := newSplitter(raw, tarsplit.NewJSONPacker(headers), owners)
+	owners, kept := newOwners(), bufio.NewWriterSize(headers, 64<<10)
+	split := newSplitter(source, tarsplit.NewJSONPacker(kept), owners)
 	into, err := tree.Open(dest)
 	if err != nil {
 		return out, err
@@ -196,64 +180,18 @@ func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriv
 	if err == nil {
 		err = split.end()
 	}
-	err = errors.Join(err, into.Close())
-	out.UncompressedDigest = sum.digest()
-	if err != nil {
-		select {
-		case cause := <-failed:
-			return out, cause
-		default:
-			return out, err
-		}
+	if err = errors.Join(err, into.Close(), kept.Flush()); err != nil {
+		return out, source.failure(err)
 	}
 	out.UIDs, out.GIDs = owners.lists()
-	out.Size, out.TarSplit = int64(*size), headers
+	out.Size, out.TarSplit = source.size, headers
+	out.UncompressedDigest = source.digest()
 	out.CompressedDigest = out.UncompressedDigest
 	return out, nil
 }
 
 // Close is there for [graphdriver.Differ]; nothing is open after ApplyDiff.
 func (differ) Close() error { return nil }
-
-// summer computes a digest beside those who write to it.
-type summer struct {
-	filled, empty chan []byte
-	buffer        []byte
-	done          chan digest.Digest
-}
-
-func newSummer() *summer {
-	s := &summer{make(chan []byte, 2), make(chan []byte, 2), make([]byte, 0, 1<<20), make(chan digest.Digest, 1)}
-	s.empty <- make([]byte, 0, 1<<20)
-	go func() {
-		digester := digest.Canonical.Digester()
-		for b := range s.filled {
-			digester.Hash().Write(b)
-			s.empty <- b[:0]
-		}
-		s.done <- digester.Digest()
-	}()
-	return s
-}
-
-func (s *summer) Write(data []byte) (int, error) {
-	for rest := data; len(rest) > 0; {
-		n := min(len(rest), cap(s.buffer)-len(s.buffer))
-		s.buffer, rest = append(s.buffer, rest[:n]...), rest[n:]
-		if len(s.buffer) == cap(s.buffer) {
-			s.filled <- s.buffer
-			s.buffer = <-s.empty
-		}
-	}
-	return len(data), nil
-}
-
-// digest is that of all that was written. Nothing more may be written.
-func (s *summer) digest() digest.Digest {
-	s.filled <- s.buffer
-	close(s.filled)
-	return <-s.done
-}
 
 // owners are the ids of a layer's files, which the store keeps with the layer.
 type owners struct{ uids, gids map[uint32]bool }
