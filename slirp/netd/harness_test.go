@@ -175,7 +175,7 @@ func setUpHost() error {
 			return err
 		}
 	}
-	if err := h.RouteAdd(&netlink.Route{Gw: net.ParseIP("192.0.2.1")}); err != nil || os.Getenv(envNoIPv6) != "" {
+	if err := h.RouteAdd(&netlink.Route{Gw: net.ParseIP("192.0.2.1")}); err != nil || os.Getenv(envNoIPv6) != "" || !hasIPv6() {
 		return err
 	}
 	return setUpHostIPv6(h)

@@ -39,15 +39,15 @@ func hostHasIPv6() bool {
 	return err == nil && found
 }
 
-// leadIPv6 opens the way through the tap device, or, with a pair that is not
-// valid, shuts it: then containers are told at once that there is none.
-func leadIPv6(ns *namespace, h *netlink.Handle, pair pair6) error {
+// leadIPv6 opens the way through the tap device or shuts it: then containers
+// are told at once that there is none.
+func leadIPv6(ns *namespace, h *netlink.Handle, pair pair6, open bool) error {
 	if !hasIPv6() {
 		return nil
 	}
 	settings := "ipv6/conf/" + tapName + "/"
 	// With the addresses of the uplink before, the kernel takes their routes away.
-	if err := ns.setSysctl(settings+"disable_ipv6", "1"); err != nil || !pair.gateway.IsValid() {
+	if err := ns.setSysctl(settings+"disable_ipv6", "1"); err != nil || !open {
 		return err
 	}
 	// No addresses and routes but the ones here.

@@ -19,6 +19,14 @@ func network6() *slirp.Network {
 	return n
 }
 
+// needIPv6 skips where the kernel has none.
+func needIPv6(t *testing.T) {
+	t.Helper()
+	if !hasIPv6() {
+		skip(t, "IPv6 in the kernel")
+	}
+}
+
 func testIPv6Out(t *testing.T, uplink string) {
 	h := newHost(t, uplink)
 	outside := hostServer(t, "["+hostAddress6+"]:0")
@@ -40,6 +48,7 @@ func testIPv6Out(t *testing.T, uplink string) {
 }
 
 func TestIPv6OutWithPasta(t *testing.T) {
+	needIPv6(t)
 	needUplink(t, slirp.Pasta)
 	if onHost(t) {
 		testIPv6Out(t, slirp.Pasta)
@@ -47,6 +56,7 @@ func TestIPv6OutWithPasta(t *testing.T) {
 }
 
 func TestIPv6OutWithSlirp4netns(t *testing.T) {
+	needIPv6(t)
 	needUplink(t, slirp.Slirp4netns)
 	if onHost(t) {
 		testIPv6Out(t, slirp.Slirp4netns)
@@ -55,6 +65,7 @@ func TestIPv6OutWithSlirp4netns(t *testing.T) {
 
 // Where there is no way, programs are told so at once and take IPv4.
 func TestIPv6WithoutAWayOut(t *testing.T) {
+	needIPv6(t)
 	for _, name := range []string{slirp.Pasta, slirp.Slirp4netns} {
 		needUplink(t, name)
 	}
@@ -74,6 +85,7 @@ func TestIPv6WithoutAWayOut(t *testing.T) {
 
 // What a policy does not name stays shut, and it names no IPv6 addresses.
 func TestEgressPolicyShutsIPv6(t *testing.T) {
+	needIPv6(t)
 	needUplink(t, slirp.Slirp4netns)
 	if !onHost(t) {
 		return
@@ -119,6 +131,7 @@ func (c *testContainer) routeBy(gateway netip.Addr) {
 // The client's IPv6 address arrives where the container has one too and its
 // server listens there; the bridge's does where not.
 func TestPublishedTCPKeepsIPv6Addresses(t *testing.T) {
+	needIPv6(t)
 	needUplink(t, slirp.Slirp4netns)
 	if !onHost(t) {
 		return

@@ -127,7 +127,7 @@ func (r *router) prepare() error {
 		return fmt.Errorf("switching forwarding on: %w", err)
 	}
 	if err := forwardIPv6(r.ns); err != nil {
-		return err
+		r.log.Printf("networks have no way out over IPv6: %v", err)
 	}
 	if err := setupFirewall(r.ns, false); err != nil {
 		return err

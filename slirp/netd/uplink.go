@@ -175,14 +175,12 @@ func (u *uplink) run(c candidate) (ready bool, err error) {
 	if !u.tapBecomes(false, u.quit) {
 		return false, errors.New("the tap device is in use by a process that does not end")
 	}
-	ipv6 := c.ipv6
-	if !hostHasIPv6() {
-		ipv6 = pair6{}
+	ipv6 := c.ipv6.gateway.IsValid() && hostHasIPv6()
+	if err := leadIPv6(u.ns, u.h, c.ipv6, ipv6); err != nil {
+		u.log.Printf("uplink: without IPv6: %v", err) // as where /proc/sys cannot be written
+		ipv6 = false
 	}
-	if err := leadIPv6(u.ns, u.h, ipv6); err != nil {
-		return false, err
-	}
-	cmd, err := c.command(u.ns, ipv6.gateway.IsValid())
+	cmd, err := c.command(u.ns, ipv6)
 	if err != nil {
 		return false, err
 	}
