@@ -187,6 +187,10 @@ func TestEnvAndLabelFiles(t *testing.T) {
 		if got["one"] != "1" || got["two"] != "flag" || got["bare"] != "" || len(got) != 3 {
 			t.Errorf("labels %v", got)
 		}
+		r = e.Tool("sh", "-c", `echo A=piped | $D run --rm --env-file /dev/stdin $I sh -c 'echo $A'`).Set("D=" + e.Prog).Set("I=" + Image).Run(t)
+		if got := r.OK(t); got != "piped" {
+			t.Errorf("got %q", got)
+		}
 		e.Run(t, "run", "--rm", "--env-file", write("bad", "A B=1\n"), Image, "true").Exits(t, 125).Says(t, "line 1", "whitespace")
 		e.Run(t, "run", "--rm", "--env-file", write("binary", "A=\xff\xfe\n"), Image, "true").Exits(t, 125).Says(t, "line 1", "UTF-8")
 		e.Run(t, "run", "--rm", "--label-file", filepath.Join(dir, "none"), Image, "true").Exits(t, 125).Says(t, "none")

@@ -57,9 +57,7 @@ func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error)
 	if err := r.Inherit(&o.Options); err != nil {
 		return nil, failf("%w", err)
 	}
-	if r.UID == 0 {
-		readNamed(&o)
-	}
+	readNamed(&o)
 	request := Request{Op: OpCreate, Create: &o, Start: start, Attach: a, Supervised: o.Supervised}
 	if start {
 		request.Sockets = r.Sockets

@@ -70,8 +70,8 @@ func (s Store) sourcesOf(o CreateOptions, uid, gid int) ([]string, error) {
 }
 
 // readNamed reads the files that options name: those of root's own folders too
-// are closed to the monitor. One that cannot be read is left to the monitor to
-// complain about.
+// are closed to the monitor, and a pipe of the command's (/dev/fd/63) it does not
+// have. One that cannot be read is left to the monitor to complain about.
 func readNamed(o *CreateOptions) {
 	names := append(slices.Clone(o.Options.EnvFiles), o.Options.LabelFiles...)
 	for _, option := range o.Options.SecurityOpt {
@@ -79,12 +79,14 @@ func readNamed(o *CreateOptions) {
 			names = append(names, profile)
 		}
 	}
-	o.Files = map[string][]byte{}
 	for _, name := range names {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(o.Dir, name)
 		}
 		if text, err := os.ReadFile(name); err == nil {
+			if o.Files == nil {
+				o.Files = map[string][]byte{}
+			}
 			o.Files[name] = text
 		}
 	}
