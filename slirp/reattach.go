@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// startTimeout bounds finding or starting a network process after the old one
-// died, and each reattachment.
-const startTimeout = 10 * time.Second
+// startTimeout bounds the start of a network process, which may wait 20 seconds
+// for a busy systemd, finding one after the old one died, and each reattachment.
+const startTimeout = 30 * time.Second
 
 // watch follows the connection, and the ones after it, until Close. When a
 // network process dies, all monitors notice at the same moment; one of them
