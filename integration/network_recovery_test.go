@@ -103,3 +103,30 @@ func TestNetworkRestartPolicy(t *testing.T) {
 		})
 	})
 }
+
+// A container that starts after the network process was killed joins the others
+// although their monitors have had no time yet to tell of them.
+func TestNetworkProcessKilledWhileMonitorsWait(t *testing.T) {
+	e := Fresh(t, Ordinary)
+	if err := e.Preload(); err != nil {
+		t.Fatal(err)
+	}
+	name, ip := e.serve(t, "there")
+	monitor, netd := e.monitorOf(t, name), e.networkProcess(t)
+	if err := syscall.Kill(monitor, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(netd, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	WaitGone(t, netd)
+	script := "ip -4 -o addr show dev eth0 | sed 's,.* inet ,,; s,/.*,,'; nc -w 10 " + ip + " 80"
+	got := e.OK(t, "run", "--rm", Image, "sh", "-c", script)
+	if err := syscall.Kill(monitor, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if own, heard, _ := strings.Cut(got, "\n"); own == ip || heard != "there" {
+		t.Errorf("the new container has %s and hears %q from %s", own, heard, ip)
+	}
+	e.Want(t, "there", "run", "--rm", Image, "nc", "-w", "10", ip, "80")
+}
