@@ -75,10 +75,6 @@ type pruneFilter struct {
 	until             time.Time // zero for any age
 }
 
-// byLabel reports whether only what has labels is chosen from: results of build
-// steps have none.
-func (f pruneFilter) byLabel() bool { return len(f.labels)+len(f.notLabels) > 0 }
-
 // parsePruneFilter reads the filters of `container prune` and `system prune`.
 func parsePruneFilter(words []string, now time.Time) (f pruneFilter, err error) {
 	for _, word := range words {

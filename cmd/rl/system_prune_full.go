@@ -113,3 +113,7 @@ func (c *systemPruneCmd) warning(filter pruneFilter) string {
 	}
 	return strings.Join(append(list, ""), "\n")
 }
+
+// byLabel reports whether only what has labels is chosen from: results of build
+// steps have none.
+func (f pruneFilter) byLabel() bool { return len(f.labels)+len(f.notLabels) > 0 }
