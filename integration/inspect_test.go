@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestInspectRunning(t *testing.T) {
@@ -110,5 +111,43 @@ func TestOutOfMemoryIsVisible(t *testing.T) {
 			t.Errorf("ps says %q", status)
 		}
 		e.Want(t, "true 137 exited", "inspect", "-f", "{{.State.OOMKilled}} {{.State.ExitCode}} {{.State.Status}}", name)
+	})
+}
+
+func TestInspect(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.OK(t, "create", "--name", name, "-e", "A=b", "-w", "/tmp", "-u", "guest", "--hostname", "harbour", "-l", "k=v",
+			"--memory", "64m", "--entrypoint", "sh", Image, "-c", "true")
+		var all []struct {
+			ID, Name, Created, Path string
+			Args                    []string
+			State                   struct{ Status string }
+			Config                  struct {
+				Env, Cmd, Entrypoint              []string
+				WorkingDir, User, Hostname, Image string
+				Labels                            map[string]string
+			}
+			HostConfig struct{ Memory int64 }
+		}
+		out := e.OK(t, "inspect", name)
+		if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 {
+			t.Fatalf("%v: %s", err, out)
+		}
+		c := all[0]
+		if c.Name != "/"+name || c.Path != "sh" || strings.Join(c.Args, " ") != "-c true" || c.State.Status != "created" {
+			t.Errorf("%+v", c)
+		}
+		if _, err := time.Parse(time.RFC3339Nano, c.Created); err != nil {
+			t.Error(err)
+		}
+		g := c.Config
+		if g.WorkingDir != "/tmp" || g.User != "guest" || g.Hostname != "harbour" || g.Image != Image || g.Labels["k"] != "v" ||
+			strings.Join(g.Cmd, " ") != "-c true" || strings.Join(g.Entrypoint, " ") != "sh" || !strings.Contains(strings.Join(g.Env, " "), "A=b") {
+			t.Errorf("%+v", g)
+		}
+		if c.HostConfig.Memory != 64<<20 {
+			t.Errorf("memory %d", c.HostConfig.Memory)
+		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLogOptions(t *testing.T) {
@@ -51,4 +52,50 @@ func TestLogDiskFull(t *testing.T) {
 	if got := e.OK(t, "inspect", "-f", "{{.State.LogError}}", name); !strings.Contains(got, "lines were lost") {
 		t.Errorf("inspect says %q", got)
 	}
+}
+
+func TestLogs(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.OK(t, "run", "--name", name, Image, "sh", "-c", "for i in 1 2 3; do echo out$i; echo err$i >&2; done; printf unfinished")
+		r := e.Run(t, "logs", name).Exits(t, 0)
+		if r.Out != "out1\nout2\nout3\nunfinished" || r.Err != "err1\nerr2\nerr3\n" {
+			t.Error(r)
+		}
+		if r := e.Run(t, "logs", "--tail", "1", name); r.Out != "unfinished" || r.Err != "" {
+			t.Error(r)
+		}
+		stamped := e.OK(t, "logs", "-t", name)
+		first, rest, _ := strings.Cut(stamped, " ")
+		if _, err := time.Parse(time.RFC3339Nano, first); err != nil || !strings.HasPrefix(rest, "out1\n") {
+			t.Errorf("logs -t: %v: %q", err, stamped)
+		}
+	})
+}
+
+// logs -f goes on while the container runs and ends with it.
+func TestLogsFollow(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.ready(t, name)
+		p := e.Cmd("logs", "-f", name).Start(t)
+		p.Expect(t, "ready\n")
+		e.OK(t, "stop", name)
+		p.Wait(t).OK(t)
+	})
+}
+
+// A line of a megabyte and a hundred thousand lines come back as they were.
+func TestLogsMuch(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		script := "head -c 1000000 /dev/zero | tr '\\0' x; echo; seq 100000"
+		want := e.OK(t, "run", "--name", name, Image, "sh", "-c", script)
+		if len(want) < 1_500_000 {
+			t.Fatalf("run printed only %d bytes", len(want))
+		}
+		if got := e.OK(t, "logs", name); got != want {
+			t.Errorf("run printed %d bytes, logs %d", len(want), len(got))
+		}
+	})
 }

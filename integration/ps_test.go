@@ -199,3 +199,43 @@ func TestPsImageThatLostItsName(t *testing.T) {
 	e.OK(t, "tag", Image, "other:1")
 	e.Want(t, "other:1", "ps", "-a", "--format", "{{.Image}}")
 }
+
+func TestList(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		running, ended := e.Name(t), e.Name(t)
+		e.ready(t, running)
+		e.Run(t, "run", "--name", ended, Image, "sh", "-c", "exit 3").Exits(t, 3)
+
+		header, _, _ := strings.Cut(e.OK(t, "ps"), "\n")
+		if got := strings.Join(strings.Fields(header), " "); got != "CONTAINER ID IMAGE COMMAND CREATED STATUS PORTS NAMES" {
+			t.Errorf("columns %q", got)
+		}
+		format := "{{.Names}}|{{.Image}}|{{.Status}}"
+		row := func(name string) string {
+			return e.OK(t, "ps", "-a", "--filter", "name=^"+name+"$", "--format", format)
+		}
+		if got := row(running); !strings.HasPrefix(got, running+"|"+Image+"|Up ") {
+			t.Errorf("running: %q", got)
+		}
+		if got := row(ended); !strings.HasPrefix(got, ended+"|"+Image+"|Exited (3) ") {
+			t.Errorf("ended: %q", got)
+		}
+		plain := e.OK(t, "ps", "--format", "{{.Names}}")
+		if !hasLine(plain, running) || hasLine(plain, ended) {
+			t.Errorf("ps without -a shows %q", plain)
+		}
+		id := e.OK(t, "inspect", "-f", "{{.Id}}", ended)
+		if !hasLine(e.OK(t, "ps", "-aq", "--no-trunc"), id) || !hasLine(e.OK(t, "ps", "-aq"), id[:12]) {
+			t.Error("ps -aq lacks the id")
+		}
+	})
+}
+
+func hasLine(text, line string) bool {
+	for l := range strings.Lines(text) {
+		if strings.TrimSuffix(l, "\n") == line {
+			return true
+		}
+	}
+	return false
+}
