@@ -58,12 +58,8 @@ func (f figure) measure(runs int) (map[string][]time.Duration, error) {
 	for round := range runs + 1 {
 		for _, i := range rand.Perm(len(f.contenders)) {
 			c := f.contenders[i]
-			var all []*exec.Cmd
-			for range max(f.atOnce, 1) {
-				all = append(all, c.command(n).Process(context.Background()))
-				n++
-			}
-			took, err := clock(all)
+			took, err := f.once(c, n)
+			n += max(f.atOnce, 1)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -74,6 +70,20 @@ func (f figure) measure(runs int) (map[string][]time.Duration, error) {
 		}
 	}
 	return results, nil
+}
+
+// longest is how long one measurement may take before it is an error.
+const longest = 5 * time.Minute
+
+// once measures one contender, whose processes are the n-th and those after.
+func (f figure) once(c contender, n int) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
+	var all []*exec.Cmd
+	for i := range max(f.atOnce, 1) {
+		all = append(all, c.command(n+i).Process(ctx))
+	}
+	return clock(all)
 }
 
 // clock starts all commands and returns the time until the last has ended.

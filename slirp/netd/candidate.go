@@ -117,8 +117,7 @@ func slirp4netnsCommand(find finder) func(bool) ([]string, error) {
 	}
 }
 
-// builtinCommand has no use for IPv6: the stack that gvisor-tap-vsock makes
-// knows none.
+// builtinCommand has no use for IPv6: the stack of slirp/gvisor knows none.
 func builtinCommand(builtin func() ([]string, error)) func(bool) ([]string, error) {
 	return func(bool) ([]string, error) {
 		if builtin == nil {

@@ -228,3 +228,37 @@ func TestConnectionsLeaveNothingOpen(t *testing.T) {
 		t.Errorf("%d processes instead of %d", now, running)
 	}
 }
+
+// A container that reads nothing keeps nobody from ending: its connections end
+// with its port.
+func TestPublishedTCPEndsWhatIsStuck(t *testing.T) {
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	h.client() // keeps the network process
+	c := h.container("cccc", "8080:80")
+	server := c.listen("tcp4", ":80")
+	conn, err := net.Dial("tcp4", hostAddress+":8080")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if held, err := server.Accept(); err != nil {
+		t.Fatal(err)
+	} else {
+		defer held.Close()
+	}
+	for chunk := make([]byte, 1<<20); err == nil; _, err = conn.Write(chunk) {
+		conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	c.client.Close()
+	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection stays when the container is gone")
+	}
+}
