@@ -383,6 +383,10 @@ func (s *stage) place(w *workspace, t transfer, from source, items []item, remot
 	if err != nil {
 		return err
 	}
+	if o.Upper, err = tree.Open(w.upper()); err != nil {
+		return err
+	}
+	defer o.Upper.Close()
 	o.Time = s.b.Epoch
 	if t.chown != "" {
 		owner, err := w.owner(t.chown)

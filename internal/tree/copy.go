@@ -3,9 +3,11 @@ package tree
 import (
 	"errors"
 	"fmt"
-	"io"
+	"iter"
 	"os"
 	"path"
+	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +24,11 @@ type CopyOptions struct {
 	Keep func(name string, folder bool) bool
 	// Time, if not nil, is when everything was changed last.
 	Time *time.Time
+	// Upper, if not nil, is the upper folder of the overlay that is copied to.
+	// What goes into a new folder goes right there: overlayfs has nothing to add
+	// to it, and would double the work. The overlay must not have been looked at
+	// by anybody else, and is unmounted after the copy.
+	Upper *Root
 }
 
 func (o CopyOptions) keep(name string, folder bool) bool {
@@ -43,10 +50,16 @@ func (o CopyOptions) mode(st *unix.Stat_t) uint32 {
 	return mode
 }
 
-// copier is one copy under way.
+// copier is one copy under way. Its work is shared among as many as there are
+// processors.
 type copier struct {
 	CopyOptions
-	links map[[2]uint64]link // first names of files with several
+	upper   bool       // both folders are upper ones of overlays
+	latest  *time.Time // nothing becomes younger, if not nil
+	mu      sync.Mutex
+	links   map[[2]uint64]link // first names of files with several
+	helpers chan struct{}      // holds as many as there may be besides the first
+	buffers sync.Pool
 }
 
 type link struct {
@@ -54,10 +67,28 @@ type link struct {
 	name string
 }
 
+// place is a folder that copies go to.
+type place struct {
+	*Root
+	// at is its path in the overlay, without links; "" if that is not known.
+	at string
+	// fresh says that nothing is there but what the copier puts there.
+	fresh bool
+	// direct says that the folder is one of Upper, not of the overlay.
+	direct bool
+}
+
+func newCopier(o CopyOptions) *copier {
+	return &copier{
+		CopyOptions: o, links: map[[2]uint64]link{}, helpers: make(chan struct{}, runtime.GOMAXPROCS(0)-1),
+		buffers: sync.Pool{New: func() any { return new([copyBuffer]byte) }},
+	}
+}
+
 // CopyFile copies the file, link or device src of from to the name dst in to,
 // replacing what is there unless that is a folder. The folder above dst exists.
 func CopyFile(to *Root, dst string, from *Root, src string, o CopyOptions) error {
-	c := &copier{CopyOptions: o, links: map[[2]uint64]link{}}
+	c := newCopier(o)
 	defer c.close()
 	above, err := to.Folder(path.Dir(clean(dst)))
 	if err != nil {
@@ -69,13 +100,13 @@ func CopyFile(to *Root, dst string, from *Root, src string, o CopyOptions) error
 		return err
 	}
 	defer source.Close()
-	return c.file(above, path.Base(dst), source, path.Base(src), src)
+	return c.file(place{Root: above}, path.Base(dst), source, path.Base(src), src)
 }
 
 // CopyFolder copies what is in the folder src of from into dst of to. A dst that
 // does not exist is made like src.
 func CopyFolder(to *Root, dst string, from *Root, src string, o CopyOptions) error {
-	c := &copier{CopyOptions: o, links: map[[2]uint64]link{}}
+	c := newCopier(o)
 	defer c.close()
 	source, err := from.Folder(src)
 	if err != nil {
@@ -88,13 +119,41 @@ func CopyFolder(to *Root, dst string, from *Root, src string, o CopyOptions) err
 		return err
 	}
 	defer target.Close()
-	if err := c.inside(target, source, clean(src)); err != nil {
+	if err := c.into(to, dst, target, source, clean(src)); err != nil {
 		return err
 	}
 	if missing != nil {
-		return c.likeFolder(target, source)
+		return c.likeFolder(place{Root: target}, source)
 	}
 	return nil
+}
+
+// into copies into an open folder of to, which may have things in it.
+func (c *copier) into(to *Root, dst string, target, source *Root, name string) error {
+	there, err := target.list()
+	if err != nil {
+		return err
+	}
+	p := place{Root: target, fresh: len(there) == 0}
+	if c.Upper == nil {
+		return c.inside(p, source, name)
+	}
+	if p.at, err = to.Resolve(dst); err != nil {
+		return err
+	}
+	p, closed := c.shortcut(p)
+	defer closed()
+	return c.inside(p, source, name)
+}
+
+// shortcut goes from a fresh folder of the overlay to the same in Upper.
+func (c *copier) shortcut(p place) (place, func()) {
+	if p.fresh && !p.direct && c.Upper != nil && p.at != "" {
+		if upper, err := c.Upper.Folder(p.at); err == nil {
+			return place{Root: upper, fresh: true, direct: true}, func() { upper.Close() }
+		}
+	}
+	return p, func() {}
 }
 
 func (c *copier) close() {
@@ -104,11 +163,61 @@ func (c *copier) close() {
 }
 
 // inside copies what is in a folder; name is the source's path in its root.
-func (c *copier) inside(to, from *Root, name string) error {
+func (c *copier) inside(to place, from *Root, name string) error {
 	entries, err := from.list()
 	if err != nil {
 		return err
 	}
+	var wait sync.WaitGroup
+	failed := make(chan error, len(entries)) // room for all of them
+	for part := range portions(entries) {
+		do := func() {
+			if err := c.entries(to, from, part, name); err != nil {
+				failed <- err
+			}
+		}
+		select {
+		case c.helpers <- struct{}{}:
+			wait.Go(func() {
+				do()
+				<-c.helpers
+			})
+		default:
+			do()
+		}
+		if len(failed) > 0 {
+			break
+		}
+	}
+	wait.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// portions divides a folder among helpers: each folder in it, and some files at
+// a time, is one's work.
+func portions(entries []os.DirEntry) iter.Seq[[]os.DirEntry] {
+	const some = 256
+	return func(yield func([]os.DirEntry) bool) {
+		for len(entries) > 0 {
+			n := 1
+			for !entries[0].IsDir() && n < min(some, len(entries)) && !entries[n].IsDir() {
+				n++
+			}
+			if !yield(entries[:n]) {
+				return
+			}
+			entries = entries[n:]
+		}
+	}
+}
+
+// entries copies some of what is in a folder.
+func (c *copier) entries(to place, from *Root, entries []os.DirEntry, name string) (err error) {
 	for _, e := range entries {
 		below := path.Join(name, e.Name())
 		if e.IsDir() {
@@ -125,7 +234,7 @@ func (c *copier) inside(to, from *Root, name string) error {
 
 // folder copies one folder. One that is to be left out is made when something in
 // it is not.
-func (c *copier) folder(to, from *Root, name, below string) error {
+func (c *copier) folder(to place, from *Root, name, below string) error {
 	source, err := from.below(name)
 	if err != nil {
 		return err
@@ -142,15 +251,31 @@ func (c *copier) folder(to, from *Root, name, below string) error {
 	case !errors.Is(err, unix.EEXIST):
 		return &os.PathError{Op: "mkdir", Path: below, Err: err}
 	}
-	target, err := to.Folder(name)
+	target, err := to.sub(name, made)
 	if err != nil {
 		return fmt.Errorf("cannot copy a folder over a file: %w", err)
 	}
 	defer target.Close()
+	target, closed := c.shortcut(target)
+	defer closed()
 	if err := c.inside(target, source, below); err != nil || !made {
 		return err
 	}
 	return c.likeFolder(target, source)
+}
+
+// sub opens a folder in a place, or what a link there leads to.
+func (p place) sub(name string, made bool) (place, error) {
+	sub := place{fresh: made, direct: p.direct}
+	var err error
+	if sub.Root, err = p.below(name); err == nil {
+		if p.at != "" {
+			sub.at = path.Join(p.at, name)
+		}
+		return sub, nil
+	}
+	sub.Root, err = p.Folder(name)
+	return sub, err
 }
 
 func (c *copier) keepsAny(r *Root, name string) bool {
@@ -175,117 +300,10 @@ func (c *copier) keepsAny(r *Root, name string) bool {
 }
 
 // likeFolder gives a new folder the source's looks, after it was filled.
-func (c *copier) likeFolder(to, from *Root) error {
+func (c *copier) likeFolder(to place, from *Root) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(from.dir.Fd()), &st); err != nil {
 		return err
 	}
-	return c.like(to, ".", from, ".", &st)
-}
-
-// file copies one file, link or device.
-func (c *copier) file(to *Root, name string, from *Root, source, below string) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("copy %s: %w", below, err)
-		}
-	}()
-	var st unix.Stat_t
-	if err := unix.Fstatat(int(from.dir.Fd()), source, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return err
-	}
-	if err := unix.Unlinkat(int(to.dir.Fd()), name, 0); err != nil && !errors.Is(err, unix.ENOENT) {
-		return err
-	}
-	if st.Nlink > 1 && c.linked(to, name, &st) {
-		return nil
-	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		err = copyContent(to, name, from, source)
-	case unix.S_IFLNK:
-		err = copyLink(to, name, from, source)
-	case unix.S_IFSOCK:
-		return nil // it means nothing without its process
-	default:
-		err = unix.Mknodat(int(to.dir.Fd()), name, st.Mode, int(st.Rdev))
-	}
-	if err != nil {
-		return err
-	}
-	return c.like(to, name, from, source, &st)
-}
-
-// linked makes name another name of a file that was copied already.
-func (c *copier) linked(to *Root, name string, st *unix.Stat_t) bool {
-	inode := [2]uint64{st.Dev, st.Ino}
-	if first, ok := c.links[inode]; ok {
-		return unix.Linkat(int(first.dir.Fd()), first.name, int(to.dir.Fd()), name, 0) == nil
-	}
-	if fd, err := unix.FcntlInt(to.dir.Fd(), unix.F_DUPFD_CLOEXEC, 0); err == nil {
-		c.links[inode] = link{os.NewFile(uintptr(fd), name), name}
-	}
-	return false
-}
-
-func copyContent(to *Root, name string, from *Root, source string) (err error) {
-	in, err := unix.Openat(int(from.dir.Fd()), source, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(in)
-	out, err := unix.Openat(int(to.dir.Fd()), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unix.Close(out)) }()
-	for {
-		n, err := unix.CopyFileRange(in, nil, out, nil, 1<<30, 0)
-		switch {
-		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
-			return copySlowly(out, in)
-		case err != nil:
-			return err
-		case n == 0:
-			return nil
-		}
-	}
-}
-
-// copySlowly goes on where the kernel cannot copy between two file systems.
-func copySlowly(out, in int) error {
-	buffer := make([]byte, 256<<10)
-	_, err := io.CopyBuffer(struct{ io.Writer }{fdFile(out)}, struct{ io.Reader }{fdFile(in)}, buffer)
-	return err
-}
-
-func copyLink(to *Root, name string, from *Root, source string) error {
-	target, err := from.readLink(source)
-	if err != nil {
-		return err
-	}
-	return unix.Symlinkat(target, int(to.dir.Fd()), name)
-}
-
-// like gives a copy its owner, mode, attributes and time: in this order, because
-// a change of owner clears set-user-id bits and capabilities.
-func (c *copier) like(to *Root, name string, from *Root, source string, st *unix.Stat_t) error {
-	if err := to.chown(name, c.owner(st)); err != nil {
-		return err
-	}
-	fd := int(to.dir.Fd())
-	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
-		if err := unix.Fchmodat(fd, name, c.mode(st), 0); err != nil {
-			return err
-		}
-		if err := copyAttributes(to, name, from, source); err != nil {
-			return err
-		}
-	}
-	times := []unix.Timespec{st.Mtim, st.Mtim}
-	if c.Time != nil {
-		t := unix.NsecToTimespec(c.Time.UnixNano())
-		times = []unix.Timespec{t, t}
-	}
-	return unix.UtimesNanoAt(fd, name, times, unix.AT_SYMLINK_NOFOLLOW)
+	return c.like(to.Root, ".", from, ".", &st)
 }

@@ -22,3 +22,13 @@ func (r *Root) WriteLayer(w io.Writer, latest *time.Time, skip func(name string)
 	}
 	return p.tar.Close()
 }
+
+// CopyLayer copies the upper folder of an overlay into the empty folder to, as one
+// of another: what unpacking the archive that WriteLayer writes would come to. to
+// itself keeps its looks.
+func CopyLayer(to, from *Root, latest *time.Time) error {
+	c := newCopier(CopyOptions{})
+	c.upper, c.latest = true, latest
+	defer c.close()
+	return c.inside(place{Root: to, fresh: true}, from, ".")
+}

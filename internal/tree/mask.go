@@ -64,10 +64,14 @@ func (m masker) folder(to, from *Root, name, below string) (bool, error) {
 	if !some {
 		return false, unix.Unlinkat(int(to.dir.Fd()), name, unix.AT_REMOVEDIR)
 	}
-	return true, c.likeFolder(target, source)
+	return true, c.likeFolder(place{Root: target}, source)
 }
 
 // whiteout is what overlayfs takes for a file that was deleted.
 func whiteout(in *Root, name string) error {
 	return unix.Mknodat(int(in.dir.Fd()), name, unix.S_IFCHR, 0)
+}
+
+func isWhiteout(st *unix.Stat_t) bool {
+	return st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == 0
 }

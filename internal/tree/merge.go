@@ -97,7 +97,7 @@ func (m *merged) add(r *Root) (bool, error) {
 		m.hides = true
 		return true, err
 	}
-	found, err := r.attributes(m.base)
+	found, err := r.named(m.base).read()
 	if err != nil {
 		return true, err
 	}

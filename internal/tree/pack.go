@@ -86,11 +86,11 @@ func (p *packer) entry(r *Root, base, name string) error {
 	if kind == unix.S_IFSOCK {
 		return nil
 	}
-	if p.upper && kind == unix.S_IFCHR && st.Rdev == 0 {
+	if p.upper && isWhiteout(&st) {
 		return p.whiteout(path.Join(path.Dir(name), whiteoutPrefix+base), &st)
 	}
 	h := p.header(name, &st)
-	found, err := r.attributes(base)
+	found, err := r.named(base).read()
 	if err != nil {
 		return err
 	}

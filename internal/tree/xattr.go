@@ -21,14 +21,40 @@ func (r *Root) procPath(name string) string {
 	return filepath.Join("/proc/self/fd", strconv.Itoa(int(r.dir.Fd())), name)
 }
 
-// attributes returns a file's extended attributes, those of overlayfs too.
-func (r *Root) attributes(name string) (map[string][]byte, error) {
+// attributed is a file with extended attributes.
+type attributed struct {
+	list func(into []byte) (int, error)
+	get  func(key string, into []byte) (int, error)
+	set  func(key string, value []byte, flags int) error
+}
+
+// named is a file below r, or a link itself.
+func (r *Root) named(name string) attributed {
 	path := r.procPath(name)
-	names := make([]byte, 1024)
-	n, err := unix.Llistxattr(path, names)
+	return attributed{
+		func(into []byte) (int, error) { return unix.Llistxattr(path, into) },
+		func(key string, into []byte) (int, error) { return unix.Lgetxattr(path, key, into) },
+		func(key string, value []byte, flags int) error { return unix.Lsetxattr(path, key, value, flags) },
+	}
+}
+
+// opened is a file that is open to be read or written.
+func opened(fd int) attributed {
+	return attributed{
+		func(into []byte) (int, error) { return unix.Flistxattr(fd, into) },
+		func(key string, into []byte) (int, error) { return unix.Fgetxattr(fd, key, into) },
+		func(key string, value []byte, flags int) error { return unix.Fsetxattr(fd, key, value, flags) },
+	}
+}
+
+// read returns the attributes, those of overlayfs too.
+func (a attributed) read() (map[string][]byte, error) {
+	var few [1024]byte
+	names := few[:]
+	n, err := a.list(names)
 	if errors.Is(err, unix.ERANGE) {
 		names = make([]byte, 1<<16)
-		n, err = unix.Llistxattr(path, names)
+		n, err = a.list(names)
 	}
 	if errors.Is(err, unix.EOPNOTSUPP) || err == nil && n == 0 {
 		return nil, nil
@@ -39,7 +65,7 @@ func (r *Root) attributes(name string) (map[string][]byte, error) {
 	found := map[string][]byte{}
 	for key := range bytes.SplitSeq(bytes.TrimSuffix(names[:n], []byte{0}), []byte{0}) {
 		value := make([]byte, 1<<16)
-		n, err := unix.Lgetxattr(path, string(key), value)
+		n, err := a.get(string(key), value)
 		if errors.Is(err, unix.ENODATA) {
 			continue
 		}
@@ -57,16 +83,18 @@ func portable(key string) bool {
 	return key == "security.capability" || strings.HasPrefix(key, "user.") && !strings.HasPrefix(key, overlayPrefix)
 }
 
-func copyAttributes(to *Root, name string, from *Root, source string) error {
-	found, err := from.attributes(source)
+// attributes copies those that belong to the file, and in an upper folder the
+// note that it hides others.
+func (c *copier) attributes(to, from attributed) error {
+	found, err := from.read()
 	if err != nil {
 		return err
 	}
 	for key, value := range found {
-		if !portable(key) {
+		if !portable(key) && !(c.upper && key == opaque) {
 			continue
 		}
-		if err := unix.Lsetxattr(to.procPath(name), key, value, 0); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		if err := to.set(key, value, 0); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
 			return err
 		}
 	}
