@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -153,5 +154,62 @@ func TestLayerSaysWhatIsGone(t *testing.T) {
 	}
 	if want := []string{"new/", "new/.wh..wh..opq", "new/file", "new/.wh.gone", "z"}; !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)
+	}
+}
+
+// A copied layer has the same archive.
+func TestCopyLayer(t *testing.T) {
+	r, dir := folder(t, map[string]string{"new/file": "x", "z@": "new/file", "new/two": "2", "young/sub/f": "y", "empty/": ""})
+	if err := unix.Mknod(filepath.Join(dir, "new", "gone"), unix.S_IFCHR, 0); err != nil {
+		t.Skipf("a whiteout cannot be made: %v", err)
+	}
+	for key, value := range map[string]string{opaque: "y", "user.own": "1"} {
+		if err := unix.Setxattr(filepath.Join(dir, "new"), key, []byte(value), 0); err != nil {
+			t.Skipf("no extended attributes in %s: %v", dir, err)
+		}
+	}
+	if err := os.Link(filepath.Join(dir, "new", "two"), filepath.Join(dir, "another")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(filepath.Join(dir, "new"), unixEpoch, unixEpoch); err != nil {
+		t.Fatal(err)
+	}
+	latest := time.Unix(1e9, 0)
+	to, _ := folder(t, nil)
+	if err := CopyLayer(to, r, &latest); err != nil {
+		t.Fatal(err)
+	}
+	var want, got bytes.Buffer
+	if err := errors.Join(r.WriteLayer(&want, &latest, nil), to.WriteLayer(&got, nil, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want.Bytes(), got.Bytes()) {
+		t.Errorf("the archives differ: %d and %d bytes", want.Len(), got.Len())
+	}
+}
+
+// However many work on it, a copy is like the original.
+func TestCopyWithHelpers(t *testing.T) {
+	files := map[string]string{}
+	for i := range 600 {
+		files["flat/"+strconv.Itoa(i)] = strconv.Itoa(i)
+		files["deep/"+strconv.Itoa(i%40)+"/"+strconv.Itoa(i)] = strconv.Itoa(i)
+	}
+	r, dir := folder(t, files)
+	for i := range 40 {
+		if err := os.Link(filepath.Join(dir, "flat", strconv.Itoa(i)), filepath.Join(dir, "deep", strconv.Itoa(i), "hard")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to, _ := folder(t, nil)
+	if err := CopyFolder(to, "/", r, "/", CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var want, got bytes.Buffer
+	if err := errors.Join(r.WriteLayer(&want, nil, nil), to.WriteLayer(&got, nil, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want.Bytes(), got.Bytes()) {
+		t.Error("the copy is not like the original")
 	}
 }

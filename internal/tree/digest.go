@@ -15,14 +15,14 @@ import (
 type Hash func(in *Root, name string, e Entry) (string, error)
 
 // Content reads a file and returns the digest of what is in it.
-func Content(in *Root, name string, _ Entry) (string, error) {
+func Content(in *Root, name string, e Entry) (string, error) {
 	fd, err := unix.Openat(int(in.dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", err
 	}
 	defer unix.Close(fd)
 	hash := sha256.New()
-	if _, err := io.CopyBuffer(hash, struct{ io.Reader }{fdFile(fd)}, make([]byte, 256<<10)); err != nil {
+	if _, err := io.CopyBuffer(hash, struct{ io.Reader }{fdFile(fd)}, make([]byte, min(e.Size()+1, 256<<10))); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil

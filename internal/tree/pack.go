@@ -90,6 +90,9 @@ func (p *packer) entry(r *Root, base, name string) error {
 		return p.whiteout(path.Join(path.Dir(name), whiteoutPrefix+base), &st)
 	}
 	h := p.header(name, &st)
+	if kind == unix.S_IFREG {
+		return p.file(r, base, h, &st)
+	}
 	found, err := r.named(base).read()
 	if err != nil {
 		return err
@@ -106,8 +109,6 @@ func (p *packer) entry(r *Root, base, name string) error {
 			return err
 		}
 		return p.tar.WriteHeader(h)
-	case unix.S_IFREG:
-		return p.file(r, base, h, &st)
 	}
 	h.Typeflag = map[uint32]byte{unix.S_IFCHR: tar.TypeChar, unix.S_IFBLK: tar.TypeBlock, unix.S_IFIFO: tar.TypeFifo}[kind]
 	h.Devmajor, h.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
@@ -162,11 +163,6 @@ func (p *packer) folder(r *Root, base, name string, h *tar.Header, hides bool, s
 // file writes a regular file. One that grows or shrinks meanwhile is cut or
 // filled with zeros, as tar(1) does.
 func (p *packer) file(r *Root, base string, h *tar.Header, st *unix.Stat_t) (err error) {
-	inode := [2]uint64{st.Dev, st.Ino}
-	if first, ok := p.links[inode]; ok {
-		h.Typeflag, h.Linkname = tar.TypeLink, first
-		return p.tar.WriteHeader(h)
-	}
 	// Without waiting, should it have become a pipe.
 	fd, err := unix.Openat(int(r.dir.Fd()), base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -175,6 +171,16 @@ func (p *packer) file(r *Root, base string, h *tar.Header, st *unix.Stat_t) (err
 	defer func() { err = errors.Join(err, unix.Close(fd)) }()
 	if err := unix.Fstat(fd, st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return err
+	}
+	found, err := opened(fd).read()
+	if err != nil {
+		return err
+	}
+	addAttributes(h, found)
+	inode := [2]uint64{st.Dev, st.Ino}
+	if first, ok := p.links[inode]; ok {
+		h.Typeflag, h.Linkname = tar.TypeLink, first
+		return p.tar.WriteHeader(h)
 	}
 	if st.Nlink > 1 {
 		p.links[inode] = h.Name

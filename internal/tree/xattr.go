@@ -3,7 +3,6 @@ package tree
 import (
 	"bytes"
 	"errors"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -16,9 +15,10 @@ const overlayPrefix = "user.overlay."
 // Opaque is such a note: a folder hides those of the same name in lower layers.
 const opaque = overlayPrefix + "opaque"
 
-// procPath names a file below r in a way that takes no links on the way.
+// procPath names a file below r, or r itself as ".", in a way that takes no links
+// on the way. It is not cleaned: without the dot it would name a link in /proc.
 func (r *Root) procPath(name string) string {
-	return filepath.Join("/proc/self/fd", strconv.Itoa(int(r.dir.Fd())), name)
+	return "/proc/self/fd/" + strconv.Itoa(int(r.dir.Fd())) + "/" + name
 }
 
 // attributed is a file with extended attributes.
