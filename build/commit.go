@@ -54,6 +54,7 @@ func (b *builder) addLayer(parent string, p part) (string, digest.Digest, error)
 		return l.ID, l.DiffID, err
 	}
 	r := p[0]
+	l.Fill = func(dir string) error { return r.copy(dir, b.Epoch) }
 	if known := r.layer; known.Latest == b.latest() {
 		l.ID, l.DiffID = known.ID, known.DiffID
 	}

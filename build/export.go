@@ -175,6 +175,21 @@ func (p part) write(w io.Writer, latest *time.Time) error {
 	return tree.WriteMerged(w, uppers, latest)
 }
 
+// copy makes the files of the layer in an empty folder.
+func (r *result) copy(dir string, latest *time.Time) error {
+	from, err := tree.Open(r.fs())
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := tree.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	return tree.CopyLayer(to, from, latest)
+}
+
 // squashed is the history of layers that became one: what they did, and which
 // layer has it all.
 func squashed(history []ispec.History, base int) []ispec.History {

@@ -1,32 +1,26 @@
 package store
 
 import (
-	"archive/tar"
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
-	tarsplit "github.com/vbatts/tar-split/tar/storage"
 	cstorage "go.podman.io/storage"
 	graphdriver "go.podman.io/storage/drivers"
-	"go.podman.io/storage/pkg/archive"
 	"golang.org/x/sys/unix"
-
-	"github.com/rl-project/rl/internal/tree"
 )
 
 // NewLayer is a layer of an image that is being made.
 type NewLayer struct {
 	// Write writes its archive, uncompressed.
 	Write func(io.Writer) error
+	// Fill, if not nil, makes in the empty folder dir what unpacking the archive
+	// would, as overlayfs has it. Write is then called before, and writes the same
+	// each time.
+	Fill func(dir string) error
 	// DiffID is the digest of that archive, and ID the store's name of the layer,
 	// when they are known from an earlier AddLayer.
 	DiffID digest.Digest
@@ -87,7 +81,7 @@ func (s *Store) hasLayer(parent string, l *NewLayer) bool {
 	return err == nil
 }
 
-// stageLayer unpacks the archive beside the layers and learns its digest on the
+// stageLayer makes the files beside the layers and learns the digest on the
 // way; then it makes that a layer.
 func (s *Store) stageLayer(parent string, l *NewLayer) (err error) {
 	lock, err := s.lockStaging(unix.LOCK_SH)
@@ -96,7 +90,16 @@ func (s *Store) stageLayer(parent string, l *NewLayer) (err error) {
 	}
 	defer lock.Close()
 	options := &graphdriver.ApplyDiffWithDifferOpts{}
-	staged, err := s.store.PrepareStagedLayer(options, differ{l.Write})
+	d := differ{NewLayer: l}
+	if l.Fill != nil {
+		if d.known, err = s.survey(l); err != nil {
+			return err
+		}
+		if l.DiffID = d.known.UncompressedDigest; s.hasLayer(parent, l) {
+			return d.known.TarSplit.Close()
+		}
+	}
+	staged, err := s.store.PrepareStagedLayer(options, d)
 	if staged != nil && staged.Target != "" {
 		defer func() { err = errors.Join(err, s.store.CleanupStagedLayer(staged)) }()
 	}
@@ -142,76 +145,4 @@ func (s *Store) putLayer(parent string, l *NewLayer) (err error) {
 	}
 	_, _, err = s.store.PutLayer(l.ID, parent, nil, "", false, nil, f)
 	return err
-}
-
-// differ unpacks a layer's archive, as [graphdriver.Differ].
-type differ struct{ write func(io.Writer) error }
-
-// ApplyDiff unpacks into dest and returns what there is to know about the
-// archive, the parts of it that are not files included: with these it can be
-// written again, byte for byte.
-func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriver.DifferOptions) (out graphdriver.DriverWithDifferOutput, err error) {
-	if options.ForceMask != nil || len(options.UIDMaps)+len(options.GIDMaps) > 0 {
-		return out, fmt.Errorf("%w: a storage.conf that changes modes or owners", cstorage.ErrNotSupported)
-	}
-	headers, err := os.CreateTemp(o.StagingDirectory, "headers-")
-	if err != nil {
-		return out, err
-	}
-	defer func() {
-		if err != nil {
-			headers.Close()
-		}
-	}()
-	if err := os.Remove(headers.Name()); err != nil {
-		return out, err
-	}
-	source := newFeed(d.write)
-	defer source.Close()
-	owners, kept := newOwners(), bufio.NewWriterSize(headers, 64<<10)
-	split := newSplitter(source, tarsplit.NewJSONPacker(kept), owners)
-	into, err := tree.Open(dest)
-	if err != nil {
-		return out, err
-	}
-	err = into.UnpackEntries(split, tree.Target{
-		Path: "/", Contents: true, Layer: true, Whiteouts: options.WhiteoutFormat == archive.OverlayWhiteoutFormat, Lenient: options.IgnoreChownErrors,
-	})
-	if err == nil {
-		err = split.end()
-	}
-	if err = errors.Join(err, into.Close(), kept.Flush()); err != nil {
-		return out, source.failure(err)
-	}
-	out.UIDs, out.GIDs = owners.lists()
-	out.Size, out.TarSplit = source.size, headers
-	out.UncompressedDigest = source.digest()
-	out.CompressedDigest = out.UncompressedDigest
-	return out, nil
-}
-
-// Close is there for [graphdriver.Differ]; nothing is open after ApplyDiff.
-func (differ) Close() error { return nil }
-
-// owners are the ids of a layer's files, which the store keeps with the layer.
-type owners struct{ uids, gids map[uint32]bool }
-
-func newOwners() *owners { return &owners{map[uint32]bool{}, map[uint32]bool{}} }
-
-func (o *owners) add(h *tar.Header) {
-	if !strings.HasPrefix(path.Base(h.Name), archive.WhiteoutPrefix) {
-		o.uids[uint32(h.Uid)], o.gids[uint32(h.Gid)] = true, true
-	}
-}
-
-func (o *owners) lists() (uids, gids []uint32) {
-	return slices.Sorted(maps.Keys(o.uids)), slices.Sorted(maps.Keys(o.gids))
-}
-
-// counter counts what is written to it.
-type counter int64
-
-func (c *counter) Write(data []byte) (int, error) {
-	*c += counter(len(data))
-	return len(data), nil
 }
