@@ -31,6 +31,7 @@ const listAll = "find -L /o >/dev/null 2>&1; cd /o; find . | sort | while read -
 
 // TestBuildCopies holds what each form of COPY makes.
 func TestBuildCopies(t *testing.T) {
+	Need(t, RealImages)
 	e := AsUser(t)
 	for line, want := range map[string]string{
 		"COPY f /o/":                    "755 0:0 directory .\n640 0:0 regular file ./f",
@@ -137,6 +138,7 @@ func TestBuildRefusesFlagsAtOnce(t *testing.T) {
 
 // TestBuildHeredocs runs heredocs as lines for the shell, as programs, and as input.
 func TestBuildHeredocs(t *testing.T) {
+	Need(t, RealImages)
 	e := AsUser(t)
 	dir := e.context(t, map[string]string{"Dockerfile": `FROM alpine:3.20
 ARG WHO=somebody

@@ -99,6 +99,7 @@ func (c *crash) buildRound(t *testing.T, args []string) {
 }
 
 func TestBuildOnFullDisk(t *testing.T) {
+	Need(t, RealImages)
 	e := onSmallDisk(t, "200m")
 	e.Load(t, Archive("alpine-3.20.3.tar"))
 	dir := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN echo kept >/kept\nRUN cat /dev/zero >/large\n"})

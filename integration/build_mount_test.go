@@ -12,6 +12,7 @@ import (
 )
 
 func TestBuildMounts(t *testing.T) {
+	Need(t, RealImages)
 	Each(t, func(t *testing.T, e *Env) {
 		dir := e.context(t, map[string]string{
 			"shown": "context", "hidden": "no", "sub/file": "sub", ".dockerignore": "hidden\n",
@@ -248,6 +249,7 @@ func (e *Env) agentOf(t *testing.T) (socket, key string) {
 }
 
 func TestBuildSSH(t *testing.T) {
+	Need(t, RealImages)
 	Each(t, func(t *testing.T, e *Env) {
 		socket, key := e.agentOf(t)
 		ask := "printf '\\0\\0\\0\\1\\013' | timeout 5 nc local:$SSH_AUTH_SOCK | strings"

@@ -8,7 +8,7 @@ import (
 
 // TestBuildFromPrivateRegistry begins with an image that needs a password.
 func TestBuildFromPrivateRegistry(t *testing.T) {
-	Need(t, DockerRegistry)
+	Need(t, RealImages, DockerRegistry)
 	file := filepath.Join(t.TempDir(), "passwords")
 	if err := os.WriteFile(file, []byte(passwords), 0o600); err != nil {
 		t.Fatal(err)

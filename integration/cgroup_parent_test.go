@@ -9,6 +9,7 @@ import (
 // was made for it goes with it. The tree has no controllers here, so it is
 // only about places; the virtual machine has limits.
 func TestCgroupParent(t *testing.T) {
+	Need(t, Superuser)
 	e := Fresh(t, RootAccount)
 	if err := e.Preload(); err != nil {
 		t.Fatal(err)

@@ -124,6 +124,7 @@ func TestExecEndsWithContainer(t *testing.T) {
 // What a command leaves in the background holds its output open, but not us:
 // as with Docker we end some time after the command, with all it has said.
 func TestExecLeavesBackground(t *testing.T) {
+	Need(t, RealImages)
 	Each(t, func(t *testing.T, e *Env) {
 		name := e.Name(t)
 		e.ready(t, name)

@@ -94,6 +94,7 @@ func TestTimeout(t *testing.T) {
 
 // Modes that share another container's namespaces.
 func TestSharedNamespaces(t *testing.T) {
+	Need(t, RealImages)
 	Each(t, func(t *testing.T, e *Env) {
 		first := e.Name(t)
 		e.OK(t, "run", "-d", "--name", first, "--hostname", "harbour", "--ipc", "shareable", Image, "sh", "-c",

@@ -39,7 +39,11 @@ func (e *Env) importBusybox() error {
 	if err != nil {
 		return err
 	}
-	return e.do(e.Cmd("import", "-c", `CMD ["/bin/sh"]`, "-", Image).Stdin(bytes.NewReader(rootfs)))
+	imported := e.Cmd("import", "-c", `CMD ["/bin/sh"]`, "-c", "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "-", Image)
+	if err := e.do(imported.Stdin(bytes.NewReader(rootfs))); err != nil {
+		return err
+	}
+	return e.do(e.Cmd("tag", Image, "alpine:3.20")) // what Dockerfiles of the tests begin with
 }
 
 // do runs a command outside of any test.
@@ -84,9 +88,13 @@ func writeRootfs(tw *tar.Writer, program []byte, applets []string) error {
 		{tar.Header{Name: "etc/", Typeflag: tar.TypeDir, Mode: 0o755}, ""},
 		{tar.Header{Name: "root/", Typeflag: tar.TypeDir, Mode: 0o700}, ""},
 		{tar.Header{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777}, ""},
+		{tar.Header{Name: "usr/bin/", Typeflag: tar.TypeDir, Mode: 0o755}, ""},
+		{tar.Header{Name: "media/", Typeflag: tar.TypeDir, Mode: 0o755}, ""},
+		{tar.Header{Name: "etc/apk/world", Mode: 0o644}, "busybox\n"},
+		{tar.Header{Name: "etc/motd", Mode: 0o644}, "Welcome.\n"},
 		{tar.Header{Name: "etc/passwd", Mode: 0o644}, "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\nguest:x:405:100:guest:/dev/null:/bin/false\n"},
 		{tar.Header{Name: "etc/os-release", Mode: 0o644}, "PRETTY_NAME=busybox\n"},
-		{tar.Header{Name: "etc/group", Mode: 0o644}, "root:x:0:\nusers:x:100:\nnobody:x:65534:\n"},
+		{tar.Header{Name: "etc/group", Mode: 0o644}, "root:x:0:\ndaemon:x:2:\nusers:x:100:\nnobody:x:65534:\n"},
 		{tar.Header{Name: "bin/busybox", Mode: 0o755}, string(program)},
 	}
 	for _, e := range entries {

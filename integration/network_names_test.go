@@ -101,6 +101,7 @@ func serveNames(t *testing.T) (server string) {
 
 // With --dns containers find each other all the same, and everything else there.
 func TestNetworkDNSFlag(t *testing.T) {
+	Need(t, Superuser)
 	server := serveNames(t)
 	Each(t, func(t *testing.T, e *Env) {
 		n := e.network(t)

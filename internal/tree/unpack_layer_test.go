@@ -26,7 +26,7 @@ func TestUnpackLayer(t *testing.T) {
 		"a file in place of a folder":   {[]tar.Header{dir("a", 0o755), dir("a/b", 0o755), file("a/b/c"), file("a")}, "f a "},
 		"a folder in place of a file":   {[]tar.Header{file("a"), dir("a", 0o755), file("a/b")}, "d a\nf a/b "},
 		"a folder in place of a link":   {[]tar.Header{dir("d", 0o755), link("a", "d"), dir("a", 0o755), file("a/b")}, "d a\nd d\nf a/b "},
-		"a link in place of a folder":   {[]tar.Header{dir("d", 0o755), file("a/x"), link("a", "d"), file("a/b")}, "d d\nf d/b \nl a d"},
+		"a link in place of a folder":   {[]tar.Header{dir("d", 0o755), dir("a", 0o755), file("a/x"), link("a", "d"), file("a/b")}, "d d\nf d/b \nl a d"},
 		"a device":                      {[]tar.Header{{Name: "null", Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 3}, file("f")}, "f f "},
 		"dots that stay inside":         {[]tar.Header{file("a/../b")}, "f b "},
 		"whiteouts as they are":         {[]tar.Header{file(".wh.a")}, "f .wh.a "},
@@ -55,7 +55,10 @@ func TestUnpackWhiteouts(t *testing.T) {
 	if err := unix.Setxattr(at, opaque, []byte("y"), 0); err != nil {
 		t.Skipf("no extended attributes in %s: %v", at, err)
 	}
-	data := archive(tar.Header{Name: "a/.wh.gone", Typeflag: tar.TypeReg}, tar.Header{Name: "b/.wh..wh..opq", Typeflag: tar.TypeReg})
+	data := archive(
+		tar.Header{Name: "a/", Typeflag: tar.TypeDir, Mode: 0o755}, tar.Header{Name: "a/.wh.gone", Typeflag: tar.TypeReg},
+		tar.Header{Name: "b/", Typeflag: tar.TypeDir, Mode: 0o755}, tar.Header{Name: "b/.wh..wh..opq", Typeflag: tar.TypeReg},
+	)
 	if err := openDir(t, at).Unpack(bytes.NewReader(data), Target{Path: "/", Contents: true, Layer: true, Whiteouts: true, Owner: self()}); err != nil {
 		t.Fatal(err)
 	}
