@@ -78,6 +78,7 @@ func TestEventsOfExec(t *testing.T) {
 }
 
 func TestEventsOfImages(t *testing.T) {
+	Need(t, RealImages)
 	e := AsUser(t)
 	tag := "events-test:1"
 	e.OK(t, "tag", Image, tag)

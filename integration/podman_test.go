@@ -126,6 +126,12 @@ func TestSameAsPodman(t *testing.T) {
 		t.Fatal(err)
 	}
 	loadPodman(t, ours, theirs)
+	Need(t, Requirement{"a podman that runs containers here", func() error {
+		if got := script(theirs, "podman", "$D run --rm --network none $I true"); got != "0" {
+			return fmt.Errorf("podman run ended with %q ('podman info' may tell why)", got)
+		}
+		return nil
+	}})
 	why := podmanDiffers(t)
 	for _, s := range sameAsPodman {
 		mine, other := script(ours, ours.Prog, s.script), script(theirs, "podman", s.script)
