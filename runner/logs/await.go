@@ -17,7 +17,9 @@ import (
 // that it can read on from there, which takes a moment at most unless the
 // reader is stopped; and false after limit.
 //
-// One that lags by more files than are kept is not seen.
+// One that lags by more files than are kept is not seen. The folder must go as
+// a whole, renamed: while file after file is removed, those that a reader has
+// read already look like those that come next.
 func AwaitReaders(path string, limit time.Duration) bool {
 	numbers, err := numbersOf(path)
 	if err != nil {
