@@ -20,7 +20,10 @@ import (
 type buildContext struct {
 	root    *tree.Root
 	ignored *patternmatcher.PatternMatcher // nil for none
-	digests *digestCache
+	// matching is held by who matches: the patterns are compiled when they are needed
+	// first, and several stages may copy from the context at once.
+	matching sync.Mutex
+	digests  *digestCache
 
 	once  sync.Once
 	shown []string // see layers
@@ -86,8 +89,26 @@ func readIgnore(ignore []byte) (*buildContext, error) {
 		if c.ignored, err = patternmatcher.New(patterns); err != nil {
 			return nil, fmt.Errorf(".dockerignore: %w", err)
 		}
+		if err := meaningful(c.ignored.Patterns()); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
+}
+
+// meaningful refuses patterns that the matcher finds wrong only when it comes to
+// them, because they would leave out everything then.
+func meaningful(patterns []*patternmatcher.Pattern) error {
+	for _, p := range patterns {
+		one, err := patternmatcher.New([]string{p.String()})
+		if err == nil {
+			_, err = one.MatchesOrParentMatches("any")
+		}
+		if err != nil {
+			return fmt.Errorf(".dockerignore: pattern %q: %w", p, err)
+		}
+	}
+	return nil
 }
 
 func openContext(dir string, ignore []byte, digests *digestCache) (*buildContext, error) {
@@ -106,10 +127,13 @@ func (c *buildContext) close() { c.root.Close() }
 
 // keep reports whether a file is not left out by .dockerignore.
 func (c *buildContext) keep(name string, _ bool) bool {
+	name = strings.TrimPrefix(name, "/")
 	if c.ignored == nil || name == "." {
 		return true
 	}
-	out, err := c.ignored.MatchesOrParentMatches(strings.TrimPrefix(name, "/"))
+	c.matching.Lock()
+	defer c.matching.Unlock()
+	out, err := c.ignored.MatchesOrParentMatches(name)
 	return err == nil && !out
 }
 

@@ -15,7 +15,7 @@ import (
 // A .dockerignore of any content is read or refused, and does not leave out the
 // context itself.
 func FuzzIgnore(f *testing.F) {
-	for _, text := range []string{"", "*\n!a", "**/*.o", "[", "!", "a/../..", "/", "\\", "# c\n\n a ", "**", "!../x", "a/**/b", "\xff"} {
+	for _, text := range []string{"", "*\n!a", "**/*.o", "[", "!", "a/../..", "/", "\\", "# c\n\n a ", "**", "!../x", "a/**/b", "\xff", "\\p\xbc"} {
 		f.Add([]byte(text), "a/b")
 	}
 	dir := f.TempDir()
