@@ -38,7 +38,7 @@ func debian(t *testing.T) {
 }
 
 // booted waits until the system in a container has started all there is to start.
-const booted = `for i in $(seq 100); do s=$(rl exec deb systemctl is-system-running 2> /dev/null); [ "$s" = running ] && break; sleep 0.3; done; echo $s`
+const booted = `for i in $(seq 300); do s=$(rl exec deb systemctl is-system-running 2> /dev/null); [ "$s" = running ] && break; sleep 0.3; done; echo $s`
 
 func TestVMDebianBoots(t *testing.T) {
 	debian(t)
@@ -57,7 +57,8 @@ func TestVMDebianBoots(t *testing.T) {
 	if got := l.OK(t, `rl exec deb systemd-run -q --wait --pipe -p MemoryMax=10M cat /proc/self/cgroup /sys/fs/cgroup/memory.max`); !strings.Contains(got, "/system.slice/run-") {
 		t.Errorf("a service in it has %q", got)
 	}
-	if got := l.OK(t, "(sleep 2; rl exec deb sh -c 'echo from inside > /dev/console') & timeout 15 rl attach --no-stdin --sig-proxy=false deb; wait"); !strings.Contains(got, "from inside") {
+	if got := l.OK(t, "until [ -e attached ]; do rl exec deb sh -c 'echo from inside > /dev/console'; sleep 0.5; done & "+
+		"timeout 60 rl attach --no-stdin --sig-proxy=false deb | grep -m1 'from inside'; touch attached; wait; rm attached"); !strings.Contains(got, "from inside") {
 		t.Errorf("attached, one reads %q", got)
 	}
 	l.OK(t, "rl stop -t 60 deb")
@@ -88,7 +89,7 @@ rl systemd install proxy.container && systemctl --user start proxy.socket`)
 			t.Errorf("the container answers %q\n%s", got, l.OK(t, "journalctl --user -n 30 --no-pager"))
 		}
 	}
-	if got := l.OK(t, "for i in $(seq 50); do systemctl --user -q is-active proxy && break; sleep 0.2; done; systemctl --user is-active proxy; rl ps --format '{{.Names}}'"); got != "active\nsystemd-proxy" {
+	if got := l.OK(t, "for i in $(seq 300); do systemctl --user -q is-active proxy && break; sleep 0.2; done; systemctl --user is-active proxy; rl ps --format '{{.Names}}'"); got != "active\nsystemd-proxy" {
 		t.Errorf("after the connection: %q", got)
 	}
 }

@@ -27,14 +27,14 @@ func TestVMServiceTellsTheTruth(t *testing.T) {
 	}
 	l.OK(t, "rl exec web echo to the journal > /dev/null")
 	// A crash is systemd's to mend.
-	l.OK(t, "kill -9 "+pid+"; for i in $(seq 100); do [ $(systemctl --user show -P NRestarts web) = 1 ] && break; sleep 0.2; done")
-	l.OK(t, "for i in $(seq 100); do systemctl --user -q is-active web && break; sleep 0.2; done; rl exec web true")
+	l.OK(t, "kill -9 "+pid+"; for i in $(seq 300); do [ $(systemctl --user show -P NRestarts web) = 1 ] && break; sleep 0.2; done")
+	l.OK(t, "for i in $(seq 300); do systemctl --user -q is-active web && break; sleep 0.2; done; rl exec web true")
 	if got := l.OK(t, "rl inspect -f '{{.State.Status}} {{.RestartCount}}' web"); got != "running 0" {
 		t.Errorf("the container is %q", got)
 	}
 	// A person's stop stays, whoever is asked.
 	l.OK(t, "rl stop web")
-	if got := l.OK(t, "for i in $(seq 50); do systemctl --user -q is-active web || break; sleep 0.2; done; "+unitState+"web"); got != "success\ninactive\ndead" {
+	if got := l.OK(t, "for i in $(seq 300); do [ $(systemctl --user show -P ActiveState web) = inactive ] && break; sleep 0.2; done; "+unitState+"web"); got != "success\ninactive\ndead" {
 		t.Errorf("after rl stop the unit is %q", got)
 	}
 	l.OK(t, "systemctl --user start web && rl exec web true && systemctl --user stop web")
@@ -52,11 +52,11 @@ rl systemd install --now app.container data.volume job@.container && systemctl -
 	t.Cleanup(func() {
 		l.OK(t, "systemctl --user stop job@one; rl systemd remove app data-volume job@; rl volume rm systemd-data; rm -r q")
 	})
-	l.OK(t, "for i in $(seq 50); do rl exec systemd-app test -e /data/file && break; sleep 0.2; done; rl exec systemd-app test -e /data/file")
-	if got := l.OK(t, "for i in $(seq 50); do journalctl --user -q -o cat -u app | grep said && break; sleep 0.2; done"); got != "said to the journal" {
+	l.OK(t, "for i in $(seq 300); do rl exec systemd-app test -e /data/file && break; sleep 0.2; done; rl exec systemd-app test -e /data/file")
+	if got := l.OK(t, "for i in $(seq 300); do journalctl --user -q -o cat -u app | grep said && break; sleep 0.2; done"); got != "said to the journal" {
 		t.Errorf("the journal has %q", got)
 	}
-	if got := l.OK(t, "rl logs systemd-job_one"); got != "instance one" {
+	if got := l.OK(t, "for i in $(seq 300); do rl logs systemd-job_one | grep instance && break; sleep 0.2; done"); got != "instance one" {
 		t.Errorf("the instance says %q", got)
 	}
 }
@@ -79,7 +79,7 @@ func TestVMServicesAfterReboot(t *testing.T) {
 			t.Fatal(err)
 		}
 		l = login(t, "tester")
-		l.OK(t, "for i in $(seq 150); do systemctl --user -q is-active first second && break; sleep 0.2; done")
+		l.OK(t, "for i in $(seq 300); do systemctl --user -q is-active first && systemctl --user -q is-active second && break; sleep 0.2; done")
 		if got := l.OK(t, "rl ps --format '{{.Names}}' | sort; rl inspect -f '{{.State.Status}}' third"); got != "first\nsecond\nexited" {
 			t.Errorf("after the %s: %q\n%s", c.name, got, l.OK(t, "systemctl --user status first second third --no-pager; true"))
 		}

@@ -8,7 +8,7 @@ import (
 // endSessions ends what is left of tester's sessions after the logout, as
 // systemd-logind does by itself where KillUserProcesses=yes.
 const endSessions = `loginctl list-sessions --no-legend | awk '$3 == "tester" {print $1}' | xargs -r loginctl terminate-session
-for i in $(seq 100); do loginctl list-sessions --no-legend | grep -q tester || break; sleep 0.2; done`
+for i in $(seq 300); do loginctl list-sessions --no-legend | grep -q tester || break; sleep 0.2; done`
 
 // The user namespace was made by the first session and is needed by others.
 func TestVMFirstSessionLogsOut(t *testing.T) {

@@ -92,7 +92,7 @@ func checkEmpty(t *testing.T, l *Login) {
 }
 
 // groupsGone prints the container groups that are still there after ten seconds.
-const groupsGone = `for i in $(seq 50); do
+const groupsGone = `for i in $(seq 300); do
 	left=$(find /sys/fs/cgroup -regextype egrep -regex '.*/rl-(lent-[^/]*|[0-9a-f]{12})(\.scope)?')
 	[ -n "$left" ] || break
 	sleep 0.2
