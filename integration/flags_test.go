@@ -262,7 +262,9 @@ func TestRootfs(t *testing.T) {
 		dir := e.Folder(t)
 		if e.Account.UID == 0 {
 			// Root's containers are another user, who may not enter root's own folders.
-			e.Run(t, "run", "--rm", "--rootfs", dir, "true").Exits(t, 125).Says(t, dir, "another user")
+			e.Run(t, "run", "--rm", "--rootfs", dir, "true").Exits(t, 125).Says(t, dir)
+			e.Tool("sh", "-c", "mkdir -m 700 closed && mkdir closed/root").In(dir).Run(t).OK(t)
+			e.Run(t, "run", "--rm", "--rootfs", dir+"/closed/root", "true").Exits(t, 125).Says(t, dir, "another user")
 			if dir, err = os.MkdirTemp("/var/tmp", "rlroot"); err != nil {
 				t.Fatal(err)
 			}
@@ -271,7 +273,9 @@ func TestRootfs(t *testing.T) {
 		}
 		e.Tool("tar", "-xf", "-", "--no-same-owner", "-C", dir).Input(string(rootfs)).Run(t).OK(t)
 		if e.Account.UID == 0 {
-			e.Run(t, "run", "--rm", "--rootfs", dir, "true").Exits(t, 125).Says(t, dir, "without an id in containers")
+			e.Run(t, "run", "--rm", "--rootfs", dir, "true").Exits(t, 125).Says(t, dir)
+			e.Tool("sh", "-c", "mkdir -m 700 closed && mkdir closed/root").In(dir).Run(t).OK(t)
+			e.Run(t, "run", "--rm", "--rootfs", dir+"/closed/root", "true").Exits(t, 125).Says(t, dir, "another user")
 			owner := strings.Fields(e.OK(t, "unshare", "cat", "/proc/self/uid_map"))
 			e.Tool("chown", "-R", owner[1], dir).Run(t).OK(t)
 			e.Tool("chgrp", "-R", strings.Fields(e.OK(t, "unshare", "cat", "/proc/self/gid_map"))[1], dir).Run(t).OK(t)

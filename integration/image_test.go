@@ -91,7 +91,11 @@ func TestImagesTable(t *testing.T) {
 		t.Errorf("got %v, %v", row, err)
 	}
 	for _, bad := range []string{"--filter=nothing", "--filter=color=blue", "--filter=dangling=perhaps", "--filter=before=nothing"} {
-		if r := e.Run(t, "images", bad).Exits(t, 1); strings.Count(r.Err, "\n") != 1 {
+		code := 125
+		if bad == "--filter=before=nothing" {
+			code = 1 // it may be there tomorrow
+		}
+		if r := e.Run(t, "images", bad).Exits(t, code); strings.Count(r.Err, "\n") != 1 {
 			t.Errorf("want one line: %s", r)
 		}
 	}
@@ -172,7 +176,7 @@ func TestImportedForAPlatform(t *testing.T) {
 	importSmall(t, e, "made:1", "--platform", "linux/arm64", "-c", "HEALTHCHECK --interval=7s CMD probe")
 	e.Want(t, "[CMD-SHELL probe] 7s", "image", "inspect", "-f", "{{.Config.Healthcheck.Test}} {{.Config.Healthcheck.Interval}}", "made:1")
 	e.Run(t, "save", "--platform", "linux/amd64", "-o", "x.tar", "made:1").Exits(t, 1).Says(t, "linux/amd64", "made:1")
-	e.Run(t, "save", "--platform", "nonsense/", "-o", "x.tar", "made:1").Exits(t, 1).Says(t, "nonsense/")
+	e.Run(t, "save", "--platform", "nonsense/", "-o", "x.tar", "made:1").Exits(t, 125).Says(t, "nonsense/")
 	if _, err := os.Stat(filepath.Join(e.Home, "x.tar")); err == nil {
 		t.Error("a failed save left its file")
 	}

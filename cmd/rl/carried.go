@@ -48,12 +48,13 @@ func unpackToMemory() (string, error) {
 	if err != nil {
 		return "", os.NewSyscallError("memfd_create", err)
 	}
-	// Open until this process ends: the path below leads through it.
+	// Open until this process ends: its child, which has it as well, begins with the path
+	// below. The path through this process is forbidden to a child in another user namespace.
 	f := os.NewFile(uintptr(fd), "rl-full")
 	if err := copyCarried(f); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), nil
+	return fmt.Sprintf("/proc/self/fd/%d", fd), nil
 }
 
 func copyCarried(to *os.File) error {

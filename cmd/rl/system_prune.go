@@ -3,7 +3,7 @@ package main
 var systemPruneCommands = []command{
 	{
 		name: "system prune", group: groupSystem, where: inFull,
-		summary: "Remove stopped containers, unused networks, images and build cache", usage: "[flags]",
+		summary: "Remove unused containers, networks, images and build cache", usage: "[flags]",
 		examples: []string{"rl system prune", "rl system prune -af --volumes --filter until=24h"},
 		new:      func() any { return new(systemPruneCmd) },
 	},
