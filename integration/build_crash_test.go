@@ -29,10 +29,7 @@ RUN head -c 3000000 /dev/zero >/three
 // Every process of a build is killed, or interrupted, at random moments; what is
 // left is usable and holds nothing.
 func TestBuildCrash(t *testing.T) {
-	seed := *crashSeed
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := seedOfCrash()
 	for _, who := range accounts() {
 		t.Run(who.name, func(t *testing.T) {
 			t.Logf("to do the same again: -crash.seed=%d", seed)

@@ -25,13 +25,18 @@ type crash struct {
 	killed int
 }
 
+// seedOfCrash is the seed that was asked for, or another one each time.
+func seedOfCrash() uint64 {
+	if *crashSeed != 0 {
+		return *crashSeed
+	}
+	return uint64(time.Now().UnixNano())
+}
+
 // Every process of rl is killed at random moments of start, exec and stop, and
 // what is left can be seen, removed, and is then gone from everywhere.
 func TestCrash(t *testing.T) {
-	seed := *crashSeed
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := seedOfCrash()
 	for _, who := range accounts() {
 		t.Run(who.name, func(t *testing.T) {
 			t.Logf("to do the same again: -crash.seed=%d", seed)

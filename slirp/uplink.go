@@ -12,7 +12,7 @@ import (
 const (
 	Pasta       = "pasta"
 	Slirp4netns = "slirp4netns"
-	Builtin     = "gvisor" // rootlesskit's gvisor-tap-vsock network, in slirp/gvisor
+	Builtin     = "gvisor" // in slirp/gvisor, of parts of gvisor-tap-vsock
 )
 
 // Uplinks returns the names of all uplinks, the best first.
