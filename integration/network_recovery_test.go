@@ -26,7 +26,8 @@ func TestNetworkProcessKilledUnderNetworks(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		n, other := e.network(t), e.network(t, "--internal")
 		server := e.Name(t)
-		e.OK(t, "run", "-d", "--name", server, "--network", n, "-p", "127.0.0.1::80", Image, "sh", "-c", "nc -l -p 7 >/heard & while :; do echo up | nc -l -p 80; done")
+		// Some netcats end when the other side has nothing more to say: so it never ends.
+		e.OK(t, "run", "-d", "--name", server, "--network", n, "-p", "127.0.0.1::80", Image, "sh", "-c", "sleep 1000 | nc -l -p 7 >/heard & while :; do echo up | nc -l -p 80; done")
 		talker, apart := e.sleeper(t, "--network", n+","+other), e.sleeper(t, "--network", other)
 		e.OK(t, "exec", "-d", talker, "sh", "-c", "while :; do echo tick; sleep 0.1; done | nc "+server+" 7")
 		heard := func() int {

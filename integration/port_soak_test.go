@@ -31,11 +31,12 @@ func TestPortManyConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := e.Name(t)
-	e.OK(t, "run", "-d", "--name", name, "-p", "127.0.0.1::80", Image, "nc", "-lk", "-p", "80", "-e", "echo", "here")
+	e.OK(t, "run", "-d", "--name", name, "-p", "127.0.0.1::80", "-v", e.helper(t, "greeter")+":/greeter:ro", Image, "/greeter", "80")
 	address := "127.0.0.1:" + e.hostPort(t, name)
+	gateway := e.OK(t, "inspect", "-f", "{{.NetworkSettings.Gateway}}", name)
 	visit := func(n int) {
 		for range n {
-			if got, err := hear(address); got != "here" {
+			if got, err := hear(address); got != gateway {
 				t.Errorf("heard %q, %v", got, err)
 				return
 			}

@@ -1,21 +1,31 @@
 package integration
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
+// helper builds one of the programs that the tests run in containers, whatever
+// image these have, and returns its path.
+func (e *Env) helper(t *testing.T, name string) string {
+	t.Helper()
+	program := filepath.Join(e.Folder(t), name)
+	build := exec.Command("go", "build", "-o", program, "./"+name)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v: %s", err, out)
+	}
+	return program
+}
+
 // probe runs the program that makes forbidden system calls in a container and
 // returns what each gave.
 func probe(t *testing.T, e *Env, flags ...string) map[string]string {
 	t.Helper()
-	program := filepath.Join(e.Folder(t), "probe")
-	if out, err := exec.Command("go", "build", "-o", program, "./probe").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v: %s", err, out)
-	}
-	args := append([]string{"run", "--rm", "-v", program + ":/probe:ro"}, flags...)
+	args := append([]string{"run", "--rm", "-v", e.helper(t, "probe") + ":/probe:ro"}, flags...)
 	gave := map[string]string{}
 	for line := range strings.Lines(e.OK(t, append(args, Image, "/probe")...)) {
 		name, result, _ := strings.Cut(strings.TrimSpace(line), ": ")
