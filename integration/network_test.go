@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -98,6 +99,19 @@ func listenOnHost(t *testing.T, address, word string) (port string) {
 	}()
 	_, port, _ = net.SplitHostPort(l.Addr().String())
 	return port
+}
+
+// serveOnHost answers each HTTP request to address with word, and returns the URL.
+func serveOnHost(t *testing.T, address, word string) (url string) {
+	t.Helper()
+	l, err := net.Listen("tcp4", net.JoinHostPort(address, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, word) })}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	return "http://" + l.Addr().String() + "/"
 }
 
 func TestNetworkContainersReachOneAnother(t *testing.T) {

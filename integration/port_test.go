@@ -1,10 +1,14 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
+	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -143,19 +147,32 @@ func TestPortTakenByOwnProcess(t *testing.T) {
 	if _, err := exec.LookPath("busybox"); err != nil {
 		t.Skip("missing: busybox")
 	}
-	port := strconv.Itoa(freePorts(t, 1))
+	number := freePorts(t, 1)
+	port := strconv.Itoa(number)
 	p := e.Tool("busybox", "nc", "-l", "-p", port).Start(t)
-	for end := time.Now().Add(patience); ; {
-		l, err := net.Listen("tcp", ":"+port)
-		if err != nil {
-			break
-		}
-		l.Close()
+	// Trying the port would take it from busybox: the kernel's list is asked.
+	listening := regexp.MustCompile(fmt.Sprintf(`:%04X [0-9A-F]+:0000 0A `, number))
+	for end := time.Now().Add(patience); !listening.MatchString(kernelSockets(t)); {
 		if time.Now().After(end) {
 			t.Fatal("busybox does not listen")
 		}
 	}
 	e.Run(t, "run", "--rm", "-p", port+":80", Image, "true").Exits(t, 125).Says(t, port, "in use", "busybox", fmt.Sprintf("pid %d", p.PID()))
+}
+
+// kernelSockets returns the kernel's lists of TCP sockets, see proc_net_tcp in its
+// documentation.
+func kernelSockets(t *testing.T) string {
+	t.Helper()
+	var lists string
+	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		list, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // no IPv6 in this kernel
+			t.Fatal(err)
+		}
+		lists += string(list)
+	}
+	return lists
 }
 
 func TestPortBadInput(t *testing.T) {
