@@ -94,20 +94,20 @@ func TestPortRangesAndRandomPorts(t *testing.T) {
 	})
 }
 
-// freePorts finds n ports in a row that nobody listens on.
+// freePorts finds n ports in a row that no socket has.
 func freePorts(t *testing.T, n int) int {
 	t.Helper()
+	sockets := kernelSockets(t)
+	taken := func(port int) bool { return strings.Contains(sockets, fmt.Sprintf(":%04X ", port)) }
 	// Somewhere: several tests look for ports at once.
-	for first := 20000 + rand.N(5000); first < 30000; first += n {
-		free := true
-		for i := range n {
-			l, err := net.Listen("tcp", fmt.Sprintf(":%d", first+i))
-			if free = free && err == nil; err == nil {
-				l.Close()
-			}
-		}
-		if free {
+	for first, found := 20000+rand.N(5000), 0; first+found < 30000; {
+		switch {
+		case found == n:
 			return first
+		case taken(first + found):
+			first, found = first+found+1, 0
+		default:
+			found++
 		}
 	}
 	t.Fatalf("no %d free ports in a row", n)
@@ -150,7 +150,6 @@ func TestPortTakenByOwnProcess(t *testing.T) {
 	number := freePorts(t, 1)
 	port := strconv.Itoa(number)
 	p := e.Tool("busybox", "nc", "-l", "-p", port).Start(t)
-	// Trying the port would take it from busybox: the kernel's list is asked.
 	listening := regexp.MustCompile(fmt.Sprintf(`:%04X [0-9A-F]+:0000 0A `, number))
 	for end := time.Now().Add(patience); !listening.MatchString(kernelSockets(t)); {
 		if time.Now().After(end) {
@@ -161,7 +160,7 @@ func TestPortTakenByOwnProcess(t *testing.T) {
 }
 
 // kernelSockets returns the kernel's lists of TCP sockets, see proc_net_tcp in its
-// documentation.
+// documentation. Who tries a port instead takes it from its owner meanwhile.
 func kernelSockets(t *testing.T) string {
 	t.Helper()
 	var lists string
