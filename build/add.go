@@ -18,6 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/pkg/compression"
 
+	"github.com/rl-project/rl/internal/fetch"
 	"github.com/rl-project/rl/internal/tree"
 )
 
@@ -93,7 +94,7 @@ func (s *stage) fetch(ctx context.Context, from, dir, checksum string) (string, 
 	if base == "/" || base == "." {
 		return "", errors.New("the URL does not end in the name of a file")
 	}
-	response, err := get(ctx, from)
+	response, err := fetch.Get(ctx, from)
 	if err != nil {
 		return "", err
 	}

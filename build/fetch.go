@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"go.podman.io/image/v5/pkg/compression"
 
 	"github.com/rl-project/rl/internal/dirs"
+	"github.com/rl-project/rl/internal/fetch"
 	"github.com/rl-project/rl/internal/scratch"
 	"github.com/rl-project/rl/internal/tree"
 )
@@ -121,7 +121,7 @@ func (f *Fetched) fetch(ctx context.Context, w Where) error {
 			return err
 		}
 	default:
-		response, err := get(ctx, w.Context)
+		response, err := fetch.Get(ctx, w.Context)
 		if err != nil {
 			return err
 		}
@@ -137,23 +137,6 @@ func (f *Fetched) fetch(ctx context.Context, w Where) error {
 		return nil
 	}
 	return f.readFetched(w)
-}
-
-// get asks for a URL.
-func get(ctx context.Context, from string) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode != http.StatusOK {
-		response.Body.Close()
-		return nil, errors.New(response.Status)
-	}
-	return response, nil
 }
 
 // tarBlock is the size of a header in an archive, which says in its end that it

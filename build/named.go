@@ -13,6 +13,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"github.com/rl-project/rl/internal/fetch"
 	"github.com/rl-project/rl/storage/store"
 )
 
@@ -129,7 +130,7 @@ func (b *builder) namedFolder(ctx context.Context, where string) (string, error)
 		found, err := gitCheckout{Dir: dir, Secrets: b.Secrets, SSH: b.sshAccess()}.get(ctx, where)
 		return found.Dir, err
 	}
-	response, err := get(ctx, where)
+	response, err := fetch.Get(ctx, where)
 	if err != nil {
 		return "", err
 	}

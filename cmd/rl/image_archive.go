@@ -6,10 +6,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 
 	"golang.org/x/term"
 
+	"github.com/rl-project/rl/internal/fetch"
 	"github.com/rl-project/rl/storage/store"
 )
 
@@ -91,17 +91,9 @@ func (c *importCmd) open(ctx context.Context, a *app) (io.ReadCloser, error) {
 		widen(a.stdin)
 		return a.stdin, nil
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Source, nil)
+	response, err := fetch.Get(ctx, c.Source)
 	if err != nil {
-		return nil, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode != http.StatusOK {
-		response.Body.Close()
-		return nil, fmt.Errorf("%s: %s", c.Source, response.Status)
+		return nil, fmt.Errorf("%s: %w", c.Source, err)
 	}
 	return response.Body, nil
 }
