@@ -315,11 +315,8 @@ func (s Store) Kill(ctx context.Context, id string, signal syscall.Signal) error
 		return err
 	}
 	defer w.Close()
-	var reply Reply
-	if err := w.receiveJSON(frameReply, &reply); err != nil {
-		return fmt.Errorf("%w: %.12s", ErrNotRunning, id)
-	}
-	return reply.err()
+	_, err = w.receiveReply(id)
+	return err
 }
 
 // killLost signals a container whose monitor was killed.

@@ -31,6 +31,31 @@ func (s Store) Unpause(ctx context.Context, id string) error {
 	return err
 }
 
+// Hold pauses a running container until release is called or this process ends,
+// however it ends. It fails with ErrPaused when the container is paused already.
+func (s Store) Hold(ctx context.Context, id string) (notes []string, release func() error, err error) {
+	w, err := s.request(ctx, Request{Op: OpHold, ID: id})
+	if err != nil {
+		return nil, nil, err
+	}
+	reply, err := w.receiveReply(id)
+	if err != nil {
+		w.Close()
+		return nil, nil, err
+	}
+	return reply.Notes, func() error {
+		defer w.Close()
+		if err := w.conn.CloseWrite(); err != nil {
+			return err
+		}
+		_, err := w.receiveReply(id)
+		if errors.Is(err, ErrNotPaused) || errors.Is(err, ErrNotRunning) {
+			return nil // somebody else has let it go on, or ended it
+		}
+		return err
+	}, nil
+}
+
 // tell sends a request that is answered by a reply alone.
 func (s Store) tell(ctx context.Context, r Request) (Reply, error) {
 	w, err := s.request(ctx, r)
@@ -38,9 +63,14 @@ func (s Store) tell(ctx context.Context, r Request) (Reply, error) {
 		return Reply{}, err
 	}
 	defer w.Close()
-	var reply Reply
+	return w.receiveReply(r.ID)
+}
+
+// receiveReply returns what the monitor of the container id says; one that hangs
+// up has ended.
+func (w *wire) receiveReply(id string) (reply Reply, err error) {
 	if err := w.receiveJSON(frameReply, &reply); err != nil {
-		return reply, fmt.Errorf("%w: %.12s", ErrNotRunning, r.ID)
+		return reply, fmt.Errorf("%w: %.12s", ErrNotRunning, id)
 	}
 	return reply, reply.err()
 }
@@ -67,6 +97,19 @@ func (m *monitor) pause() (reply Reply) {
 	}
 	m.record("pause")
 	return Reply{ID: m.ID}
+}
+
+// hold pauses the container for as long as the command wants that and lives.
+func (m *monitor) hold(w *wire) {
+	reply := m.pause()
+	if w.sendJSON(frameReply, reply); reply.Error != "" {
+		return
+	}
+	select {
+	case <-w.gone():
+	case <-m.over:
+	}
+	w.sendJSON(frameReply, m.resume())
 }
 
 // suspend is pause without a group. That it was asked for is written down

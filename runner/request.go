@@ -27,6 +27,7 @@ const (
 
 	OpPause   Op = "pause"
 	OpUnpause Op = "unpause"
+	OpHold    Op = "hold"   // pause while the connection lasts
 	OpRename  Op = "rename" // to Name
 	OpUpdate  Op = "update" // as Update says
 	// OpConnect puts it on Network, OpDisconnect takes it off.

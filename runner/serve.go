@@ -105,6 +105,9 @@ func (m *monitor) serve(w *wire) {
 	case OpPause:
 		w.sendJSON(frameReply, m.pause())
 		return
+	case OpHold:
+		m.hold(w)
+		return
 	case OpUnpause:
 		w.sendJSON(frameReply, m.resume())
 		return

@@ -27,9 +27,11 @@ func (c *commitCmd) Run(a *app) error {
 	}
 	config := v.Config
 	config.Env = docker.Environment(v)
-	id, err := images.Commit(store.CommitOptions{
+	ctx, stop := interruptible()
+	defer stop()
+	id, err := images.Commit(ctx, store.CommitOptions{
 		Base: v.RootFS.ID, Config: config, Changes: c.Change, Name: c.Name, Author: c.Author, Message: c.Message,
-		Command: slices.Concat(config.Entrypoint, config.Cmd), Write: func(w io.Writer) error { return c.write(a, s, v, w) },
+		Command: slices.Concat(config.Entrypoint, config.Cmd), Write: func(w io.Writer) error { return c.write(ctx, a, s, v, w) },
 	})
 	if err != nil {
 		return wrongInput(err)
@@ -39,23 +41,17 @@ func (c *commitCmd) Run(a *app) error {
 }
 
 // write writes what the container has changed, while it is paused.
-func (c *commitCmd) write(a *app, s runner.Store, v runner.View, w io.Writer) (err error) {
+func (c *commitCmd) write(ctx context.Context, a *app, s runner.Store, v runner.View, w io.Writer) error {
 	if !c.Pause || v.Status != runner.Running {
 		return s.WriteLayer(v.ID, w)
 	}
-	notes, err := s.Pause(context.Background(), v.ID)
-	if err != nil && !errors.Is(err, runner.ErrPaused) {
+	notes, release, err := s.Hold(ctx, v.ID)
+	if errors.Is(err, runner.ErrPaused) || errors.Is(err, runner.ErrNotRunning) {
+		return s.WriteLayer(v.ID, w)
+	}
+	if err != nil {
 		return err
 	}
-	if err == nil {
-		a.printNotes(notes)
-		ctx, stop := interruptible() // not to leave it paused
-		defer stop()
-		go func() {
-			<-ctx.Done()
-			_ = s.Unpause(context.Background(), v.ID)
-		}()
-		defer func() { err = errors.Join(err, s.Unpause(context.Background(), v.ID)) }()
-	}
-	return s.WriteLayer(v.ID, w)
+	a.printNotes(notes)
+	return errors.Join(s.WriteLayer(v.ID, w), release())
 }

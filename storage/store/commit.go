@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ type CommitOptions struct {
 
 // Commit makes an image with one layer more than another one. It returns the
 // image's id.
-func (s *Store) Commit(o CommitOptions) (id string, err error) {
+func (s *Store) Commit(ctx context.Context, o CommitOptions) (id string, err error) {
 	var names []string
 	if o.Name != "" {
 		name, err := storage.NormalizeReference(o.Name)
@@ -49,7 +50,7 @@ func (s *Store) Commit(o CommitOptions) (id string, err error) {
 			return "", err
 		}
 	}
-	layer := NewLayer{Write: o.Write}
+	layer := NewLayer{Write: func(w io.Writer) error { return o.Write(whileAsked{ctx, w}) }}
 	if err := s.AddLayer(base.TopLayer, &layer); err != nil {
 		return "", err
 	}
@@ -65,6 +66,19 @@ func (s *Store) Commit(o CommitOptions) (id string, err error) {
 	}
 	id, _, err = s.AddImage(blob, layer.ID, names, nil)
 	return id, err
+}
+
+// whileAsked writes to w while ctx lasts.
+type whileAsked struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (a whileAsked) Write(data []byte) (int, error) {
+	if err := a.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return a.w.Write(data)
 }
 
 // dockerConfigOf is the other way of dockerConfig.plain.

@@ -45,7 +45,7 @@ func TestLoadWhatWasMadeHere(t *testing.T) {
 				}
 				return archive.Close()
 			}
-			id, err := s.Commit(CommitOptions{Base: base, Config: storage.Config{Cmd: []string{"a"}}, Name: "made", Write: layer})
+			id, err := s.Commit(context.Background(), CommitOptions{Base: base, Config: storage.Config{Cmd: []string{"a"}}, Name: "made", Write: layer})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +66,7 @@ func TestLoadWhatWasMadeHere(t *testing.T) {
 func TestFailedLayerLeavesNothing(t *testing.T) {
 	s := newStore(t)
 	base := importImage(t, s, "base")
-	_, err := s.Commit(CommitOptions{Base: base, Write: func(io.Writer) error { return io.ErrUnexpectedEOF }})
+	_, err := s.Commit(context.Background(), CommitOptions{Base: base, Write: func(io.Writer) error { return io.ErrUnexpectedEOF }})
 	if err == nil {
 		t.Fatal("an image was made of a broken archive")
 	}
