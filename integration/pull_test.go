@@ -289,6 +289,9 @@ func TestPullErrors(t *testing.T) {
 func storeFiles(t testing.TB, e *Env) []string {
 	t.Helper()
 	store := filepath.Join(e.Home, ".local/share/containers/storage")
+	if e.Account.Root() {
+		store = filepath.Join(e.Data(), "storage")
+	}
 	var found []string
 	for _, pattern := range []string{
 		store + "/overlay/*", store + "/overlay/l/*", store + "/overlay-images/*", store + "/overlay-layers/*",

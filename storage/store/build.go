@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/image/v5/manifest"
 	cstorage "go.podman.io/storage"
 
 	"github.com/rl-project/rl/storage"
@@ -48,7 +50,7 @@ func (s *Store) Base(ctx context.Context, ref string, o ResolveOptions) (Base, e
 // AddImage makes an image of a configuration and the layer top, with the layers
 // below it, and gives it names (complete references), which other images lose.
 // It returns the image's id, and the digest of its manifest.
-func (s *Store) AddImage(blob []byte, top string, names []string, annotations map[string]string) (id, manifest string, err error) {
+func (s *Store) AddImage(blob []byte, top string, names []string, annotations map[string]string) (id, manifestDigest string, err error) {
 	m := ispec.Manifest{MediaType: ispec.MediaTypeImageManifest, Annotations: annotations}
 	m.Versioned = specs.Versioned{SchemaVersion: 2}
 	m.Config = ispec.Descriptor{MediaType: ispec.MediaTypeImageConfig, Digest: digest.FromBytes(blob), Size: int64(len(blob))}
@@ -64,18 +66,22 @@ func (s *Store) AddImage(blob []byte, top string, names []string, annotations ma
 }
 
 // putImage stores an image whose layers are there.
-func (s *Store) putImage(blob, data []byte, top string, names []string) (id, manifest string, err error) {
+func (s *Store) putImage(blob, data []byte, top string, names []string) (id, manifestDigest string, err error) {
 	if s.unwritable != nil {
 		return "", "", s.unwritable
 	}
-	config, manifestDigest := digest.FromBytes(blob), digest.FromBytes(data)
+	config, made := digest.FromBytes(blob), digest.FromBytes(data)
 	id = config.Encoded()
-	_, err = s.store.CreateImage(id, nil, top, "{}", &cstorage.ImageOptions{Digest: manifestDigest, BigData: []cstorage.ImageBigDataOption{
-		{Key: cstorage.ImageDigestBigDataKey, Data: data, Digest: manifestDigest},
-		{Key: cstorage.ImageDigestBigDataKey + "-" + manifestDigest.String(), Data: data, Digest: manifestDigest},
+	o := cstorage.ImageOptions{Digest: made, BigData: []cstorage.ImageBigDataOption{
+		{Key: cstorage.ImageDigestBigDataKey, Data: data, Digest: made},
+		{Key: cstorage.ImageDigestBigDataKey + "-" + made.String(), Data: data, Digest: made},
 		{Key: config.String(), Data: blob, Digest: config},
-	}})
-	if err != nil && !errors.Is(err, cstorage.ErrDuplicateID) {
+	}}
+	_, err = s.store.CreateImage(id, nil, top, "{}", &o)
+	if errors.Is(err, cstorage.ErrDuplicateID) {
+		err = s.complete(id, o.BigData)
+	}
+	if err != nil {
 		return "", "", explain(fmt.Errorf("store the image: %w", err))
 	}
 	if len(names) > 0 {
@@ -83,7 +89,24 @@ func (s *Store) putImage(blob, data []byte, top string, names []string) (id, man
 			return "", "", explain(fmt.Errorf("name the image: %w", err))
 		}
 	}
-	return id, manifestDigest.String(), nil
+	return id, made.String(), nil
+}
+
+// complete adds to an image what a killed process has not.
+func (s *Store) complete(id string, data []cstorage.ImageBigDataOption) error {
+	known, err := s.store.ListImageBigData(id)
+	if err != nil {
+		return err
+	}
+	for _, item := range data {
+		if slices.Contains(known, item.Key) {
+			continue
+		}
+		if err := s.store.SetImageBigData(id, item.Key, item.Data, manifest.Digest); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // descriptors lists the layers up to top, the lowest first.

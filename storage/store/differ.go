@@ -35,6 +35,9 @@ func (d differ) ApplyDiff(dest string, options *archive.TarOptions, o *graphdriv
 	if options.ForceMask != nil || len(options.UIDMaps)+len(options.GIDMaps) > 0 {
 		return out, fmt.Errorf("%w: a storage.conf that changes modes or owners", cstorage.ErrNotSupported)
 	}
+	if err := os.WriteFile(filepath.Join(o.StagingDirectory, ownMark), nil, 0o600); err != nil {
+		return out, err
+	}
 	likeOverlayfs := options.WhiteoutFormat == archive.OverlayWhiteoutFormat
 	if d.Fill != nil && likeOverlayfs {
 		return d.known, d.Fill(dest)

@@ -40,7 +40,7 @@ func (s *Store) sweepHalves() error {
 			return err
 		}
 	}
-	if err := s.sweepStaging(); err != nil {
+	if err := errors.Join(s.sweepStaging(), s.sweepData()); err != nil {
 		return err
 	}
 	// A record takes far less time to write.
@@ -101,13 +101,21 @@ func (s *Store) sweepStaging() error {
 	return err
 }
 
+// ownMark is a file beside a layer that rl unpacks. The caller of inUse is the only
+// rl at work.
+const ownMark = "rl"
+
 // inUse reports whether another program unpacks a layer in dir: it keeps a lock
-// there once it has begun.
+// there but for the moments in which it begins and ends.
 func inUse(dir string) bool {
+	const moment = time.Minute
+	if _, err := os.Lstat(filepath.Join(dir, ownMark)); err == nil {
+		return false
+	}
 	f, err := os.OpenFile(filepath.Join(dir, "staging.lock"), os.O_RDWR, 0)
 	if err != nil {
 		info, err := os.Stat(dir)
-		return err == nil && time.Since(info.ModTime()) < leftoverAge
+		return err == nil && time.Since(info.ModTime()) < moment
 	}
 	defer f.Close()
 	lock := unix.Flock_t{Type: unix.F_WRLCK}

@@ -72,6 +72,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, explainOpen(opts, err)
 	}
+	s.store = wholeImages{s.store, s}
 	return s, nil
 }
 
