@@ -210,33 +210,3 @@ func (e *Env) running(t *testing.T, words ...string) (pid int) {
 	t.Fatalf("no process %v after %v", words, patience)
 	return 0
 }
-
-func TestExport(t *testing.T) {
-	Each(t, func(t *testing.T, e *Env) {
-		for _, running := range []bool{true, false} {
-			c, dir := e.copied(t, running), e.Folder(t)
-			e.Cmd("export", "-o", "all.tar", c).In(dir).Run(t).OK(t)
-			list := e.Tool("sh", "-c", "tar -tf all.tar | sed 's,^./,,' | grep -E '^(src|vol|proc|dev)(/|$)' | sort | tr '\n' ' '").In(dir).Run(t).OK(t)
-			if want := "dev/ proc/ src/ src/a src/etc src/sub/ src/sub/b vol/"; strings.TrimSpace(list) != want {
-				t.Errorf("running %v: got %q, want %q", running, list, want)
-			}
-			image := strings.ToLower(e.Name(t))
-			e.Tool("sh", "-c", e.Prog+" export "+c+" | "+e.Prog+" import - "+image).Run(t).OK(t)
-			e.Want(t, "two", "run", "--rm", image, "cat", "/src/sub/b")
-		}
-		e.Run(t, "export", "no-such-one").Exits(t, 1).Says(t, "no such container")
-	})
-}
-
-func TestDiff(t *testing.T) {
-	Each(t, func(t *testing.T, e *Env) {
-		name := e.Name(t)
-		e.OK(t, "run", "--name", name, Image, "true")
-		e.Want(t, "", "diff", name)
-		name = e.Name(t)
-		e.OK(t, "run", "--name", name, Image, "sh", "-c", "mkdir -p /new/sub; echo x >/new/sub/f; rm /etc/group; echo x >>/etc/passwd; rm -r /tmp; mkdir /tmp; echo x >/tmp/f")
-		want := "C /etc\nD /etc/group\nC /etc/passwd\nA /new\nA /new/sub\nA /new/sub/f\nC /tmp\nA /tmp/f"
-		e.Want(t, want, "diff", name)
-		e.Run(t, "diff", "no-such-one").Exits(t, 1).Says(t, "no such container")
-	})
-}

@@ -3,12 +3,8 @@ package integration
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
-	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -76,34 +72,6 @@ func TestImageLife(t *testing.T) {
 	})
 }
 
-func TestImagesTable(t *testing.T) {
-	e := Fresh(t, Ordinary)
-	importSmall(t, e, "made:1")
-	got := strings.Split(e.OK(t, "images"), "\n")
-	if len(got) != 2 || strings.Join(strings.Fields(got[0]), " ") != "REPOSITORY TAG IMAGE ID CREATED SIZE" || strings.Index(got[0], "TAG") != strings.Index(got[1], "1 ") {
-		t.Errorf("got %q", got)
-	}
-	if got := e.OK(t, "images", "--digests"); !strings.Contains(got, "DIGEST") || !strings.Contains(got, "sha256:") {
-		t.Errorf("got %q", got)
-	}
-	var row map[string]string
-	if err := json.Unmarshal([]byte(e.OK(t, "images", "--format", "json")), &row); err != nil || row["Repository"] != "made" || row["Tag"] != "1" {
-		t.Errorf("got %v, %v", row, err)
-	}
-	for _, bad := range []string{"--filter=nothing", "--filter=color=blue", "--filter=dangling=perhaps", "--filter=before=nothing"} {
-		code := 125
-		if bad == "--filter=before=nothing" {
-			code = 1 // it may be there tomorrow
-		}
-		if r := e.Run(t, "images", bad).Exits(t, code); strings.Count(r.Err, "\n") != 1 {
-			t.Errorf("want one line: %s", r)
-		}
-	}
-	for _, bad := range []string{"--format={{.Nothing}}", "--format={{"} {
-		e.Run(t, "images", bad).Exits(t, 125)
-	}
-}
-
 func TestImageErrors(t *testing.T) {
 	eachFresh(t, func(t *testing.T, e *Env) {
 		text := e.File(t, "text", "hello, this is no archive")
@@ -128,98 +96,6 @@ func TestImageErrors(t *testing.T) {
 		}
 		e.Want(t, "", "images", "-q")
 	})
-}
-
-func TestSaveAndLoadArchives(t *testing.T) {
-	eachFresh(t, func(t *testing.T, e *Env) {
-		id := importSmall(t, e, "made:1")
-		e.OK(t, "tag", "made:1", "quay.io/x/y:z")
-		for _, format := range []string{"docker-archive", "oci-archive"} {
-			file := filepath.Join(e.Folder(t), "images.tar")
-			e.OK(t, "save", "--format", format, "-o", file, "made:1", "quay.io/x/y:z")
-			e.OK(t, "rmi", "-f", id)
-			got := strings.Split(e.OK(t, "load", "-i", file), "\n")
-			if len(got) != 2 || got[0] != "Loaded image: made:1" || got[1] != "Loaded image: quay.io/x/y:z" {
-				t.Errorf("%s: %q", format, got)
-			}
-			got = strings.Split(e.OK(t, "image", "inspect", "-f", "{{.Id}}", "quay.io/x/y:z", "made:1"), "\n")
-			if got[0] != got[1] || got[0] != "sha256:"+id {
-				t.Errorf("%s: %q is not %s", format, got, id)
-			}
-		}
-		// From one rl to another through a compressed pipe.
-		var packed bytes.Buffer
-		z := gzip.NewWriter(&packed)
-		z.Write([]byte(e.OK(t, "save", "made:1") + "\n"))
-		z.Close()
-		e.OK(t, "rmi", "-f", id)
-		if r := e.Cmd("load").Stdin(&packed).Run(t); r.OK(t) != "Loaded image: made:1" {
-			t.Error(r)
-		}
-	})
-}
-
-// One name that is wrong fails a command, and does not keep it from the others.
-func TestRemoveSeveralImages(t *testing.T) {
-	e := Fresh(t, Ordinary)
-	importSmall(t, e, "a:1")
-	importSmall(t, e, "b:1")
-	e.Run(t, "rmi", "no-such", "a:1").Exits(t, 1).Says(t, "no such image: no-such")
-	e.Run(t, "rmi", "b:1", "no-such").Exits(t, 1).Says(t, "no such image: no-such")
-	e.Want(t, "", "images", "-q")
-	e.Run(t, "rmi", "-f", "no-such").Exits(t, 0).Says(t, "no such image: no-such")
-}
-
-// What import is told of an image is in it, and save finds it by its platform.
-func TestImportedForAPlatform(t *testing.T) {
-	e := Fresh(t, Ordinary)
-	importSmall(t, e, "made:1", "--platform", "linux/arm64", "-c", "HEALTHCHECK --interval=7s CMD probe")
-	e.Want(t, "[CMD-SHELL probe] 7s", "image", "inspect", "-f", "{{.Config.Healthcheck.Test}} {{.Config.Healthcheck.Interval}}", "made:1")
-	e.Run(t, "save", "--platform", "linux/amd64", "-o", "x.tar", "made:1").Exits(t, 1).Says(t, "linux/amd64", "made:1")
-	e.Run(t, "save", "--platform", "nonsense/", "-o", "x.tar", "made:1").Exits(t, 125).Says(t, "nonsense/")
-	if _, err := os.Stat(filepath.Join(e.Home, "x.tar")); err == nil {
-		t.Error("a failed save left its file")
-	}
-	e.OK(t, "save", "--platform", "linux/arm64", "-o", "x.tar", "made:1")
-	e.OK(t, "rmi", "made:1")
-	e.Want(t, "Loaded image: made:1", "load", "-i", "x.tar")
-}
-
-// skopeo runs skopeo outside of any Env.
-func skopeo(t testing.TB, args ...string) {
-	t.Helper()
-	if out, err := exec.Command("skopeo", append([]string{"--insecure-policy"}, args...)...).CombinedOutput(); err != nil {
-		t.Fatalf("skopeo %q: %v: %s", args, err, out)
-	}
-}
-
-// TestArchivesOfOthers loads what skopeo writes, and lets skopeo read what rl
-// writes.
-func TestArchivesOfOthers(t *testing.T) {
-	Need(t, Skopeo, RealImages)
-	e := Fresh(t, Ordinary)
-	for name, target := range map[string]string{
-		"docker": "docker-archive:%:docker.io/library/alpine:test",
-		"oci":    "oci-archive:%:docker.io/library/alpine:test",
-	} {
-		file := filepath.Join(t.TempDir(), name+".tar")
-		skopeo(t, "copy", "--quiet", "oci-archive:"+Archive("alpine-3.20.3.tar"), strings.Replace(target, "%", file, 1))
-		f, err := os.Open(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := e.Cmd("load").Stdin(f).Run(t).OK(t); got != "Loaded image: alpine:test" {
-			t.Errorf("%s: %q", name, got)
-		}
-		f.Close()
-	}
-	for _, format := range []string{"docker-archive", "oci-archive"} {
-		file := filepath.Join(t.TempDir(), "out.tar")
-		if err := os.WriteFile(file, []byte(e.OK(t, "save", "--format", format, "alpine:test")+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		skopeo(t, "inspect", format+":"+file)
-	}
 }
 
 // TestPodmanSharesTheStore checks that Podman and rl see each other's images
@@ -291,25 +167,6 @@ func TestAdditionalStore(t *testing.T) {
 	}
 }
 
-// TestRemoveOnAFullDisk removes images when there is no byte left.
-func TestRemoveOnAFullDisk(t *testing.T) {
-	e := onSmallDisk(t, "64m")
-	importSmall(t, e, "first")
-	importSmall(t, e, "second")
-	filled := e.fill(t)
-	e.Run(t, "tag", "first", "third").Exits(t, 1).Says(t, "no space left")
-	e.Want(t, "second\nfirst", "images", "--format", "{{.Repository}}")
-	e.OK(t, "rmi", "first", "second")
-	e.Want(t, "", "images", "-q")
-	if err := os.Remove(filled); err != nil {
-		t.Fatal(err)
-	}
-	importSmall(t, e, "first")
-	if left := storeFiles(t, e); len(left) != 4 {
-		t.Errorf("of one image there are %q", left)
-	}
-}
-
 // TestReadOnlyImages looks at images on a disk that cannot be written.
 func TestReadOnlyImages(t *testing.T) {
 	e := onSmallDisk(t, "64m")
@@ -329,76 +186,6 @@ func TestReadOnlyImages(t *testing.T) {
 		}
 	}
 	e.Cmd("import", "-", "second").Stdin(bytes.NewReader(smallRootfs(t))).Run(t).Exits(t, 1).Says(t, "read-only")
-}
-
-// TestInterruptedLoad interrupts a load that waits for its archive.
-func TestInterruptedLoad(t *testing.T) {
-	eachFresh(t, func(t *testing.T, e *Env) {
-		archive := smallRootfs(t)
-		for _, args := range [][]string{{"load"}, {"import", "-"}} {
-			in, out, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := e.Cmd(args...).Stdin(in).Start(t)
-			in.Close()
-			// More than a pipe holds, so that this returns once it is being read.
-			if _, err := out.Write(bytes.Repeat(archive, 1+1<<20/len(archive))); err != nil {
-				t.Fatal(err)
-			}
-			for _, process := range e.Processes() {
-				if process.Ours && slices.Contains(process.Args, args[0]) {
-					unix.Kill(process.PID, unix.SIGINT)
-				}
-			}
-			p.Wait(t).Exits(t, 1)
-			out.Close()
-			e.Want(t, "", "images", "-q")
-			if left, err := filepath.Glob(e.Data() + "/tmp/*"); err != nil || len(left) > 0 {
-				t.Errorf("left behind: %q, %v", left, err)
-			}
-		}
-	})
-}
-
-// TestKilledLoad kills a load, an import and all that they started while they wait
-// for more of their archive. Nothing is there to be seen then, and with the next
-// image what is left goes.
-func TestKilledLoad(t *testing.T) {
-	e := Fresh(t, Ordinary)
-	layer := tarOf(t, textFile("f", strings.Repeat("x", 20<<20)), textFile("g", strings.Repeat("y", 20<<20)))
-	for _, c := range []struct {
-		args  []string
-		input []byte
-	}{{[]string{"load"}, imageOf(t, layer)}, {[]string{"import", "-"}, layer}} {
-		in, out, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := e.Cmd(c.args...).Stdin(in).Start(t)
-		in.Close()
-		// More than a pipe holds: the first of the files has come.
-		if _, err := out.Write(c.input[:len(c.input)-4<<20]); err != nil {
-			t.Fatal(err)
-		}
-		killed := e.Processes()
-		for _, s := range []unix.Signal{unix.SIGSTOP, unix.SIGKILL} { // none sees the other die, and tidies up
-			for _, process := range killed {
-				unix.Kill(process.PID, s)
-			}
-		}
-		p.Wait(t)
-		out.Close()
-		for _, process := range killed {
-			WaitGone(t, process.PID)
-		}
-		e.Want(t, "", "images", "-aq")
-		importSmall(t, e, "next")
-		e.OK(t, "rmi", "next")
-		if left := storeFiles(t, e); len(left) > 0 {
-			t.Errorf("%s left behind: %q", c.args[0], left)
-		}
-	}
 }
 
 // TestFuseOverlayfs runs from a store that storage.conf wants mounted by

@@ -53,7 +53,6 @@ func TestPausedRefusesWhatNeedsProcesses(t *testing.T) {
 		}
 		e.Run(t, "rm", name).Exits(t, 1)
 		e.OK(t, "unpause", name)
-		e.Run(t, "unpause", name).Exits(t, 1).Says(t, "not paused", name)
 		e.OK(t, "exec", name, "true")
 	})
 }
@@ -95,12 +94,10 @@ func TestPauseBadInput(t *testing.T) {
 		ended, running := e.Name(t), e.Name(t)
 		e.OK(t, "run", "--name", ended, Image, "true")
 		e.ready(t, running)
-		for _, command := range []string{"pause", "unpause"} {
-			e.Run(t, command).Exits(t, 125).Says(t, "CONTAINER")
-			e.Run(t, command, "--nonsense", running).Exits(t, 125).Says(t, "--nonsense")
-			e.Run(t, command, "no-such-one").Exits(t, 1).Says(t, "no-such-one")
-			e.Run(t, command, ended).Exits(t, 1).Says(t, "not running")
-		}
+		e.Run(t, "pause").Exits(t, 125).Says(t, "CONTAINER")
+		e.Run(t, "pause", "--nonsense", running).Exits(t, 125).Says(t, "--nonsense")
+		e.Run(t, "pause", "no-such-one").Exits(t, 1).Says(t, "no-such-one")
+		e.Run(t, "pause", ended).Exits(t, 1).Says(t, "not running")
 		if r := e.Run(t, "pause", ended, "no-such-one", running).Exits(t, 1).Says(t, "not running", "no-such-one"); r.Out != running+"\n" {
 			t.Error(r)
 		}

@@ -184,3 +184,19 @@ func TestPortBadInput(t *testing.T) {
 	}
 	e.Run(t, "run", "--rm", "-p", "203.0.113.77:20000:80", Image, "true").Exits(t, 125).Says(t, "203.0.113.77")
 }
+
+func TestPort(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.OK(t, "run", "-d", "--name", name, "-p", "127.0.0.1:0:80", "-p", "[::1]:0:81/udp", Image, "sleep", "1000")
+		port := func(key string) string {
+			return e.OK(t, "inspect", "-f", `{{(index (index .NetworkSettings.Ports "`+key+`") 0).HostPort}}`, name)
+		}
+		tcp, udp := "127.0.0.1:"+port("80/tcp"), "[::1]:"+port("81/udp")
+		e.Want(t, "80/tcp -> "+tcp+"\n81/udp -> "+udp, "port", name)
+		e.Want(t, tcp, "port", name, "80")
+		e.Want(t, udp, "port", name, "81/udp")
+		e.Run(t, "port", name, "81").Exits(t, 1).Says(t, "81/tcp")
+		e.Run(t, "port", "no-such-one").Exits(t, 1).Says(t, "no-such-one")
+	})
+}

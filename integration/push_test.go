@@ -2,9 +2,7 @@ package integration
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -81,91 +79,5 @@ func TestPushBadInput(t *testing.T) {
 			t.Errorf("rl %v succeeded", tt.args)
 		}
 		r.Says(t, tt.words...)
-	}
-}
-
-// A registry that asks for a name and a password: what bcrypt makes of "secret".
-const passwords = "me:$2y$05$PpMIe03F.MnjhZesy2gGnONlO7vIKMbT5PVNmhND4hoi0j.nRl/oS\n"
-
-func TestLogin(t *testing.T) {
-	Need(t, DockerRegistry)
-	file := filepath.Join(t.TempDir(), "passwords")
-	if err := os.WriteFile(file, []byte(passwords), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	registry := startRegistry(t, "auth:\n  htpasswd:\n    realm: tests\n    path: "+file+"\n")
-	e := Fresh(t, Ordinary)
-	e.uses(t, registry)
-	name := registry.Addr + "/private:1"
-	e.OK(t, "tag", Image, name)
-	if r := e.Run(t, "push", name); r.Code == 0 {
-		t.Error("pushed without a password")
-	}
-	if r := e.Cmd("login", "-u", "me", "--password-stdin", registry.Addr).Input("wrong").Run(t); r.Code == 0 {
-		t.Error("a wrong password was taken")
-	}
-	out := e.Cmd("login", "-u", "me", "--password-stdin", registry.Addr).Input("secret\n").Run(t).OK(t)
-	if out != "Login Succeeded" {
-		t.Errorf("login said %q", out)
-	}
-	e.OK(t, "push", "-q", name)
-	e.OK(t, "rmi", name)
-	e.OK(t, "pull", "-q", name)
-	auth, err := os.ReadFile(filepath.Join(e.Home, ".docker/config.json"))
-	if err != nil || !strings.Contains(string(auth), registry.Addr) {
-		t.Errorf("kept: %s, %v", auth, err)
-	}
-	if info, err := os.Stat(filepath.Join(e.Home, ".docker/config.json")); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("others may read the password: %v, %v", info, err)
-	}
-	e.OK(t, "logout", registry.Addr)
-	if r := e.Run(t, "push", name); r.Code == 0 {
-		t.Error("pushed after the logout")
-	}
-}
-
-func TestSearch(t *testing.T) {
-	Need(t, DockerRegistry)
-	registry := StartRegistry(t)
-	e := Fresh(t, Ordinary)
-	e.uses(t, registry)
-	for _, name := range []string{"team/web", "team/db"} {
-		e.OK(t, "tag", Image, registry.Addr+"/"+name)
-		e.OK(t, "push", "-q", registry.Addr+"/"+name)
-	}
-	e.Want(t, registry.Addr+"/team/web", "search", "--format", "{{.Name}}", registry.Addr+"/web")
-	e.Want(t, registry.Addr+"/team/db\n"+registry.Addr+"/team/web", "search", "--format", "{{.Name}}", registry.Addr+"/team")
-}
-
-func TestHistory(t *testing.T) {
-	Each(t, func(t *testing.T, e *Env) {
-		id := e.OK(t, "image", "inspect", "-f", "{{.Id}}", Image)
-		e.Want(t, id, "history", "-q", "--no-trunc", Image)
-		e.Want(t, strings.TrimPrefix(id, "sha256:")[:12], "history", "-q", Image)
-		if out := e.OK(t, "history", Image); !strings.HasPrefix(out, "IMAGE") || !strings.Contains(out, "CREATED BY") {
-			t.Errorf("history prints %q", out)
-		}
-	})
-}
-
-func TestImagePrune(t *testing.T) {
-	e := Fresh(t, Ordinary)
-	if err := e.Preload(); err != nil {
-		t.Fatal(err)
-	}
-	e.Tool("sh", "-c", "mkdir root; echo 1 >root/f; tar -C root -c . | "+e.Prog+" import - one; echo 2 >root/f; tar -C root -c . | "+e.Prog+" import - one; tar -C root -c f | "+e.Prog+" import - two").Run(t).OK(t)
-	e.Cmd("image", "prune").Input("n\n").Run(t).OK(t)
-	if ids := strings.Fields(e.OK(t, "images", "-q", "--filter", "dangling=true")); len(ids) != 1 {
-		t.Errorf("%d images without a name, one was made", len(ids))
-	}
-	out := e.OK(t, "image", "prune", "-f")
-	if !strings.Contains(out, "Deleted Images:\ndeleted: sha256:") || !strings.Contains(out, "Total reclaimed space: ") {
-		t.Errorf("image prune said %q", out)
-	}
-	e.Want(t, "", "images", "-q", "--filter", "dangling=true")
-	e.OK(t, "create", "--name", "user", Image, "true")
-	e.OK(t, "image", "prune", "-af")
-	if left := e.OK(t, "images", "--format", "{{.Repository}}"); strings.Contains(left, "one") || strings.Contains(left, "two") || !strings.Contains(left, Image) {
-		t.Errorf("left are %q", left)
 	}
 }

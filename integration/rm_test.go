@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestRemove(t *testing.T) {
+func TestRm(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		name := e.Name(t)
 		e.ready(t, name)

@@ -30,20 +30,6 @@ func TestSignalsForwarded(t *testing.T) {
 	})
 }
 
-func TestSignalsToAttach(t *testing.T) {
-	Each(t, func(t *testing.T, e *Env) {
-		name := e.Name(t)
-		e.OK(t, "run", "-d", "--name", name, Image, "sh", "-c", "trap 'exit 5' TERM; while :; do echo tick; sleep 0.05; done")
-		quiet := e.Cmd("attach", "--no-stdin", "--sig-proxy=false", name).Start(t)
-		loud := e.Cmd("attach", "--no-stdin", name).Start(t)
-		quiet.Expect(t, "tick")
-		loud.Expect(t, "tick")
-		loud.Signal(t, syscall.SIGTERM)
-		loud.Wait(t).Exits(t, 5)
-		quiet.Wait(t).Exits(t, 5)
-	})
-}
-
 // Process 1 does not notice a signal that it does not handle: who asks three
 // times is let go, and the container goes on.
 func TestSignalsIgnored(t *testing.T) {

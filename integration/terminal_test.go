@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -153,21 +152,6 @@ func TestDetach(t *testing.T) {
 	})
 }
 
-// Who comes back to a terminal of the same size sees what is on it: the program
-// is told to draw it again.
-func TestAttachDrawsAgain(t *testing.T) {
-	Each(t, func(t *testing.T, e *Env) {
-		name := e.Name(t)
-		tm := e.Cmd("run", "-it", "--name", name, Image, "sh", "-c", "trap 'echo drawn' WINCH; echo ready; while :; do sleep 1000 & wait $!; done").Terminal(t)
-		tm.Expect(t, "ready")
-		tm.Type(t, detachKeys)
-		tm.Wait(t).Exits(t, 0)
-		again := e.Cmd("attach", name).Terminal(t)
-		again.Expect(t, "drawn")
-		e.OK(t, "rm", "-f", name)
-	})
-}
-
 func TestDetachKeys(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		name := e.Name(t)
@@ -204,43 +188,6 @@ func TestExecTerminal(t *testing.T) {
 		tm.Type(t, "exit 8\n")
 		tm.Wait(t).Exits(t, 8)
 		e.Want(t, "true", "inspect", "-f", "{{.State.Running}}", name)
-	})
-}
-
-// Two people at one container see the same output; the first to leave does not
-// take the other along.
-func TestAttachTwice(t *testing.T) {
-	Each(t, func(t *testing.T, e *Env) {
-		name := e.Name(t)
-		first := interactive(t, e, "run", "-it", "--name", name, Image, "sh")
-		second := e.Cmd("attach", name).Terminal(t)
-		second.Type(t, "echo for ''both\n")
-		second.Expect(t, "for both\r\n")
-		first.Expect(t, "for both\r\n")
-		second.Type(t, detachKeys)
-		second.Wait(t).Exits(t, 0)
-		first.Type(t, "exit 4\n")
-		first.Wait(t).Exits(t, 4)
-	})
-}
-
-// Attaching without a terminal carries output, input and the exit code.
-func TestAttachPipes(t *testing.T) {
-	Each(t, func(t *testing.T, e *Env) {
-		name := e.Name(t)
-		e.OK(t, "run", "-d", "-i", "--name", name, Image, "sh", "-c", "read x; echo out $x; echo err $x >&2; exit 2")
-		in, out, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer in.Close()
-		p := e.Cmd("attach", name).Stdin(in).Start(t)
-		out.WriteString("word\n")
-		p.Expect(t, "out word\n")
-		p.ExpectErr(t, "err word\n")
-		out.Close()
-		p.Wait(t).Exits(t, 2)
-		e.Run(t, "attach", name).Exits(t, 1)
 	})
 }
 

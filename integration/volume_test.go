@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -154,20 +153,6 @@ func TestVolumeNoCopyReadOnlyAndSubpath(t *testing.T) {
 	})
 }
 
-func TestVolumeOfAFolder(t *testing.T) {
-	e := AsUser(t)
-	name, dir := e.Name(t), e.Folder(t)
-	e.OK(t, "volume", "create", "-o", "type=none", "-o", "o=bind", "-o", "device="+dir, name)
-	e.OK(t, "run", "--rm", "-v", name+":/data", Image, "touch", "/data/made")
-	if _, err := os.Stat(filepath.Join(dir, "made")); err != nil {
-		t.Error(err)
-	}
-	e.OK(t, "volume", "rm", name)
-	if _, err := os.Stat(filepath.Join(dir, "made")); err != nil {
-		t.Errorf("the folder went with the volume: %v", err)
-	}
-}
-
 func TestAnonymousVolumes(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		c, other := e.Name(t), e.Name(t)
@@ -226,41 +211,6 @@ func TestVolumesFrom(t *testing.T) {
 	})
 }
 
-func TestVolumeInUseStays(t *testing.T) {
-	Each(t, func(t *testing.T, e *Env) {
-		c, name := e.Name(t), e.Name(t)
-		e.OK(t, "create", "--name", c, "-v", name+":/data", Image, "true")
-		id := e.OK(t, "inspect", "-f", "{{.Id}}", c)
-		for _, args := range [][]string{{"volume", "rm", name}, {"volume", "rm", "-f", name}} {
-			e.Run(t, args...).Exits(t, 1).Says(t, name, "in use", id)
-		}
-		e.OK(t, "volume", "prune", "-af", "--filter", "label=none-has-this")
-		e.Want(t, name, "volume", "ls", "-q", "--filter", "name="+name, "--filter", "dangling=false")
-		e.OK(t, "rm", c)
-		e.Want(t, name, "volume", "ls", "-q", "--filter", "name="+name, "--filter", "dangling=true")
-		e.Want(t, name, "volume", "rm", name)
-		e.Want(t, name, "volume", "rm", "-f", name) // gone is what was asked for
-		e.Run(t, "volume", "rm", name).Exits(t, 1).Says(t, "no such volume")
-	})
-}
-
-func TestVolumeLsFormats(t *testing.T) {
-	e := AsUser(t)
-	a, b := e.Name(t), e.Name(t)
-	e.OK(t, "volume", "create", "--label", "test="+a, "--label", "x=1", a)
-	e.OK(t, "volume", "create", "--label", "test="+a, b)
-	if got := strings.Fields(e.OK(t, "volume", "ls", "--filter", "label=test="+a)); strings.Join(got[:3], " ") != "DRIVER VOLUME NAME" || got[3] != "local" {
-		t.Errorf("the table begins with %v", got[:4])
-	}
-	e.Want(t, a, "volume", "ls", "--filter", "label=x=1", "--filter", "label=test", "--format", "{{.Name}}")
-	e.Want(t, "1 local test="+a+",x=1", "volume", "ls", "--filter", "name="+a, "--format", `{{.Label "x"}} {{.Scope}} {{.Labels}}`)
-	if got := e.OK(t, "volume", "ls", "--filter", "name="+a, "--format", "json"); !strings.Contains(got, `"Name":"`+a+`"`) {
-		t.Errorf("as JSON: %s", got)
-	}
-	e.Run(t, "volume", "ls", "--format", "{{.Colour}}").Exits(t, 125).Says(t, "Colour")
-	e.OK(t, "volume", "rm", a, b)
-}
-
 func TestVolumeBadInput(t *testing.T) {
 	e := AsUser(t)
 	tests := []struct {
@@ -305,32 +255,6 @@ func TestVolumeBadInput(t *testing.T) {
 	if now := e.OK(t, "volume", "ls", "-q", "--filter", "name=data"); now != before {
 		t.Errorf("wrong commands made volumes: %s", now)
 	}
-}
-
-// A volume that is removed again and again while containers are started with it:
-// each of them has it whole.
-func TestVolumeRmAgainstRun(t *testing.T) {
-	e := AsUser(t)
-	name := e.Name(t)
-	e.OK(t, "volume", "create", name)
-	done := make(chan struct{})
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			default:
-				e.Cmd("volume", "rm", name).Do()
-			}
-		}
-	})
-	for range 15 {
-		e.OK(t, "run", "--rm", "--network", "none", "-v", name+":/etc/apk", Image, "test", "-e", "/etc/apk/world")
-	}
-	close(done)
-	all.Wait()
-	e.Run(t, "volume", "rm", "-f", name)
 }
 
 // removeAll removes the containers there are, which may go by themselves, and

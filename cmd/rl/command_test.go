@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -83,6 +84,45 @@ func TestFlagsEndAtTheFirstOperand(t *testing.T) {
 		}
 		if err := parse(&app{stdout: os.Stdout}, cmd, cmd.new(), rest); err != nil {
 			t.Errorf("rl %s: %v", line, err)
+		}
+	}
+}
+
+// Commands whose black-box tests are together with a neighbour's: what one does
+// is seen by the other.
+var testedWith = map[string]string{
+	"container inspect":  "inspect",
+	"network disconnect": "network connect",
+	"systemd install":    "systemd", "systemd show": "systemd", "systemd enable": "systemd",
+	"systemd disable": "systemd", "systemd remove": "systemd", "systemd list": "systemd",
+	"kube generate": "kube",
+}
+
+// Each command has a file of black-box tests that is named after it, and in
+// there cases whose names begin with it.
+func TestEveryCommandHasABlackBoxTest(t *testing.T) {
+	for _, c := range visible() {
+		name := c.name
+		if with, ok := testedWith[name]; ok {
+			name = with
+		}
+		words := strings.Fields(name)
+		file := filepath.Join("../../integration", strings.Join(words, "_")+"_test.go")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		for i, w := range words {
+			words[i] = strings.ToUpper(w[:1]) + w[1:]
+		}
+		if test := "\nfunc Test" + strings.Join(words, ""); !strings.Contains(string(text), test) {
+			t.Errorf("%s: no test in %s begins with %s", c.name, file, strings.TrimSpace(test))
+		}
+	}
+	for name := range testedWith {
+		if _, ok := commandIndex()[name]; !ok {
+			t.Errorf("%q is no command", name)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,7 @@ type volumeCreateCmd struct {
 	Driver string   `short:"d" default:"local" placeholder:"DRIVER" help:"Only local exists."`
 	Label  []string `sep:"none" placeholder:"KEY=VALUE" help:"Add a label."`
 	Opt    []string `short:"o" sep:"none" placeholder:"KEY=VALUE" help:"type=none, o=bind and device=FOLDER make it stand for a folder of yours."`
+	Name   string   `hidden:"" help:"The volume's name, as scripts for an older Docker give it."`
 	Volume string   `arg:"" optional:""`
 }
 
@@ -72,7 +74,10 @@ func (c *volumeCreateCmd) Run(a *app) error {
 }
 
 func (c *volumeCreateCmd) volume() (volume.Volume, error) {
-	v := volume.Volume{Name: c.Volume}
+	if c.Name != "" && c.Volume != "" {
+		return volume.Volume{}, errors.New("two names: give one, without --name")
+	}
+	v := volume.Volume{Name: cmp.Or(c.Name, c.Volume)}
 	if c.Driver != volume.Driver {
 		return v, fmt.Errorf("--driver %q: only local volumes exist without root", c.Driver)
 	}
