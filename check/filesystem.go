@@ -25,20 +25,26 @@ func (m *machine) storeItems() []Item {
 		return []Item{{Name: "folder for containers", Status: Missing, Found: m.placesErr.Error(), Cost: "rl has no place for its files"}}
 	}
 	items := []Item{m.placeItem(), m.spaceItem()}
-	if m.forbidden {
+	if m.forbidden || items[0].Status == Missing {
 		return items
 	}
 	return append(items, m.overlayItem())
 }
 
+// place is the folder for containers or, before there is one, what it will be in.
+func (m *machine) place() string { return dirs.Nearest(m.places.Data) }
+
 func (m *machine) placeItem() Item {
 	i := good("folder for containers", m.places.Data)
-	if m.places.Scratch {
+	if err := unix.Access(m.place(), unix.W_OK); err != nil {
+		i.Status, i.Found = Missing, m.place()+": "+err.Error()
+		i.Cost, i.Remedy = "rl has no place for its files", "set XDG_DATA_HOME to a folder of yours"
+	} else if m.places.Scratch {
 		i.Status = Degraded
 		i.Found += " (home is on a network file system)"
 		i.Cost = "containers and images are on this machine alone"
 		i.Remedy = "set XDG_DATA_HOME to a folder on a local disk to choose the place"
-	} else if name := dirs.RemoteFS(m.places.Data); name != "" {
+	} else if name := dirs.RemoteFS(m.place()); name != "" {
 		i.Status, i.Cost = Degraded, name+" cannot hold files of several owners"
 		i.Remedy = "set XDG_DATA_HOME to a folder on a local disk"
 	}
@@ -51,7 +57,7 @@ const little = 1 << 30
 func (m *machine) spaceItem() Item {
 	i := good("space", "")
 	var st unix.Statfs_t
-	if err := unix.Statfs(m.places.Data, &st); err != nil {
+	if err := unix.Statfs(m.place(), &st); err != nil {
 		return Item{Name: i.Name, Status: Degraded, Found: reason(err), Cost: "it cannot be told how much is free"}
 	}
 	free := st.Bavail * uint64(st.Bsize)
@@ -63,7 +69,8 @@ func (m *machine) spaceItem() Item {
 	return i
 }
 
-// overlayItem mounts an overlay of folders where containers will lie.
+// overlayItem mounts an overlay of folders where containers will lie, and takes them
+// away again.
 func (m *machine) overlayItem() Item {
 	const name = "overlay"
 	err := m.tryOverlay()
@@ -88,7 +95,7 @@ func (m *machine) overlayItem() Item {
 }
 
 func (m *machine) tryOverlay() error {
-	dir, err := os.MkdirTemp(m.places.Data, "check-")
+	dir, err := os.MkdirTemp(m.place(), ".rl-check-")
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func thisMachine(program string) *machine {
 	}
 	m.user = loginName(m.uid)
 	m.distro = m.readDistribution()
-	m.places, m.placesErr = dirs.Open()
+	m.places, m.placesErr = dirs.Choose()
 	m.try = m.tryInNamespaces
 	m.tryMaps = m.writeMaps
 	m.talk = m.talkInNamespaces

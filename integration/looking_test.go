@@ -9,48 +9,155 @@ import (
 	"testing"
 )
 
+// lookings are all commands but those of makings, where there is nothing yet: what
+// they print, or the message with which they end.
+var lookings = []struct{ line, says string }{
+	{"ps -a", "CONTAINER ID"},
+	{"images", "REPOSITORY"},
+	{"images -f dangling=true", "REPOSITORY"},
+	{"volume ls", "VOLUME NAME"},
+	{"network ls", "bridge"},
+	{"network inspect bridge", "bridge"},
+	{"system df", "Local Volumes"},
+	{"system df -v", "Build cache usage"},
+	{"info", "Containers: 0"},
+	{"version", "API version"},
+	{"check", "User namespace"},
+	{"events --since 1h --until now", ""},
+	{"stats --no-stream", "CONTAINER ID"},
+	{"completion bash", "complete"},
+	{"systemd list", ""},
+	{"inspect nothing", "no such object: nothing"},
+	{"container inspect nothing", "no such container: nothing"},
+	{"image inspect nothing", "no such image: nothing"},
+	{"volume inspect nothing", "no such volume: nothing"},
+	{"network inspect nothing", "no such network: nothing"},
+	{"history nothing", "no such image: nothing"},
+	{"save nothing", "no such image: nothing"},
+	{"push nothing", "no such image"},
+	{"rmi nothing", "no such image: nothing"},
+	{"logs nothing", "no such container: nothing"},
+	{"port nothing", "no such container: nothing"},
+	{"top nothing", "no such container: nothing"},
+	{"diff nothing", "no such container: nothing"},
+	{"export nothing", "no such container: nothing"},
+	{"cp nothing:/etc /tmp", "no such container: nothing"},
+	{"start nothing", "no such container: nothing"},
+	{"exec nothing true", "no such container: nothing"},
+	{"attach nothing", "no such container: nothing"},
+	{"stop nothing", "no such container: nothing"},
+	{"restart nothing", "no such container: nothing"},
+	{"kill nothing", "no such container: nothing"},
+	{"wait nothing", "no such container: nothing"},
+	{"rm nothing", "no such container: nothing"},
+	{"pause nothing", "no such container: nothing"},
+	{"unpause nothing", "no such container: nothing"},
+	{"rename nothing other", "no such container: nothing"},
+	{"update --cpus 1 nothing", "no such container: nothing"},
+	{"kube generate nothing", "no such container: nothing"},
+	{"systemd show nothing", "nothing"},
+	{"volume rm nothing", "no such volume: nothing"},
+	{"network rm nothing", "no such network: nothing"},
+	{"network connect nothing nobody", "no such"},
+	{"network disconnect nothing nobody", "no such"},
+	{"search --limit 1 localhost:1/x", "localhost:1"},
+	{"login -u me -p x localhost:1", "localhost:1"},
+	{"logout localhost:1", "localhost:1"},
+	{"container prune -f", "Total reclaimed space"},
+	{"image prune -a -f", "Total reclaimed space"},
+	{"volume prune -f", "Total reclaimed space"},
+	{"network prune -f", ""},
+	{"builder prune -f", "Total"},
+	{"system prune -f", "Total reclaimed space"},
+	{"system reset -f", "nothing to remove"},
+	{"systemd enable nothing", ""},
+	{"systemd disable nothing", ""},
+	{"systemd remove nothing", "nothing"},
+}
+
+// makings are the commands that are there to make something.
+var makings = []string{
+	"run", "create", "pull", "tag", "load", "import", "build", "commit", "volume create", "network create", "unshare", "systemd install",
+}
+
 // Who has nothing yet can look, also where nothing can be made, and has nothing
 // afterwards.
 func TestLookingMakesNothing(t *testing.T) {
-	for _, mode := range []os.FileMode{0o755, 0o555} {
-		e := Fresh(t, Ordinary)
-		if err := os.Chmod(e.Home, mode); err != nil {
-			t.Fatal(err)
+	for _, who := range accounts() {
+		for _, mode := range []os.FileMode{0o755, 0o555} {
+			if who.name == "root" && mode == 0o555 {
+				continue // which root may write nevertheless
+			}
+			t.Run(who.name+" "+mode.String(), func(t *testing.T) {
+				e := Fresh(t, who.account)
+				if err := os.Chmod(e.Home, mode); err != nil {
+					t.Fatal(err)
+				}
+				for _, l := range lookings {
+					before := e.everything(t)
+					r := e.Cmd(strings.Fields(l.line)...).Input("").Run(t)
+					if !strings.Contains(r.Out+r.Err, l.says) {
+						t.Errorf("want %q: %s", l.says, r)
+					}
+					if now := e.everything(t); !slices.Equal(before, now) {
+						t.Errorf("%s: %v", l.line, difference(before, now))
+					}
+					if left := e.Processes(); len(left) > 0 {
+						t.Errorf("%s: still there: %v", l.line, left)
+					}
+				}
+			})
 		}
-		before := e.homeFiles(t)
-		e.shows(t, "CONTAINER ID", "ps")
-		e.shows(t, "REPOSITORY", "images")
-		e.OK(t, "system", "df")
-		e.OK(t, "volume", "ls")
-		e.OK(t, "network", "ls")
-		for _, command := range []string{"logs", "inspect", "history"} {
-			e.Run(t, command, "nothing").Exits(t, 1).Says(t, "nothing")
-		}
-		if now := e.homeFiles(t); !slices.Equal(before, now) {
-			t.Errorf("with mode %o: %v", mode, difference(before, now))
-		}
-		e.shows(t, "Containers: 0", "info")
 	}
 }
 
-// shows demands that a command succeeds and that text is in its output.
-func (e *Env) shows(t *testing.T, text string, args ...string) {
-	t.Helper()
-	if out := e.OK(t, args...); !strings.Contains(out, text) {
-		t.Errorf("%v shows %q, without %q", args, out, text)
-	}
-}
-
-// homeFiles lists what is in the home.
-func (e *Env) homeFiles(t *testing.T) []string {
+// everything lists all files of the Env, sockets and links too.
+func (e *Env) everything(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	err := filepath.WalkDir(e.Home, func(path string, _ fs.DirEntry, err error) error {
-		all = append(all, path)
+	err := filepath.WalkDir(e.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			all = append(all, info.Mode().String()+" "+path)
+		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// Every command of the help is known here as one or the other.
+func TestLookingsAreComplete(t *testing.T) {
+	covered := func(name string) bool {
+		return slices.Contains(makings, name) ||
+			slices.ContainsFunc(lookings, func(l struct{ line, says string }) bool { return strings.HasPrefix(l.line+" ", name+" ") })
+	}
+	seen := 0
+	for line := range strings.Lines(AsUser(t).OK(t, "--help")) {
+		name, summary, ok := commandOfHelp(line)
+		if !ok {
+			continue
+		}
+		if seen++; !covered(name) {
+			t.Errorf("%q (%s) is neither in lookings nor in makings", name, summary)
+		}
+	}
+	if seen < len(makings) {
+		t.Errorf("only %d commands found in the help", seen)
+	}
+}
+
+// commandOfHelp splits a line like "  ps              List containers".
+func commandOfHelp(line string) (name, summary string, ok bool) {
+	rest, ok := strings.CutPrefix(line, "  ")
+	i := strings.IndexFunc(rest, func(r rune) bool { return r >= 'A' && r <= 'Z' })
+	if !ok || i < 0 || strings.HasPrefix(rest, "rl ") {
+		return "", "", false
+	}
+	return strings.TrimSpace(rest[:i]), strings.TrimSpace(rest[i:]), true
 }

@@ -123,6 +123,9 @@ func (s Store) ReleaseDead() error {
 }
 
 func (s Store) remove(which func(json.RawMessage) bool) error {
+	if _, err := os.Stat(s.Containers); errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was ever claimed, and nothing is made for that
+	}
 	return s.edit(func(list []byte) ([]byte, error) {
 		entries, err := parseEntries(list)
 		if err != nil {

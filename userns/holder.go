@@ -12,8 +12,18 @@ import (
 	"github.com/rl-project/rl/internal/fork"
 )
 
-// create makes the namespace and its holder. The caller has the lock.
+// create makes the namespace and its holder, and writes that down. The caller has
+// the lock.
 func create(places dirs.Dirs, o Options) (*Namespace, error) {
+	ns, holder, err := begin(places, o)
+	if err != nil {
+		return nil, err
+	}
+	return ns, remember(places, holder)
+}
+
+// begin makes a namespace and its holder.
+func begin(places dirs.Dirs, o Options) (*Namespace, int, error) {
 	p := planFor(places.UID, os.Getegid())
 	pid, err := startHolder(places, p)
 	if err != nil && p.helpers {
@@ -23,7 +33,7 @@ func create(places dirs.Dirs, o Options) (*Namespace, error) {
 		pid, err = startHolder(places, p)
 	}
 	if err != nil {
-		return nil, explain(err)
+		return nil, 0, explain(err)
 	}
 	if p.lacking != "" && o.Warn != nil {
 		o.Warn("only one user id in containers, images that need more users will fail: " + p.lacking)
@@ -32,10 +42,7 @@ func create(places dirs.Dirs, o Options) (*Namespace, error) {
 		_ = o.Adopt(pid) // documented as not fatal
 	}
 	ns, err := open(places, pid)
-	if err != nil {
-		return nil, err
-	}
-	return ns, remember(places, pid)
+	return ns, pid, err
 }
 
 // startHolder forks a child into a new user namespace and, when that has its
@@ -80,6 +87,9 @@ func holderSteps(places dirs.Dirs, wait, mapped, program int) *fork.Program {
 	p.Call("wait for ids", unix.SYS_READ, wait, make([]byte, 1), 1).Positive()
 	// AppArmor lets the namespace be made and then takes the capabilities away.
 	p.Call("use capabilities in a user namespace", unix.SYS_UNSHARE, int(unix.CLONE_NEWUTS))
+	if places.Chosen != "" {
+		p.Call("die with the parent", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL), 0, 0, 0)
+	}
 	p.Call("leave the folder", unix.SYS_CHDIR, "/")
 	p.Call("start a session", unix.SYS_SETSID)
 	for fd := range 3 {

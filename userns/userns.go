@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -67,6 +68,25 @@ func Open(places dirs.Dirs, o Options) (*Namespace, error) {
 	}
 	return create(places, o)
 }
+
+// Passing makes a namespace for the calling process and its children alone, for a
+// command that is to leave nothing behind: nobody keeps it alive, and no other command
+// finds it. What is started there has the folders of places.Passing.
+func Passing(places dirs.Dirs) (*Namespace, error) {
+	runtime.LockOSThread() // whose end is the holder's
+	defer runtime.UnlockOSThread()
+	places = places.Passing()
+	ns, holder, err := begin(places, Options{})
+	if err != nil {
+		return nil, err
+	}
+	unix.Kill(holder, unix.SIGKILL) // the open namespace stays
+	unix.Wait4(holder, nil, 0, nil)
+	return ns, nil
+}
+
+// Places are the folders of what is started in the namespace.
+func (n *Namespace) Places() dirs.Dirs { return n.places }
 
 // Existing joins the person's namespace if its holder lives, and returns nil
 // otherwise. It makes nothing.

@@ -30,6 +30,7 @@ type app struct {
 	joined                *userns.Namespace // where that is
 	sockets               runner.Sockets    // that systemd has handed to this process
 	lent                  lender            // the command, if it has files to hand down, or nil
+	makes                 bool              // the command may make what is not there yet
 }
 
 // exitError ends rl with a code; err, if any, is printed first.
@@ -81,16 +82,19 @@ func run(a *app, argv []string) int {
 	return code
 }
 
-// dirs returns rl's folders, made when they are missing.
+// dirs returns rl's folders, which need not be there; see namespace.
 func (a *app) dirs() (dirs.Dirs, error) {
 	if a.places.Data != "" {
 		return a.places, nil
 	}
-	open := dirs.Open
+	open := dirs.Choose
 	if a.inside() {
 		open = dirs.Inherited
 	}
 	d, err := open()
+	if err == nil && d.Chosen != "" {
+		_, err = dirs.MountPassing()
+	}
 	if err != nil {
 		return d, &exitError{exitUsage, err}
 	}

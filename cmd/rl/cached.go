@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -44,4 +45,16 @@ func cachedProgram(places dirs.Dirs, version string, write func(path string) err
 		os.Remove(name)
 	}
 	return path, nil
+}
+
+// heldProgram opens a program for as long as this process lives, so that its file
+// can go, and returns the path by which a child, which has it open as well, begins
+// with it. A path through this process is forbidden to a child in another user
+// namespace.
+func heldProgram(path string) (string, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", fd), nil
 }

@@ -21,12 +21,15 @@ import (
 var carried embed.FS
 
 // fullProgram returns the path of the full program, unpacked once for each
-// version of it. Where the folder cannot hold it, because the disk is full or
+// version of it. Where nothing is to be left behind, or the folder cannot hold it, because the disk is full or
 // may not hold programs, this run gets a copy in memory.
 func fullProgram(places dirs.Dirs) (string, error) {
 	sum, err := carried.ReadFile("carried/rl-full.sum")
 	if err != nil {
 		return "", err
+	}
+	if places.Chosen != "" {
+		return unpackToMemory()
 	}
 	path, err := cachedProgram(places, string(sum[:16]), unpackTo)
 	if err == nil && unix.Access(path, unix.X_OK) == nil {
@@ -48,13 +51,12 @@ func unpackToMemory() (string, error) {
 	if err != nil {
 		return "", os.NewSyscallError("memfd_create", err)
 	}
-	// Open until this process ends: its child, which has it as well, begins with the path
-	// below. The path through this process is forbidden to a child in another user namespace.
 	f := os.NewFile(uintptr(fd), "rl-full")
+	defer f.Close()
 	if err := copyCarried(f); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("/proc/self/fd/%d", fd), nil
+	return heldProgram(fmt.Sprintf("/proc/self/fd/%d", fd))
 }
 
 func copyCarried(to *os.File) error {

@@ -25,7 +25,7 @@ type command struct {
 	where    where
 	bare     bool // takes no flags, and its arguments as they are
 	monitor  bool // needs a monitor, which is started while the flags are read
-	looks    bool // only tells what there is
+	makes    bool // may make something where there is nothing yet
 	new      func() any
 }
 
@@ -64,7 +64,7 @@ func dispatch(a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	a.args = append([]string{cmd.name}, rest...)
+	a.args, a.makes = append([]string{cmd.name}, rest...), cmd.makes
 	flags := cmd.new()
 	if cmd.bare {
 		return flags.(executor).Run(a)
@@ -78,13 +78,6 @@ func dispatch(a *app, args []string) error {
 			return nil
 		}
 		return usagef("%w\nSee 'rl help %s'", err, cmd.name)
-	}
-	if cmd.looks && !a.inside() {
-		forget, err := passingFolder(cmd.name)
-		if err != nil {
-			return err
-		}
-		defer forget()
 	}
 	if cmd.where != outside && !a.inside() {
 		a.lent, _ = flags.(lender)

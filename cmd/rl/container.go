@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/rl-project/rl/internal/dirs"
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/userns"
 )
@@ -14,13 +13,13 @@ import (
 // containerCommands are in the order of a container's life.
 var containerCommands = []command{
 	{
-		name: "run", aliases: []string{"container run"}, group: groupRun, monitor: true,
+		name: "run", aliases: []string{"container run"}, group: groupRun, makes: true, monitor: true,
 		summary: "Create a container from an image and run a command in it", usage: "[flags] IMAGE [COMMAND [ARG...]]",
 		examples: []string{"rl run -it --rm alpine", "rl run -d --name web --memory 200m -p 8080:80 -v ./site:/usr/share/nginx/html:ro nginx"},
 		new:      func() any { return new(runCmd) },
 	},
 	{
-		name: "create", aliases: []string{"container create"}, group: groupRun, monitor: true,
+		name: "create", aliases: []string{"container create"}, group: groupRun, makes: true, monitor: true,
 		summary: "Create a container without starting it", usage: "[flags] IMAGE [COMMAND [ARG...]]",
 		examples: []string{"rl create --name db -e POSTGRES_PASSWORD=secret postgres", "rl create -it alpine"},
 		new:      func() any { return new(createCmd) },
@@ -152,11 +151,11 @@ func (a *app) runner(flags ...string) (*runner.Runner, error) {
 // the command line changes nothing on disk, and a monitor that is asked nothing
 // ends.
 func (a *app) startEarly() {
-	if a.inside() || !dirs.Exist() {
+	if a.inside() {
 		return
 	}
 	places, err := a.dirs()
-	if err != nil {
+	if err != nil || !places.Exist() {
 		return // said by who needs them
 	}
 	if ns := userns.Existing(places); ns != nil && places.UID != 0 {

@@ -2,7 +2,7 @@ package main
 
 var dfCommands = []command{
 	{
-		name: "system df", group: groupSystem, looks: true, where: inFull,
+		name: "system df", group: groupSystem, where: inFull,
 		summary: "Show how much space images, containers and volumes take", usage: "[flags]",
 		examples: []string{"rl system df", "rl system df -v"},
 		new:      func() any { return new(systemDfCmd) },

@@ -26,7 +26,7 @@ var filesCommands = []command{
 		new:      func() any { return new(cpCmd) },
 	},
 	{
-		name: "diff", aliases: []string{"container diff"}, group: groupLook, looks: true, where: inside,
+		name: "diff", aliases: []string{"container diff"}, group: groupLook, where: inside,
 		summary: "List what a container has changed in its image's files", usage: "CONTAINER",
 		examples: []string{"rl diff web", "rl diff web | grep ^D"},
 		new:      func() any { return new(diffCmd) },

@@ -4,7 +4,7 @@ package main
 // program that links containers/storage and containers/image.
 var imageCommands = []command{
 	{
-		name: "pull", aliases: []string{"image pull"}, group: groupImages, where: inFull,
+		name: "pull", aliases: []string{"image pull"}, group: groupImages, makes: true, where: inFull,
 		summary: "Download an image from a registry", usage: "[flags] NAME[:TAG|@DIGEST]",
 		examples: []string{"rl pull alpine", "rl pull --platform linux/arm64 quay.io/fedora/fedora:42"},
 		new:      func() any { return new(pullCmd) },
@@ -22,7 +22,7 @@ var imageCommands = []command{
 		new:      func() any { return new(searchCmd) },
 	},
 	{
-		name: "images", aliases: []string{"image ls", "image list"}, group: groupImages, looks: true,
+		name: "images", aliases: []string{"image ls", "image list"}, group: groupImages,
 		summary: "List images", usage: "[flags] [REPOSITORY[:TAG]]",
 		examples: []string{"rl images", "rl images --filter dangling=true -q"},
 		new:      func() any { return new(imagesCmd) },
@@ -34,13 +34,13 @@ var imageCommands = []command{
 		new:      func() any { return new(rmiCmd) },
 	},
 	{
-		name: "tag", aliases: []string{"image tag"}, group: groupImages, where: inFull,
+		name: "tag", aliases: []string{"image tag"}, group: groupImages, makes: true, where: inFull,
 		summary: "Give an image another name", usage: "IMAGE NAME[:TAG]",
 		examples: []string{"rl tag alpine registry.example.org/base:1", "rl tag 91ef0af61f39 mine"},
 		new:      func() any { return new(tagCmd) },
 	},
 	{
-		name: "history", aliases: []string{"image history"}, group: groupImages, looks: true, where: inFull,
+		name: "history", aliases: []string{"image history"}, group: groupImages, where: inFull,
 		summary: "Show how an image came to be", usage: "[flags] IMAGE",
 		examples: []string{"rl history alpine", "rl history --no-trunc --format '{{.CreatedBy}}' alpine"},
 		new:      func() any { return new(historyCmd) },
@@ -52,7 +52,7 @@ var imageCommands = []command{
 		new:      func() any { return new(imagePruneCmd) },
 	},
 	{
-		name: "load", aliases: []string{"image load"}, group: groupImages,
+		name: "load", aliases: []string{"image load"}, group: groupImages, makes: true,
 		summary: "Store the images of an archive", usage: "[flags]",
 		examples: []string{"rl load -i images.tar.zst", "ssh host docker save alpine | rl load"},
 		new:      func() any { return new(loadCmd) },
@@ -64,19 +64,19 @@ var imageCommands = []command{
 		new:      func() any { return new(saveCmd) },
 	},
 	{
-		name: "import", aliases: []string{"image import"}, group: groupImages,
+		name: "import", aliases: []string{"image import"}, group: groupImages, makes: true,
 		summary: "Make an image of a root file system", usage: "[flags] FILE|URL|- [NAME[:TAG]]",
 		examples: []string{"rl import rootfs.tar.gz mine", `mmdebstrap bookworm - | rl import -c 'CMD ["bash"]' - debian:mine`},
 		new:      func() any { return new(importCmd) },
 	},
 	{
-		name: "image inspect", group: groupImages, looks: true, where: inFull,
+		name: "image inspect", group: groupImages, where: inFull,
 		summary: "Show everything about images", usage: "[flags] IMAGE [IMAGE...]",
 		examples: []string{"rl image inspect alpine", "rl image inspect -f '{{.Config.Cmd}}' alpine"},
 		new:      func() any { return new(imageInspectCmd) },
 	},
 	{
-		name: "resolve", where: inFull,
+		name: "resolve", where: inFull, makes: true,
 		summary: "Write down what starting a container of an image needs", usage: "[flags] IMAGE",
 		new: func() any { return new(resolveCmd) },
 	},

@@ -30,7 +30,7 @@ func init() {
 
 // images opens the image store, in the user namespace.
 func (a *app) images() (*store.Store, error) {
-	places, err := dirs.Inherited()
+	places, err := a.dirs()
 	if err != nil {
 		return nil, err
 	}
@@ -46,10 +46,17 @@ func (a *app) images() (*store.Store, error) {
 	// The libraries log what they also return as errors, and what only
 	// their authors can use.
 	logrus.SetOutput(io.Discard)
-	return store.Open(store.Options{
-		Data: places.Data, Runtime: places.Runtime, UID: places.UID,
+	o := store.Options{
+		Data: places.Data, Runtime: places.Runtime, Chosen: places.Chosen, UID: places.UID,
 		Warn: func(line string) { a.warnf("%s", line) },
-	})
+	}
+	if !a.makes {
+		o.Passing = func() (string, error) {
+			in, err := dirs.MountPassing()
+			return in.Runtime, err
+		}
+	}
+	return store.Open(o)
 }
 
 // mountConfig puts root's configuration, if there is any, where the libraries look

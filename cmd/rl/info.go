@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -130,7 +131,7 @@ func newInfo(places dirs.Dirs) infoReport {
 	r := infoReport{
 		SystemTime: time.Now().Format(time.RFC3339Nano), LoggingDriver: logs.JSONFile, KernelVersion: kernel(),
 		OperatingSystem: operatingSystem("/etc/os-release"), OSType: runtime.GOOS, Architecture: machine(),
-		IndexServerAddress: "https://index.docker.io/v1/", NCPU: runtime.NumCPU(), DockerRootDir: places.Data,
+		IndexServerAddress: "https://index.docker.io/v1/", NCPU: runtime.NumCPU(), DockerRootDir: cmp.Or(places.Chosen, places.Data),
 		Labels: []string{}, ServerVersion: version, DefaultRuntime: "rl", Runtimes: map[string]infoRuntime{"rl": {Path: "rl"}}, InitBinary: "rl init", CDISpecDirs: cdiDirs(),
 		IPv4Forwarding: true, // in the network that containers get
 		Plugins: infoPlugins{

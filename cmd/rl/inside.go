@@ -18,11 +18,23 @@ import (
 	"github.com/rl-project/rl/userns"
 )
 
-// namespace opens the person's user namespace.
+// namespace opens the person's user namespace, and makes rl's folders for what is
+// done there. Where there is nothing yet, a command that makes nothing gets a
+// namespace that goes away with it, and folders in memory.
 func (a *app) namespace() (*userns.Namespace, error) {
 	places, err := a.dirs()
 	if err != nil {
 		return nil, err
+	}
+	if !a.makes && !places.HasData() {
+		ns, err := userns.Passing(places)
+		if err != nil {
+			return nil, &exitError{exitUsage, err}
+		}
+		return ns, nil
+	}
+	if err := places.Make(); err != nil {
+		return nil, &exitError{exitUsage, err}
 	}
 	ns, err := userns.Open(places, userns.Options{
 		Adopt: func(holder int) error { return cgroup2.Settle(context.Background(), cgroup2.HolderHelper, holder) },
@@ -62,7 +74,7 @@ func (a *app) runInsideThen(at where, args []string, started func()) error {
 	defer ns.Close()
 	program := ""
 	if at == inFull {
-		if program, err = fullProgram(a.places); err != nil {
+		if program, err = fullProgram(ns.Places()); err != nil {
 			return err
 		}
 	}

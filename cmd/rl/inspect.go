@@ -13,37 +13,37 @@ import (
 // lookCommands show what there is.
 var lookCommands = []command{
 	{
-		name: "ps", aliases: []string{"container ls", "container list", "container ps"}, group: groupLook, looks: true,
+		name: "ps", aliases: []string{"container ls", "container list", "container ps"}, group: groupLook,
 		summary: "List containers", usage: "[flags]",
 		examples: []string{"rl ps -a", "rl ps --filter status=exited --format 'table {{.Names}}\\t{{.Status}}'"},
 		new:      func() any { return new(psCmd) },
 	},
 	{
-		name: "inspect", group: groupLook, looks: true,
+		name: "inspect", group: groupLook,
 		summary: "Show everything about containers, images, volumes and networks", usage: "[flags] NAME [NAME...]",
 		examples: []string{"rl inspect web", "rl inspect -f '{{.NetworkSettings.IPAddress}}' web"},
 		new:      func() any { return new(inspectCmd) },
 	},
 	{
-		name: "container inspect", group: groupLook, looks: true,
+		name: "container inspect", group: groupLook,
 		summary: "Show everything about containers", usage: "[flags] CONTAINER [CONTAINER...]",
 		examples: []string{"rl container inspect web", "rl container inspect -f '{{json .Config.Env}}' web"},
 		new:      func() any { return new(containerInspectCmd) },
 	},
 	{
-		name: "port", aliases: []string{"container port"}, group: groupLook, looks: true,
+		name: "port", aliases: []string{"container port"}, group: groupLook,
 		summary: "Show where the ports of a container are published", usage: "CONTAINER [PORT[/PROTOCOL]]",
 		examples: []string{"rl port web", "rl port web 80"},
 		new:      func() any { return new(portCmd) },
 	},
 	{
-		name: "top", aliases: []string{"container top"}, group: groupLook, looks: true,
+		name: "top", aliases: []string{"container top"}, group: groupLook,
 		summary: "Show the processes of a container", usage: "CONTAINER [OPTION OF PS...]",
 		examples: []string{"rl top web", "rl top web -o pid,rss,args"},
 		new:      func() any { return new(topCmd) },
 	},
 	{
-		name: "stats", aliases: []string{"container stats"}, group: groupLook, looks: true,
+		name: "stats", aliases: []string{"container stats"}, group: groupLook,
 		summary: "Show what running containers use, again and again", usage: "[flags] [CONTAINER...]",
 		examples: []string{"rl stats", "rl stats --no-stream --format '{{.Name}} {{.MemUsage}}'"},
 		new:      func() any { return new(statsCmd) },

@@ -17,7 +17,7 @@ import (
 
 var logsCommands = []command{
 	{
-		name: "logs", aliases: []string{"container logs"}, group: groupLook, looks: true,
+		name: "logs", aliases: []string{"container logs"}, group: groupLook,
 		summary: "Show what a container has printed", usage: "[flags] CONTAINER",
 		examples: []string{"rl logs -f web", "rl logs --since 10m --tail 100 -t web"},
 		new:      func() any { return new(logsCmd) },

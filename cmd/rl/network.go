@@ -18,19 +18,19 @@ import (
 // whose user 0 owns their records.
 var networkCommands = []command{
 	{
-		name: "network create", group: groupNetworks, where: inside,
+		name: "network create", group: groupNetworks, makes: true, where: inside,
 		summary: "Create a network, on which containers find each other by name", usage: "[flags] NAME",
 		examples: []string{"rl network create front", "rl network create --subnet 10.9.8.0/24 --internal back"},
 		new:      func() any { return new(networkCreateCmd) },
 	},
 	{
-		name: "network ls", aliases: []string{"network list"}, group: groupNetworks, looks: true,
+		name: "network ls", aliases: []string{"network list"}, group: groupNetworks,
 		summary: "List networks", usage: "[flags]",
 		examples: []string{"rl network ls", "rl network ls -q --filter type=custom"},
 		new:      func() any { return new(networkLsCmd) },
 	},
 	{
-		name: "network inspect", group: groupNetworks, looks: true,
+		name: "network inspect", group: groupNetworks,
 		summary: "Show everything about networks", usage: "[flags] NETWORK [NETWORK...]",
 		examples: []string{"rl network inspect front", "rl network inspect -f '{{(index .IPAM.Config 0).Subnet}}' front"},
 		new:      func() any { return new(networkInspectCmd) },

@@ -6,7 +6,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rl-project/rl/internal/dirs"
 	"github.com/rl-project/rl/userns"
 )
 
@@ -37,7 +36,11 @@ type resetCmd struct{ resetFlags }
 const exitCanceled = 99
 
 func (c *systemResetCmd) Run(a *app) error {
-	if !dirs.Exist() {
+	places, err := a.dirs()
+	if err != nil {
+		return err
+	}
+	if !places.HasData() && !c.Images { // images may be left of before
 		a.printf("There is nothing to remove.\n")
 		return nil
 	}
@@ -48,7 +51,7 @@ func (c *systemResetCmd) Run(a *app) error {
 	if c.Images {
 		args = append(args, "--images")
 	}
-	err := a.runInside(inFull, args)
+	err = a.runInside(inFull, args)
 	exit := new(exitError)
 	if errors.As(err, &exit) && exit.code == exitCanceled {
 		return nil

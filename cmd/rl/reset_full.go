@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (c *resetCmd) Run(a *app) error {
 		return err
 	}
 	keep := other != "" && !c.Images
-	if !c.Force && !a.confirm(resetWarning(a.places.Data, images.Location().Home, other, keep)) {
+	if !c.Force && !a.confirm(resetWarning(cmp.Or(a.places.Chosen, a.places.Data), images.Location().Home, other, keep)) {
 		return exitCode(exitCanceled)
 	}
 	if err := resetContainers(containers); err != nil {

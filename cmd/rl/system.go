@@ -21,7 +21,7 @@ var (
 
 var systemCommands = []command{
 	{
-		name: "info", aliases: []string{"system info"}, group: groupSystem, looks: true, where: inFull,
+		name: "info", aliases: []string{"system info"}, group: groupSystem, where: inFull,
 		summary: "Show what rl has stored and how it runs here", usage: "[flags]",
 		examples: []string{"rl info", "rl info -f '{{.Driver}} {{.CgroupVersion}}'"},
 		new:      func() any { return new(infoCmd) },
@@ -32,7 +32,7 @@ var systemCommands = []command{
 		new: func() any { return new(versionCmd) },
 	},
 	{
-		name: "unshare", group: groupSystem,
+		name: "unshare", group: groupSystem, makes: true,
 		summary: "Run a command where the files of containers are yours", usage: "[COMMAND [ARG...]]",
 		examples: []string{"rl unshare", "rl unshare rm -r ./files-of-another-id"},
 		new:      func() any { return new(unshareCmd) },

@@ -19,7 +19,7 @@ import (
 
 var systemdCommands = []command{
 	{
-		name: "systemd install", group: groupServices,
+		name: "systemd install", group: groupServices, makes: true,
 		summary: "Write systemd units that keep containers running", usage: "[flags] CONTAINER | FILE... | run [RUN FLAGS] IMAGE [COMMAND...]",
 		examples: []string{"rl systemd install --enable --now web", "rl systemd install web.container data.volume"},
 		new:      func() any { return new(systemdInstallCmd) },

@@ -21,6 +21,9 @@ const fullTags = "containers_image_openpgp,exclude_graphdriver_btrfs"
 // program, which only a developer has, builds it from the same sources when
 // it is first needed.
 func fullProgram(places dirs.Dirs) (string, error) {
+	if places.Chosen != "" {
+		return passingProgram()
+	}
 	self, err := os.Stat("/proc/self/exe")
 	if err != nil {
 		return "", err
@@ -31,6 +34,20 @@ func fullProgram(places dirs.Dirs) (string, error) {
 		return "", fmt.Errorf("this rl comes from a plain `go build`, without image handling, and that could not be built now: %w; use `make build`", err)
 	}
 	return path, nil
+}
+
+// passingProgram builds the full program for one command, which leaves nothing behind.
+func passingProgram() (string, error) {
+	dir, err := os.MkdirTemp("", "rl-full-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "rl-full")
+	if err := buildTo(path); err != nil {
+		return "", err
+	}
+	return heldProgram(path)
 }
 
 func buildTo(path string) error {

@@ -17,19 +17,19 @@ import (
 // whose ids own their files.
 var volumeCommands = []command{
 	{
-		name: "volume create", group: groupVolumes, where: inside,
+		name: "volume create", group: groupVolumes, makes: true, where: inside,
 		summary: "Create a volume", usage: "[flags] [VOLUME]",
 		examples: []string{"rl volume create data", "rl volume create --opt type=none --opt o=bind --opt device=/srv/data data"},
 		new:      func() any { return new(volumeCreateCmd) },
 	},
 	{
-		name: "volume ls", aliases: []string{"volume list"}, group: groupVolumes, looks: true,
+		name: "volume ls", aliases: []string{"volume list"}, group: groupVolumes,
 		summary: "List volumes", usage: "[flags]",
 		examples: []string{"rl volume ls", "rl volume ls -q --filter dangling=true"},
 		new:      func() any { return new(volumeLsCmd) },
 	},
 	{
-		name: "volume inspect", group: groupVolumes, looks: true,
+		name: "volume inspect", group: groupVolumes,
 		summary: "Show everything about volumes", usage: "[flags] VOLUME [VOLUME...]",
 		examples: []string{"rl volume inspect data", "rl volume inspect -f '{{.Mountpoint}}' data"},
 		new:      func() any { return new(volumeInspectCmd) },

@@ -21,10 +21,11 @@ import (
 // ErrUntrusted is wrapped by errors about a folder that others could change.
 var ErrUntrusted = errors.New("folder cannot be trusted")
 
-// Dirs are rl's folders, absolute and existing.
+// Dirs are rl's folders, absolute. They are there once somebody has called Make.
 type Dirs struct {
 	Runtime string // sockets, locks, facts about processes; gone after a reboot
 	Data    string // containers, and records of images
+	Chosen  string // where Data would be, if it is in memory for this one command; else ""
 	Scratch bool   // Data is on local scratch because home is on a network file system
 	UID     int    // the person, as the host counts
 	GID     int    // the person's primary group
@@ -37,11 +38,16 @@ const (
 	dataVar    = "_RL_DATA"
 	uidVar     = "_RL_UID"
 	gidVar     = "_RL_GID"
+	chosenVar  = "_RL_CHOSEN"
 )
 
 // Environ returns the variables that Inherited reads.
 func (d Dirs) Environ() []string {
-	return []string{runtimeVar + "=" + d.Runtime, dataVar + "=" + d.Data, uidVar + "=" + strconv.Itoa(d.UID), gidVar + "=" + strconv.Itoa(d.GID)}
+	vars := []string{runtimeVar + "=" + d.Runtime, dataVar + "=" + d.Data, uidVar + "=" + strconv.Itoa(d.UID), gidVar + "=" + strconv.Itoa(d.GID)}
+	if d.Chosen != "" {
+		vars = append(vars, chosenVar+"="+d.Chosen)
+	}
+	return vars
 }
 
 // Config is where the image libraries look for the configuration of real root,
@@ -52,41 +58,45 @@ func (d Dirs) Config() string { return filepath.Join(d.Data, ".config", "contain
 func Inherited() (Dirs, error) {
 	uid, err := strconv.Atoi(os.Getenv(uidVar))
 	gid, gidErr := strconv.Atoi(os.Getenv(gidVar))
-	d := Dirs{Runtime: os.Getenv(runtimeVar), Data: os.Getenv(dataVar), UID: uid, GID: gid}
+	d := Dirs{Runtime: os.Getenv(runtimeVar), Data: os.Getenv(dataVar), Chosen: os.Getenv(chosenVar), UID: uid, GID: gid}
 	if err != nil || gidErr != nil || d.Runtime == "" || d.Data == "" {
 		return d, errors.New("this command is for rl's own use")
 	}
 	return d, nil
 }
 
-// Open chooses the folders of the calling person and makes them. It is called
-// outside the user namespace.
-func Open() (Dirs, error) {
+// Choose decides where the calling person's folders are, and makes nothing: they
+// need not be there. It is called outside the user namespace.
+func Choose() (Dirs, error) {
 	d := Dirs{UID: os.Geteuid(), GID: os.Getegid()}
+	d.Runtime = runtimeFolder(d.UID)
 	var err error
-	if d.Runtime, err = private(runtimeFolder(d.UID), d.UID); err != nil {
-		return d, err
-	}
 	if d.Data, d.Scratch, err = dataFolder(d.UID); err != nil {
 		return d, err
 	}
-	if err := os.MkdirAll(filepath.Dir(d.Data), 0o700); err != nil {
-		return d, fmt.Errorf("no place for containers: %w; set XDG_DATA_HOME to a folder of yours", err)
+	for _, dir := range []string{d.Runtime, d.Data} {
+		if err := trusted(dir, d.UID); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return d, err
+		}
 	}
-	d.Data, err = private(d.Data, d.UID)
-	return d, err
+	return d, nil
 }
 
-// Exist reports whether the folders that Open would choose are there already.
-func Exist() bool {
-	uid := os.Geteuid()
-	return HasData() && isFolder(runtimeFolder(uid))
-}
+// HasData reports whether something has ever been made in Data.
+func (d Dirs) HasData() bool { return isFolder(filepath.Join(d.Data, inData[0])) }
 
-// HasData reports whether the person has containers, or has had some.
-func HasData() bool {
-	data, _, err := dataFolder(os.Geteuid())
-	return err == nil && isFolder(data)
+// Exist reports whether both folders are there.
+func (d Dirs) Exist() bool { return d.HasData() && isFolder(d.Runtime) }
+
+// Nearest is dir, or the folder nearest above it that is there.
+func Nearest(dir string) string {
+	for dir != "/" {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return dir
 }
 
 func isFolder(path string) bool {
@@ -138,23 +148,6 @@ func DataHome() (string, error) {
 	return filepath.Join(home, ".local", "share"), nil
 }
 
-// private makes dir with mode 0700 if it is missing, and checks it. For root
-// others may pass through it: the container's root is not the host's.
-func private(dir string, uid int) (string, error) {
-	mode := os.FileMode(0o700)
-	if uid == 0 {
-		mode = 0o711
-	}
-	err := os.Mkdir(dir, mode)
-	if err != nil && !errors.Is(err, os.ErrExist) {
-		return "", err
-	}
-	if err := trusted(dir, uid); err != nil || uid != 0 {
-		return dir, err
-	}
-	return dir, os.Chmod(dir, mode)
-}
-
 // trusted refuses a link, a folder of another owner, and one that others may write.
 func trusted(dir string, uid int) error {
 	info, err := os.Lstat(dir)
@@ -186,10 +179,7 @@ var remoteFS = map[int64]string{
 
 // remote looks at dir, or where it is missing, at what it will be made in.
 func remote(dir string) bool {
-	for !isFolder(dir) && dir != "/" {
-		dir = filepath.Dir(dir)
-	}
-	return RemoteFS(dir) != ""
+	return RemoteFS(Nearest(dir)) != ""
 }
 
 // RemoteFS names the network file system that dir lies on, "" for a local one.

@@ -44,16 +44,21 @@ func (w *watch) listen() {
 	}
 }
 
-// arm watches folder or, as long as it is missing, the one that it will be in.
-// Watching twice is the same as once.
+// arm watches folder or, as long as it is missing, the nearest one that it will be
+// in. Watching twice is the same as once.
 func (w *watch) arm(folder string) {
 	if w.file == nil {
 		return
 	}
-	w.armed = w.add(folder)
-	if !w.armed {
-		w.armed = w.add(filepath.Dir(folder))
-		w.add(folder) // it may have been made in between
+	for last := ""; ; {
+		nearest := folder
+		for w.armed = w.add(nearest); !w.armed && nearest != "/"; w.armed = w.add(nearest) {
+			nearest = filepath.Dir(nearest)
+		}
+		if nearest == last || nearest == folder {
+			return
+		}
+		last = nearest // the next one may have been made before this was watched
 	}
 }
 

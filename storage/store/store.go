@@ -16,6 +16,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -38,9 +39,14 @@ import (
 type Options struct {
 	Data    string // rl's data folder
 	Runtime string // rl's folder for what a reboot may clear
-	UID     int    // the person, as the host counts; 0 is real root
+	// Chosen is where Data would be, if it is a folder for a moment; else "".
+	Chosen string
+	UID    int // the person, as the host counts; 0 is real root
 	// Warn is told, in one line each, what went on differently than asked.
 	Warn func(line string)
+	// Passing gives a folder for a moment, for the caller who only looks: a store that
+	// is not there yet is then taken for an empty one. nil has it made.
+	Passing func() (string, error)
 }
 
 // Store is an opened image store.
@@ -51,17 +57,22 @@ type Store struct {
 	facts   storage.Facts
 	// unwritable says why nothing can be added; nil where it can.
 	unwritable error
+	// absent means that there is none yet, and that an empty one stands for it.
+	absent bool
 }
 
-// Open opens the store, making it if it is not there.
+// Open opens the store, and makes it if it is not there unless the caller only looks.
 func Open(o Options) (*Store, error) {
 	opts, err := types.LoadStoreOptions(types.LoadOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("storage.conf: %w", err)
 	}
-	chooseFolders(o, &opts, dirs.RemoteFS(existing(opts.GraphRoot)))
+	chooseFolders(o, &opts, dirs.RemoteFS(dirs.Nearest(opts.GraphRoot)))
 	chooseDriver(&opts)
 	s := &Store{options: o, opened: opts}
+	if o.Passing != nil && !isStore(opts.GraphRoot) {
+		return s, s.openEmpty()
+	}
 	// What is read from here on must be no older than these facts.
 	s.facts = storage.GatherFacts(s.factFiles())
 	s.store, err = cstorage.GetStore(opts)
@@ -74,6 +85,30 @@ func Open(o Options) (*Store, error) {
 	}
 	s.store = wholeImages{s.store, s}
 	return s, nil
+}
+
+// isStore reports whether a store has been opened in a folder for writing.
+func isStore(root string) bool {
+	_, err := os.Stat(filepath.Join(root, "storage.lock"))
+	return err == nil
+}
+
+// openEmpty opens an empty store for a moment. Without additional stores to look
+// into it needs no driver that can mount, which not every file system in memory has.
+func (s *Store) openEmpty() error {
+	dir, err := s.options.Passing()
+	if err != nil {
+		return err
+	}
+	empty := s.opened
+	empty.GraphRoot, empty.RunRoot, empty.ImageStore = filepath.Join(dir, "empty"), filepath.Join(dir, "storage"), ""
+	if s.absent = len(s.imageRoots()) == 1; s.absent {
+		empty.GraphDriverName, empty.GraphDriverPriority, empty.GraphDriverOptions = vfs, nil, nil
+	}
+	if s.store, err = cstorage.GetStore(empty); err != nil {
+		return explainOpen(empty, err)
+	}
+	return nil
 }
 
 // readOnly opens a store on a disk that cannot be written as an additional one,
@@ -95,10 +130,10 @@ func chooseFolders(o Options, opts *types.StoreOptions, remote string) {
 		return
 	}
 	usual := opts.GraphRoot
-	opts.GraphRoot = filepath.Join(o.Data, "storage")
+	opts.GraphRoot = filepath.Join(cmp.Or(o.Chosen, o.Data), "storage")
 	opts.RunRoot = filepath.Join(o.Runtime, "storage")
 	opts.ImageStore = ""
-	if _, err := os.Stat(filepath.Join(opts.GraphRoot, "storage.lock")); err != nil && o.UID != 0 && o.Warn != nil {
+	if !isStore(opts.GraphRoot) && o.UID != 0 && o.Warn != nil {
 		o.Warn(fmt.Sprintf("%s is on %s, which cannot hold the files of several owners; images are kept in %s", usual, remote, opts.GraphRoot))
 	}
 }
@@ -132,17 +167,6 @@ func optionValues(opts types.StoreOptions, key string) []string {
 		}
 	}
 	return values
-}
-
-// existing returns the nearest folder on the way to path that is there.
-func existing(path string) string {
-	for path != "/" && path != "." {
-		if _, err := os.Stat(path); err == nil {
-			break
-		}
-		path = filepath.Dir(path)
-	}
-	return path
 }
 
 // explainOpen says what to do about a store that does not open.
@@ -199,7 +223,7 @@ func configFiles(uid int) []string {
 }
 
 func (s *Store) driverName() string {
-	if s.store != nil {
+	if s.store != nil && !s.absent {
 		return s.store.GraphDriverName()
 	}
 	if s.opened.GraphDriverName == "" {
