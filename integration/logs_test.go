@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +23,7 @@ func TestLogOptions(t *testing.T) {
 
 func TestLogOptionsAreChecked(t *testing.T) {
 	e := AsUser(t)
-	for opt, says := range map[string]string{"tag={{.Secret}}": "ImageName", "labels-regex=(": "regexp", "size=1": "max-size"} {
+	for opt, says := range map[string]string{"tag={{.Secret}}": "ImageName", "labels-regex=(": "regexp", "size=1": "max-size", "compress=maybe": "true or false"} {
 		e.Run(t, "run", "--log-opt", opt, Image, "true").Exits(t, 125).Says(t, "log option", says)
 	}
 }
@@ -74,6 +76,49 @@ func TestLogs(t *testing.T) {
 }
 
 // logs -f goes on while the container runs and ends with it.
+// Files that were set aside are gzipped, which no reader notices.
+func TestLogsCompressed(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		e.OK(t, "run", "-d", "--name", name, "--log-opt", "compress=true", "--log-opt", "max-size=20k", "--log-opt", "max-file=1000", Image, "sh", "-c",
+			"seq 100000 102000; until [ -e /go ]; do sleep 0.02; done; seq 102001 104000")
+		follow := e.Cmd("logs", "-f", name).Start(t)
+		follow.Expect(t, "102000\n")
+		e.OK(t, "exec", name, "touch", "/go")
+		follow.Expect(t, "104000\n")
+		e.Want(t, "0", "wait", name)
+		all := numbersTo(100000, 104000)
+		if r := follow.Wait(t).Exits(t, 0); r.Out != all {
+			t.Errorf("followed: %d bytes, want %d", len(r.Out), len(all))
+		}
+		log := e.OK(t, "inspect", "-f", "{{.LogPath}}", name)
+		if files, err := filepath.Glob(log + ".*.gz"); err != nil || len(files) == 0 {
+			t.Errorf("nothing is compressed: %v", err)
+		}
+		if got := e.OK(t, "logs", name) + "\n"; got != all {
+			t.Errorf("read: %d bytes, want %d", len(got), len(all))
+		}
+		if got := e.OK(t, "logs", "--tail", "3500", name) + "\n"; got != numbersTo(100501, 104000) {
+			t.Errorf("the last 3500: %d bytes", len(got))
+		}
+		stamp, _, _ := strings.Cut(e.OK(t, "logs", "-t", "--tail", "1", name), " ")
+		if got := e.OK(t, "logs", "--since", stamp, name); !strings.HasSuffix(got, "104000") || strings.Contains(got, "102000") {
+			t.Errorf("since the last: %d bytes", len(got))
+		}
+		e.Want(t, "true", "inspect", "-f", `{{index .HostConfig.LogConfig.Config "compress"}}`, name)
+		e.OK(t, "rm", name)
+	})
+}
+
+// numbersTo are lines as seq prints them.
+func numbersTo(first, last int) string {
+	var b strings.Builder
+	for i := first; i <= last; i++ {
+		fmt.Fprintln(&b, i)
+	}
+	return b.String()
+}
+
 func TestLogsFollow(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		name := e.Name(t)

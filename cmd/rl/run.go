@@ -101,7 +101,7 @@ type createFlags struct {
 	Sysctl      []string `group:"Security" sep:"none" placeholder:"NAME=VALUE" help:"Set a kernel parameter of the container."`
 
 	LogDriver string   `group:"Logs" placeholder:"DRIVER" help:"json-file (the default), local, journald or none."`
-	LogOpt    []string `group:"Logs" sep:"none" placeholder:"NAME=VALUE" help:"max-size=10m, max-file=3, mode=non-blocking, max-buffer-size=1m, tag=TEMPLATE, labels=NAMES, env=NAMES."`
+	LogOpt    []string `group:"Logs" sep:"none" placeholder:"NAME=VALUE" help:"max-size=10m, max-file=3, compress=true, mode=non-blocking, max-buffer-size=1m, tag=TEMPLATE, labels=NAMES, env=NAMES."`
 
 	Args []string `arg:"" passthrough:"partial" optional:""`
 }

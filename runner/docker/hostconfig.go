@@ -103,6 +103,9 @@ func logConfig(o logs.Options) LogConfig {
 	if o.MaxFile > 0 {
 		c.Config["max-file"] = strconv.Itoa(o.MaxFile)
 	}
+	if o.Compress {
+		c.Config["compress"] = "true"
+	}
 	if o.Mode != "" {
 		c.Config["mode"] = o.Mode
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"math"
-	"os"
 	"sync"
 )
 
@@ -21,7 +20,7 @@ type ahead struct {
 	follow bool // see AwaitReaders
 
 	mu     sync.Mutex
-	last   *os.File // the newest that was opened, nil if there was none yet
+	last   *part // the newest that was opened, nil if there was none yet
 	queue  []upcoming
 	closed bool
 }
@@ -29,18 +28,18 @@ type ahead struct {
 // upcoming is an open file that is to be read. gap tells that there may have
 // been others before it.
 type upcoming struct {
-	file *os.File
+	file *part
 	gap  bool
 }
 
 // openAll opens and takes all files that there are, oldest first.
-func (a *ahead) openAll(ctx context.Context) ([]*os.File, error) {
+func (a *ahead) openAll(ctx context.Context) ([]*part, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.open(ctx, math.MaxInt); err != nil {
 		return nil, err
 	}
-	var files []*os.File
+	var files []*part
 	for _, u := range a.queue {
 		files = append(files, u.file)
 	}

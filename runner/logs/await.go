@@ -28,7 +28,7 @@ func AwaitReaders(path string, limit time.Duration) bool {
 	deadline := time.Now().Add(limit)
 	// From the oldest on, as readers go.
 	for _, n := range slices.Backward(numbers) {
-		for n > 0 && followed(numbered(path, n)) {
+		for n > 0 && (followed(numbered(path, n)) || followed(packedName(path, n))) {
 			if time.Now().After(deadline) {
 				return false
 			}
@@ -52,7 +52,7 @@ func followed(path string) bool {
 
 // setFollowed takes or gives back the reader's lock. Where the file system has
 // no locks, AwaitReaders sees nobody.
-func setFollowed(f *os.File, on bool) {
+func setFollowed(f *part, on bool) {
 	lock := unix.Flock_t{Type: unix.F_UNLCK}
 	if on {
 		lock.Type = unix.F_RDLCK

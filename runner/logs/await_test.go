@@ -19,7 +19,7 @@ func TestAwaitReaders(t *testing.T) {
 	if f.rest() != numberedLines(2, 1000) {
 		t.Error("the rest is not the rest")
 	}
-	old, err := os.Open(path + ".2")
+	old, err := openPart(path, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

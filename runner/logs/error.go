@@ -12,5 +12,8 @@ var (
 
 	errDropped = errors.New("output came faster than the disk takes it and was dropped, as mode=non-blocking asks")
 
+	errHalted   = errors.New("the log was closed or rotated")
+	errFollowed = errors.New("a reader has not gone on")
+
 	errDamaged = errors.New("not an entry of a log")
 )

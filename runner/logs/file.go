@@ -14,10 +14,13 @@ type file struct {
 	path string
 	size int64 // limit of one, in bytes
 	keep int   // how many there may be
+	pack bool  // whether those that were set aside are compressed
 
 	f    *os.File // nil while it could not be opened
 	used int64
 	torn bool // the last line is without its end
+
+	packer *packer // nil if there is nothing to compress
 }
 
 // open opens or makes the newest file, to append to it. What a killed monitor
@@ -93,16 +96,58 @@ func (l *file) prepare() error {
 // because ext4 writes a file to the disk when it is renamed over another.
 func (l *file) rotate() error {
 	l.close()
-	if err := removeIfThere(l.numbered(l.keep - 1)); err != nil {
+	l.packer.finish()
+	l.packer = nil
+	if err := l.remove(l.keep - 1); err != nil {
 		return err
 	}
 	for n := l.keep - 1; n > 0; n-- {
-		err := os.Rename(l.numbered(n-1), l.numbered(n))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := l.setAside(n - 1); err != nil {
 			return err
 		}
 	}
-	return l.open()
+	err := l.open()
+	l.startPacker()
+	return err
+}
+
+// remove removes the file that was set aside n times.
+func (l *file) remove(n int) error {
+	if l.pack {
+		if err := removeIfThere(packedName(l.path, n)); err != nil {
+			return err
+		}
+	}
+	return removeIfThere(l.numbered(n))
+}
+
+// setAside moves a file to the next higher number. Of a file and its compressed
+// copy, which a crash may leave, only the copy: with one of them moved, there
+// would seem to be two files.
+func (l *file) setAside(n int) error {
+	if l.pack && n > 0 {
+		if err := settle(l.path, n); err != nil {
+			return err
+		}
+		if err := ignoreMissing(os.Rename(packedName(l.path, n), packedName(l.path, n+1))); err != nil {
+			return err
+		}
+	}
+	return ignoreMissing(os.Rename(l.numbered(n), l.numbered(n+1)))
+}
+
+// startPacker compresses what was set aside, if that is asked for.
+func (l *file) startPacker() {
+	if l.pack {
+		l.packer = startPacker(l.path, l.keep)
+	}
+}
+
+// end closes the file for good.
+func (l *file) end() error {
+	l.packer.stop()
+	l.packer = nil
+	return l.close()
 }
 
 func (l *file) numbered(n int) string { return numbered(l.path, n) }
@@ -116,10 +161,7 @@ func numbered(path string, n int) string {
 }
 
 func removeIfThere(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return ignoreMissing(os.Remove(path))
 }
 
 func (l *file) close() error {

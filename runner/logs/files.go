@@ -24,14 +24,15 @@ func numbersOf(path string) ([]int, error) {
 		if !ok {
 			continue
 		}
-		if rest == "" {
+		rest = strings.TrimSuffix(rest, packedEnding)
+		if name.Name() == filepath.Base(path) {
 			numbers = append(numbers, 0)
 		} else if n, err := strconv.Atoi(strings.TrimPrefix(rest, ".")); err == nil && n > 0 && rest[0] == '.' {
 			numbers = append(numbers, n)
 		}
 	}
 	slices.Sort(numbers)
-	return numbers, nil
+	return slices.Compact(numbers), nil
 }
 
 // position is what a look at the folder says of the file after another one.
@@ -48,15 +49,17 @@ func locate(path string, f fs.FileInfo) (position, error) {
 	if err != nil {
 		return position{}, err
 	}
-	next := -1
-	for _, n := range numbers {
-		info, err := os.Stat(numbered(path, n))
-		if err == nil && f != nil && os.SameFile(info, f) {
-			return position{number: next, self: n}, nil
+	before := append([]int{-1}, numbers...) // each at the place of its follower
+	if f != nil {
+		for _, same := range []func(string, int, fs.FileInfo) bool{is, wasPackedFrom} {
+			for i, n := range numbers {
+				if same(path, n, f) {
+					return position{number: before[i], self: n}, nil
+				}
+			}
 		}
-		next = n
 	}
-	return position{number: next, gone: true}, nil
+	return position{number: before[len(numbers)], gone: true}, nil
 }
 
 // successor opens the file that follows f, the oldest if f is nil. It is nil
@@ -67,7 +70,7 @@ func locate(path string, f fs.FileInfo) (position, error) {
 // The writer may rotate at any time; it moves files one after the other, the
 // oldest first, and only to higher numbers. So if f and its neighbour have the
 // same numbers before and after the neighbour was opened, it was the neighbour.
-func successor(ctx context.Context, path string, f *os.File) (next *os.File, gone bool, err error) {
+func successor(ctx context.Context, path string, f *part) (next *part, gone bool, err error) {
 	var info fs.FileInfo
 	if f != nil {
 		if info, err = f.Stat(); err != nil {
@@ -79,7 +82,7 @@ func successor(ctx context.Context, path string, f *os.File) (next *os.File, gon
 		if err != nil || before.number < 0 {
 			return nil, false, err
 		}
-		next, err := os.Open(numbered(path, before.number))
+		next, err := openPart(path, before.number)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -94,14 +97,14 @@ func successor(ctx context.Context, path string, f *os.File) (next *os.File, gon
 	return nil, false, ctx.Err()
 }
 
-func closeAll(files []*os.File) {
+func closeAll(files []*part) {
 	for _, f := range files {
 		f.Close()
 	}
 }
 
 // newest reports whether f is the file that is written to.
-func newest(path string, f *os.File) bool {
+func newest(path string, f *part) bool {
 	there, err := os.Stat(path)
 	if err != nil {
 		return false

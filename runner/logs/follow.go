@@ -66,7 +66,7 @@ func (r *reader) advance(s *source, next upcoming) *source {
 func (r *reader) wait(s *source) error {
 	if s != nil {
 		r.leave(s, false)
-		if info, err := s.file.Stat(); err == nil && info.Size() < s.off {
+		if size, err := s.file.size(); err == nil && size < s.off {
 			s.restart()
 			return nil
 		}

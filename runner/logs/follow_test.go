@@ -6,13 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // following is a Read with Follow in the background.
@@ -163,7 +160,7 @@ func TestFollowSlowly(t *testing.T) {
 	f.expect(numberedLines(1, 1)) // it waits to be rid of the second
 	for i := 6; i <= 50; i += 5 {
 		write(t, w, Stdout, numberedLines(i, i+4))
-		waitOpen(t, path)
+		waitOpen(path)
 	}
 	w.Close()
 	if err := os.Rename(filepath.Dir(path), t.TempDir()+"/trash"); err != nil {
@@ -174,38 +171,12 @@ func TestFollowSlowly(t *testing.T) {
 	}
 }
 
-// waitOpen waits until this process has path open for reading.
-func waitOpen(t *testing.T, path string) {
-	t.Helper()
-	want, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for !openForReading(t, want) {
+// waitOpen waits until a reader has found path to be the newest file. That it
+// is open would not be enough: a reader opens a file before it knows which.
+func waitOpen(path string) {
+	for !followed(path) {
 		runtime.Gosched()
 	}
-}
-
-func openForReading(t *testing.T, want os.FileInfo) bool {
-	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, fd := range fds {
-		there, err := os.Stat("/proc/self/fd/" + fd.Name())
-		if err != nil || !os.SameFile(want, there) {
-			continue
-		}
-		n, err := strconv.Atoi(fd.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFL, 0); err == nil && flags&unix.O_ACCMODE == unix.O_RDONLY {
-			return true
-		}
-	}
-	return false
 }
 
 // One that is so slow that files are removed before it opened them goes on

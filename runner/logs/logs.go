@@ -3,7 +3,7 @@
 // The monitor writes (Open, Writer), in rl's user namespace; the command line
 // reads (Read), outside of it, while the monitor goes on. Nothing connects the
 // two but the files: the newest is the path itself, older ones are path.1,
-// path.2 and so on.
+// path.2 and so on, or path.1.gz and so on where they are to be compressed.
 //
 // The format is that of Docker's json-file driver, one JSON object a line, so
 // that programs which collect Docker's logs collect these:

@@ -10,7 +10,8 @@ import (
 // Drivers that --log-driver knows.
 const (
 	JSONFile = "json-file"
-	// Local keeps more than JSONFile by default, in the same files.
+	// Local keeps more than JSONFile by default, in the same files, and
+	// compresses them.
 	Local = "local"
 	// Journald sends output to the machine's journal.
 	Journald = "journald"
@@ -34,6 +35,8 @@ type Options struct {
 	// exceeded by one entry. 0 is the default, negative is no limit.
 	MaxSize int64
 	MaxFile int // how many files there are at most; 0 is the default
+	// Compress is whether files that were set aside are compressed.
+	Compress bool `json:",omitempty"`
 	// Mode is "non-blocking" where output that the disk is too slow for is
 	// dropped, instead of holding the container up. MaxBuffer is how many bytes
 	// may wait then.
@@ -58,7 +61,7 @@ func ParseOptions(driver string, opts []string) (Options, error) {
 		o.Driver = JSONFile
 	case JSONFile:
 	case Local:
-		o.MaxSize, o.MaxFile = defaultLocalSize, defaultLocalFiles
+		o.MaxSize, o.MaxFile, o.Compress = defaultLocalSize, defaultLocalFiles, true
 	case Journald:
 		o.MaxSize, o.MaxFile = 0, 0
 	case None:
@@ -72,6 +75,9 @@ func ParseOptions(driver string, opts []string) (Options, error) {
 		if err := o.set(opt); err != nil {
 			return o, fmt.Errorf("%w %s: %w", ErrOption, opt, err)
 		}
+	}
+	if o.Compress && (o.MaxFile < 2 || o.MaxSize < 0) {
+		return o, fmt.Errorf("%w compress=true: only files that were set aside are compressed: it takes max-file=2 or more and a max-size; or write compress=false", ErrOption)
 	}
 	if o.Mode == nonBlocking && o.MaxBuffer == 0 {
 		o.MaxBuffer = defaultBuffer
@@ -87,7 +93,7 @@ func (o *Options) set(opt string) (err error) {
 	if !ok {
 		return fmt.Errorf("it must be of the form KEY=VALUE")
 	}
-	if o.Driver == Journald && strings.HasPrefix(key, "max-") && key != "max-buffer-size" {
+	if o.Driver == Journald && (strings.HasPrefix(key, "max-") && key != "max-buffer-size" || key == "compress") {
 		return fmt.Errorf("the size of the journal is journald's affair (journald.conf)")
 	}
 	if known, err := o.Select.set(key, value); known {
@@ -96,6 +102,10 @@ func (o *Options) set(opt string) (err error) {
 	switch key {
 	case "max-size":
 		o.MaxSize, err = parseSize(key, value)
+	case "compress":
+		if o.Compress, err = strconv.ParseBool(value); err != nil {
+			return fmt.Errorf("compress is true or false")
+		}
 	case "mode":
 		if value != blocking && value != nonBlocking {
 			return fmt.Errorf("mode is %s or %s", blocking, nonBlocking)
@@ -112,7 +122,7 @@ func (o *Options) set(opt string) (err error) {
 			return fmt.Errorf("max-file is a number of files, 1 or more")
 		}
 	default:
-		return fmt.Errorf("%s knows max-size, max-file, mode, max-buffer-size, tag, labels, labels-regex, env and env-regex", o.Driver)
+		return fmt.Errorf("%s knows max-size, max-file, compress, mode, max-buffer-size, tag, labels, labels-regex, env and env-regex", o.Driver)
 	}
 	return err
 }

@@ -19,6 +19,10 @@ func TestParseOptions(t *testing.T) {
 		{"json-file", "max-size=200", Options{Driver: JSONFile, MaxSize: 200, MaxFile: 3}},
 		{"json-file", "max-size=2G max-file=10", Options{Driver: JSONFile, MaxSize: 2_000_000_000, MaxFile: 10}},
 		{"json-file", "max-size=-1", Options{Driver: JSONFile, MaxSize: -1, MaxFile: 3}},
+		{"json-file", "compress=true", Options{Driver: JSONFile, MaxSize: 10_000_000, MaxFile: 3, Compress: true}},
+		{"json-file", "compress=false max-file=1", Options{Driver: JSONFile, MaxSize: 10_000_000, MaxFile: 1}},
+		{"local", "", Options{Driver: Local, MaxSize: 20_000_000, MaxFile: 5, Compress: true}},
+		{"local", "compress=false max-file=1", Options{Driver: Local, MaxSize: 20_000_000, MaxFile: 1}},
 		{"none", "", Options{Driver: None, MaxSize: 10_000_000, MaxFile: 3}},
 	} {
 		got, err := ParseOptions(c.driver, strings.Fields(c.opts))
@@ -29,9 +33,9 @@ func TestParseOptions(t *testing.T) {
 }
 
 func TestParseOptionsRefuses(t *testing.T) {
-	for _, c := range []struct{ driver, opt, says string }{
+	for _, c := range []struct{ driver, opts, says string }{
 		{"syslog", "", "json-file, local, journald and none"},
-		{"json-file", "max-sise=10m", "max-size, max-file, mode"},
+		{"json-file", "max-sise=10m", "max-size, max-file, compress, mode"},
 		{"json-file", "max-size", "KEY=VALUE"},
 		{"json-file", "max-size=", "k, m or g"},
 		{"json-file", "max-size=m", "k, m or g"},
@@ -44,15 +48,16 @@ func TestParseOptionsRefuses(t *testing.T) {
 		{"json-file", "max-size=0x10", "k, m or g"},
 		{"json-file", "max-file=0", "1 or more"},
 		{"json-file", "max-file=many", "1 or more"},
+		{"json-file", "compress=maybe", "true or false"},
+		{"json-file", "compress=true max-file=1", "max-file=2 or more"},
+		{"json-file", "max-size=-1 compress=true", "and a max-size"},
+		{"local", "max-file=1", "compress=false"},
+		{"journald", "compress=true", "journald's affair"},
 		{"none", "max-size=10m", "no options"},
 	} {
-		var opts []string
-		if c.opt != "" {
-			opts = []string{c.opt}
-		}
-		_, err := ParseOptions(c.driver, opts)
+		_, err := ParseOptions(c.driver, strings.Fields(c.opts))
 		if !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("ParseOptions(%q, %q): %v, want something with %q", c.driver, c.opt, err, c.says)
+			t.Errorf("ParseOptions(%q, %q): %v, want something with %q", c.driver, c.opts, err, c.says)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -98,7 +97,7 @@ func (r *reader) note(text string) {
 }
 
 // read gives out what is in files and, if asked to, what comes.
-func (r *reader) read(files []*os.File) error {
+func (r *reader) read(files []*part) error {
 	sources, err := r.begin(files)
 	if err != nil {
 		return err
@@ -122,19 +121,19 @@ func (r *reader) read(files []*os.File) error {
 
 // begin finds the places to read from. Of the newest file, only what is there
 // now is read, or a busy container would keep the reader forever.
-func (r *reader) begin(files []*os.File) ([]*source, error) {
+func (r *reader) begin(files []*part) ([]*source, error) {
 	sources := make([]*source, len(files))
 	count := tailCount{left: r.o.Tail}
 	for i := len(files) - 1; i >= 0; i-- {
-		info, err := files[i].Stat()
+		size, err := files[i].size()
 		if err != nil {
 			return nil, err
 		}
-		off, err := r.offset(files[i], info.Size(), &count)
+		off, err := r.offset(files[i], size, &count)
 		if err != nil {
 			return nil, err
 		}
-		sources[i] = newSource(files[i], io.NewSectionReader(files[i], 0, info.Size()), off)
+		sources[i] = newSource(files[i], io.NewSectionReader(files[i], 0, size), off)
 		if count.left < 0 && r.o.Tail >= 0 {
 			return sources[i:], nil
 		}
@@ -143,7 +142,7 @@ func (r *reader) begin(files []*os.File) ([]*source, error) {
 }
 
 // offset returns where in a file of that size to begin.
-func (r *reader) offset(f *os.File, size int64, count *tailCount) (int64, error) {
+func (r *reader) offset(f *part, size int64, count *tailCount) (int64, error) {
 	if r.o.Tail >= 0 && !r.o.Until.IsZero() {
 		_, end, err := seekTime(f, size, r.o.Until.Add(1), &r.decoder)
 		if err != nil {
@@ -199,6 +198,9 @@ func (r *reader) pass(e Entry) error {
 func (r *reader) leave(s *source, complete bool) {
 	if complete && s.left() {
 		r.damaged++
+	}
+	if p := s.file.packed; p != nil && p.damaged {
+		r.note("the end of " + s.file.Name() + " is damaged and was left out")
 	}
 	if r.damaged > 0 {
 		r.note(fmt.Sprintf("%d damaged lines of %s were left out", r.damaged, r.path))

@@ -3,7 +3,6 @@ package logs
 import (
 	"bytes"
 	"io"
-	"os"
 )
 
 const (
@@ -16,7 +15,7 @@ const (
 // A source reads lines of one file from a place onwards. The file may grow.
 type source struct {
 	from io.ReaderAt
-	file *os.File // that from reads
+	file *part // that from reads
 
 	buf  []byte // what was read
 	next int    // of buf, the start of the next line
@@ -24,7 +23,7 @@ type source struct {
 	skip bool   // what comes is the rest of a line that is too long
 }
 
-func newSource(f *os.File, from io.ReaderAt, off int64) *source {
+func newSource(f *part, from io.ReaderAt, off int64) *source {
 	return &source{file: f, from: from, off: off}
 }
 

@@ -61,10 +61,11 @@ func Open(path string, o Options, report func(error)) (*Writer, error) {
 		w.startQueue(o)
 		return w, nil
 	}
-	w.file = &file{path: path, size: o.MaxSize, keep: o.MaxFile}
+	w.file = &file{path: path, size: o.MaxSize, keep: o.MaxFile, pack: o.Compress}
 	if err := w.file.open(); err != nil {
 		return nil, err
 	}
+	w.file.startPacker()
 	w.plan()
 	w.startQueue(o)
 	return w, nil
@@ -104,7 +105,7 @@ func (w *Writer) Close() error {
 	if w.file == nil {
 		return nil
 	}
-	err := w.file.close()
+	err := w.file.end()
 	w.file, w.batch = nil, nil
 	return err
 }
