@@ -2,13 +2,27 @@ package systemd
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // The keys of each kind of Quadlet file, as Podman documents them.
 
 func setName(t *translation) *string    { return &t.name }
 func setOperand(t *translation) *string { return &t.operand }
+func setArch(t *translation) *string    { return &t.arch }
+func setVariant(t *translation) *string { return &t.variant }
+
+// proxies hands on the variables that name them, those that are set.
+func proxies() []string {
+	var flags []string
+	for _, name := range strings.Fields("http_proxy https_proxy ftp_proxy no_proxy HTTP_PROXY HTTPS_PROXY FTP_PROXY NO_PROXY") {
+		flags = append(flags, "--env="+name)
+	}
+	return flags
+}
 
 func takeServiceName(t *translation, value string) error {
 	t.unit.Name = value + ".service"
@@ -60,50 +74,86 @@ func takeStop(t *translation, value string) (err error) {
 	return err
 }
 
-// only accepts what is so anyway.
-func only(usual string) translate {
+// only accepts what is so anyway; the reason says why it cannot be otherwise.
+func only(usual, why string) translate {
 	return func(_ *translation, value string) error {
-		if strings.EqualFold(value, usual) {
+		want, isTruth := truth(usual)
+		got, err := truth(value)
+		if strings.EqualFold(value, usual) || isTruth == nil && err == nil && got == want {
 			return nil
 		}
-		return errors.New("it can only be " + usual)
+		return fmt.Errorf("it can only be %s: %s", usual, why)
 	}
 }
 
+// takeAuthFile names the file with the credentials for registries.
+func takeAuthFile(t *translation, value string) error {
+	t.unit.Add("Service", "Environment", quoteSpecifiers("REGISTRY_AUTH_FILE="+t.absolute(value)))
+	return nil
+}
+
+func takePolicy(t *translation, value string) error {
+	switch value {
+	case "always", "newer", "missing", "never":
+		t.pull = value
+		return nil
+	}
+	return errors.New("it is always, newer, missing or never")
+}
+
+func takePull(t *translation, value string) error {
+	t.pull = value
+	return nil
+}
+
+func takeRetry(t *translation, value string) (err error) {
+	if t.retries, err = strconv.Atoi(value); err != nil || t.retries < 0 || t.retries > maxRetries {
+		return fmt.Errorf("it is a number from 0 to %d", maxRetries)
+	}
+	return nil
+}
+
+func takeRetryDelay(t *translation, value string) (err error) {
+	if t.retryDelay, err = seconds(value); err == nil && t.retryDelay < time.Second {
+		return errors.New("it is a second or more")
+	}
+	return err
+}
+
 const (
-	noPods     = "rl has no pods"
-	noSecrets  = "rl has no secrets; mount a file instead"
-	noMaps     = "all containers of a user share one map of ids; UserNS=keep-id maps yours"
-	noRegistry = "give it in registries.conf or by rl login"
+	noPods    = "rl has no pods"
+	noSecrets = "rl has no secrets; mount a file instead"
+	noMaps    = "all containers of a user share one map of ids; UserNS=keep-id maps yours"
+	insecure  = "write insecure = true for the registry into registries.conf"
 )
 
 func containerKeys() map[string]translate {
 	return map[string]translate{
 		"AddCapability": each("--cap-add"), "AddDevice": flag("--device"), "AddHost": flag("--add-host"),
-		"Annotation": each("--annotation"), "AutoUpdate": refuse("rl does not replace images by itself"),
-		"CgroupsMode": refuse("the container's group lies below the unit's"), "ContainerName": set(setName),
+		"Annotation": each("--annotation"), "AppArmor": only("unconfined", "only root can load profiles"), "AutoUpdate": refuse("rl does not replace images by itself"),
+		"CgroupsMode": only("split", "the container's group lies below the unit's"), "ContainerName": set(setName),
 		"ContainersConfModule": refuse("rl does not read containers.conf"), "DNS": flag("--dns"), "DNSOption": flag("--dns-option"),
 		"DNSSearch": flag("--dns-search"), "DropCapability": each("--cap-drop"), "Entrypoint": flag("--entrypoint"),
 		"Environment": each("--env"), "EnvironmentFile": fileFlag("--env-file"),
-		"EnvironmentHost": refuse("name the variables in Environment"), "Exec": takeArgs, "ExposeHostPort": flag("--expose"),
+		"EnvironmentHost": only("false", "name the variables in Environment, without a value"), "Exec": takeArgs, "ExposeHostPort": flag("--expose"),
 		"GIDMap": refuse(noMaps), "GlobalArgs": refuse("they are Podman's own"),
 		"Group": set(func(t *translation) *string { return &t.group }), "GroupAdd": flag("--group-add"),
 		"HealthCmd": flag("--health-cmd"), "HealthInterval": flag("--health-interval"),
-		"HealthLogDestination": refuse("results are shown by rl inspect"), "HealthMaxLogCount": refuse("five results are kept"),
+		"HealthLogDestination": only("local", "results are shown by rl inspect"), "HealthMaxLogCount": only("5", "five results are kept"),
 		"HealthMaxLogSize": refuse("4096 bytes are kept of each result"), "HealthOnFailure": flag("--health-on-failure"),
 		"HealthRetries": flag("--health-retries"), "HealthStartPeriod": flag("--health-start-period"),
 		"HealthStartupCmd": refuse("use HealthStartPeriod"), "HealthStartupInterval": flag("--health-start-interval"),
 		"HealthStartupRetries": refuse("use HealthStartPeriod"), "HealthStartupSuccess": refuse("use HealthStartPeriod"),
 		"HealthStartupTimeout": refuse("use HealthStartPeriod"), "HealthTimeout": flag("--health-timeout"),
-		"HostName": flag("--hostname"), "Image": set(setOperand), "IP": flag("--ip"), "IP6": flag("--ip6"),
+		"HostName": flag("--hostname"), "HttpProxy": yes(proxies()...), "Image": set(setOperand), "IP": flag("--ip"), "IP6": flag("--ip6"),
 		"Label": each("--label"), "LogDriver": flag("--log-driver"), "LogOpt": flag("--log-opt"),
 		"Mask": option("--security-opt", "mask="), "Memory": flag("--memory"), "Mount": takeMount, "Network": takeNetwork,
 		"NetworkAlias": flag("--network-alias"), "NoNewPrivileges": yes("--security-opt=no-new-privileges"),
 		"Notify": set(func(t *translation) *string { return &t.notify }), "PidsLimit": flag("--pids-limit"),
-		"Pod": refuse(noPods), "PodmanArgs": takePodmanArgs, "PublishPort": flag("--publish"), "Pull": flag("--pull"),
+		"Pod": refuse(noPods), "PodmanArgs": takePodmanArgs, "PublishPort": flag("--publish"), "Pull": takePull,
 		"ReadOnly": yes("--read-only"), "ReadOnlyTmpfs": yes("--tmpfs=/run", "--tmpfs=/tmp", "--tmpfs=/var/tmp"),
 		"ReloadCmd": takeReload, "ReloadSignal": takeReloadSignal,
-		"Retry": refuse("a pull is tried again by the unit's Restart"), "RetryDelay": refuse("a pull is tried again by the unit's Restart"),
+		"Retry": takeRetry, "RetryDelay": takeRetryDelay,
 		"Rootfs": set(func(t *translation) *string { return &t.rootfs }), "RunInit": yes("--init"), "SeccompProfile": option("--security-opt", "seccomp="),
 		"Secret": refuse(noSecrets), "SecurityLabelDisable": yes("--security-opt=label=disable"),
 		"SecurityLabelFileType": option("--security-opt", "label=filetype:"), "SecurityLabelLevel": option("--security-opt", "label=level:"),
@@ -119,7 +169,7 @@ func containerKeys() map[string]translate {
 
 func volumeKeys() map[string]translate {
 	return map[string]translate{
-		"ContainersConfModule": refuse("rl does not read containers.conf"), "Copy": only("true"), "Device": option("--opt", "device="),
+		"ContainersConfModule": refuse("rl does not read containers.conf"), "Copy": only("true", "write nocopy where a container mounts it"), "Device": option("--opt", "device="),
 		"Driver": flag("--driver"), "GlobalArgs": refuse("they are Podman's own"), "Group": option("--opt", "gid="),
 		"Image": refuse("volumes are not made from images"), "Label": each("--label"), "Options": option("--opt", "o="),
 		"PodmanArgs": takePodmanArgs, "ServiceName": takeServiceName, "Type": option("--opt", "type="),
@@ -129,10 +179,10 @@ func volumeKeys() map[string]translate {
 
 func networkKeys() map[string]translate {
 	return map[string]translate{
-		"ContainersConfModule": refuse("rl does not read containers.conf"), "DisableDNS": refuse("containers find each other by name"),
+		"ContainersConfModule": refuse("rl does not read containers.conf"), "DisableDNS": only("false", "containers find each other by name"),
 		"DNS": refuse("give it to the containers"), "Driver": flag("--driver"), "Gateway": flag("--gateway"),
 		"GlobalArgs": refuse("they are Podman's own"), "InterfaceName": refuse("rl names its interfaces"), "Internal": yes("--internal"),
-		"IPAMDriver": refuse("addresses are rl's to give"), "IPRange": flag("--ip-range"), "IPv6": yes("--ipv6"), "Label": each("--label"),
+		"IPAMDriver": only("host-local", "addresses are rl's to give"), "IPRange": flag("--ip-range"), "IPv6": yes("--ipv6"), "Label": each("--label"),
 		"NetworkDeleteOnStop": takeDeleteOnStop, "NetworkName": set(setName), "Options": flag("--opt"), "PodmanArgs": takePodmanArgs,
 		"ServiceName": takeServiceName, "Subnet": flag("--subnet"),
 	}
@@ -140,24 +190,24 @@ func networkKeys() map[string]translate {
 
 func imageKeys() map[string]translate {
 	return map[string]translate{
-		"AllTags": yes("--all-tags"), "Arch": option("--platform", "linux/"), "AuthFile": refuse(noRegistry), "CertDir": refuse(noRegistry),
-		"ContainersConfModule": refuse("rl does not read containers.conf"), "Creds": refuse(noRegistry), "DecryptionKey": refuse("images are not decrypted"),
-		"GlobalArgs": refuse("they are Podman's own"), "Image": set(setOperand), "ImageTag": refuse("use rl tag"), "OS": only("linux"), "PodmanArgs": takePodmanArgs,
-		"Policy": only("always"), "Retry": refuse("write Restart in [Service]"), "RetryDelay": refuse("write RestartSec in [Service]"),
-		"ServiceName": takeServiceName, "TLSVerify": refuse(noRegistry), "Variant": refuse("write it into Arch"),
+		"AllTags": yes("--all-tags"), "Arch": set(setArch), "AuthFile": takeAuthFile, "CertDir": refuse("put the files into certs.d"),
+		"ContainersConfModule": refuse("rl does not read containers.conf"), "Creds": refuse("name a file in AuthFile, or use rl login"), "DecryptionKey": refuse("images are not decrypted"),
+		"GlobalArgs": refuse("they are Podman's own"), "Image": set(setOperand), "ImageTag": set(setName), "OS": only("linux", "containers run on this kernel"), "PodmanArgs": takePodmanArgs,
+		"Policy": takePolicy, "Retry": takeRetry, "RetryDelay": takeRetryDelay,
+		"ServiceName": takeServiceName, "TLSVerify": only("true", insecure), "Variant": set(setVariant),
 	}
 }
 
 func buildKeys() map[string]translate {
 	return map[string]translate{
-		"Annotation": each("--annotation"), "Arch": option("--platform", "linux/"), "AuthFile": refuse(noRegistry),
+		"Annotation": each("--annotation"), "Arch": set(setArch), "AuthFile": takeAuthFile,
 		"BuildArg": each("--build-arg"), "ContainersConfModule": refuse("rl does not read containers.conf"),
 		"DNS": refuse("builds use the machine's"), "DNSOption": refuse("builds use the machine's"), "DNSSearch": refuse("builds use the machine's"),
-		"Environment": refuse("write ENV in the Dockerfile"), "File": set(func(t *translation) *string { return &t.dockerfile }), "ForceRM": only("true"),
+		"Environment": refuse("write ENV in the Dockerfile"), "File": set(func(t *translation) *string { return &t.dockerfile }), "ForceRM": only("true", "nothing is left of a build that failed"),
 		"GlobalArgs": refuse("they are Podman's own"), "GroupAdd": refuse("builds run as the Dockerfile says"), "IgnoreFile": refuse("name it .dockerignore"),
 		"ImageTag": set(setName), "Label": each("--label"), "Network": flag("--network"), "PodmanArgs": takePodmanArgs, "Pull": takeBuildPull,
-		"Retry": refuse("write Restart in [Service]"), "RetryDelay": refuse("write RestartSec in [Service]"), "Secret": flag("--secret"),
+		"Retry": takeRetry, "RetryDelay": takeRetryDelay, "Secret": flag("--secret"),
 		"ServiceName": takeServiceName, "SetWorkingDirectory": set(setOperand), "Target": flag("--target"),
-		"TLSVerify": refuse(noRegistry), "Variant": refuse("write it into Arch"), "Volume": refuse("use RUN --mount"),
+		"TLSVerify": only("true", insecure), "Variant": set(setVariant), "Volume": refuse("use RUN --mount"),
 	}
 }

@@ -3,6 +3,7 @@ package systemd
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -104,11 +105,17 @@ func TestQuadletOtherKinds(t *testing.T) {
 		"data.volume":   {"[Volume]\nLabel=a=b\n", "data-volume.service", "/bin/rl volume create --label a=b systemd-data"},
 		"front.network": {"[Network]\nSubnet=10.9.0.0/24\nInternal=true\n", "front-network.service", `/bin/sh -c "/bin/rl network inspect systemd-front >/dev/null 2>&1 || exec /bin/rl network create --subnet 10.9.0.0/24 --internal systemd-front"`},
 		"base.image":    {"[Image]\nImage=alpine\n", "base-image.service", "/bin/rl pull alpine"},
+		"arm.image":     {"[Image]\nImage=a\nVariant=v7\nArch=arm\n", "arm-image.service", "/bin/rl pull --platform linux/arm/v7 a"},
+		"old.image":     {"[Image]\nImage=oci-archive:old.tar\nImageTag=old\n", "old-image.service", "/bin/rl load --quiet --input /q/old.tar"},
+		"may.image":     {"[Image]\nImage=a\nPolicy=missing\n", "may-image.service", `/bin/sh -c "/bin/rl image inspect a >/dev/null 2>&1 && exit; exec /bin/rl pull a"`},
+		"not.image":     {"[Image]\nImage=a\nPolicy=never\n", "not-image.service", `/bin/sh -c "/bin/rl image inspect a >/dev/null"`},
+		"try.image":     {"[Image]\nImage=a\nRetry=3\nRetryDelay=5s\n", "try-image.service", `/bin/sh -c "for pause in 5 5 5; do /bin/rl pull a && exit; sleep $$pause; done; exec /bin/rl pull a"`},
+		"try.build":     {"[Build]\nImageTag=app\nFile=/s/D\nRetry=1\n", "try-build.service", `/bin/sh -c "for pause in 1; do /bin/rl build -t app --file /s/D /s && exit; sleep $$pause; done; exec /bin/rl build -t app --file /s/D /s"`},
 		"app.build":     {"[Build]\nImageTag=app\nSetWorkingDirectory=/src\nFile=Dockerfile\n", "app-build.service", "/bin/rl build -t app --file /src/Dockerfile /src"},
 		"job@.container": {"[Container]\nImage=alpine\nExec=echo %i\n", "job@.service",
 			"/bin/rl run --name systemd-job_%i --rm --sdnotify rl alpine echo %i"},
 	} {
-		u, _, err := FromQuadlet(name, c.text, Options{Program: "/bin/rl"})
+		u, _, err := FromQuadlet(name, c.text, Options{Program: "/bin/rl", Dir: "/q"})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -123,6 +130,7 @@ func TestQuadletOtherKinds(t *testing.T) {
 func TestQuadletPathsAndDependencies(t *testing.T) {
 	files := map[string]string{
 		"db.container": "[Container]\nImage=db\nServiceName=database\n", "job@.container": "[Container]\nImage=job\n", "data.volume": "[Volume]\n",
+		"old.image": "[Image]\nImage=docker-archive:old.tar\nImageTag=localhost/old:1\n",
 	}
 	read := func(name string) (string, error) {
 		if text, ok := files[name]; ok {
@@ -145,6 +153,11 @@ func TestQuadletPathsAndDependencies(t *testing.T) {
 		"[Unit]\nAfter=db.container network.target\n[Container]\nImage=a\n":      "After=database.service network.target\n",
 		"[Unit]\nWants=job@one.container\n[Container]\nImage=a\n":                "Wants=job@one.service\n",
 		"[Container]\nImage=a\nNetwork=db.container\n":                           "Requires=database.service\n",
+		"[Container]\nImage=old.image\n":                                         " --sdnotify rl localhost/old:1\n",
+		"[Container]\nImage=a\nPull=always\n":                                    " --pull always a\n",
+		"[Container]\nImage=a\nRetry=2\n": `ExecStartPre=/bin/sh -c "/bin/rl image inspect a >/dev/null 2>&1 && exit; ` +
+			`for pause in 1 2; do /bin/rl pull a && exit; sleep $$pause; done; exec /bin/rl pull a"` + "\nExecStart=/bin/rl run --name systemd-web --rm --sdnotify rl --pull never a\n",
+		"[Container]\nImage=a\nHttpProxy=true\n": " --env=http_proxy --env=https_proxy ",
 	} {
 		u, _, err := FromQuadlet("web.container", text, Options{Program: "/bin/rl", Dir: "/q", Read: read})
 		if err != nil || !strings.Contains(u.String(), want) {
@@ -184,6 +197,9 @@ func TestQuadletRefusesByLine(t *testing.T) {
 		"[Container]\nImage=a\nReadOnly=perhaps\n":   "line 3: ReadOnly: \"perhaps\" is neither true nor false",
 		"[Container]\nImage=a\nExec=sh 'x\n":         "line 3: Exec: a quote is not closed",
 		"[Container]\nExec=x\n":                      "has no Image",
+		"[Container]\nImage=a\nRetry=many\n":         "line 3: Retry: it is a number from 0 to 100",
+		"[Container]\nImage=a\nRetryDelay=1ms\n":     "line 3: RetryDelay: it is a second or more",
+		"[Container]\nImage=a\nCgroupsMode=none\n":   "line 3: CgroupsMode: it can only be split: ",
 		"[Container]\nImage=a\nVolume=b.volume:/x\n": "line 3: Volume: it needs the file b.volume",
 	} {
 		read := func(string) (string, error) { return "", fs.ErrNotExist }
@@ -222,4 +238,62 @@ func FuzzFromQuadlet(f *testing.F) {
 			t.Error("a unit without a name")
 		}
 	})
+}
+
+// docs/quadlet.md names each key that is understood, and what is refused with
+// the reason that is given.
+func TestQuadletKeysAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/quadlet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"x.container", "x.volume", "x.network", "x.image", "x.build"} {
+		k, _ := kindOf(name)
+		_, section, _ := strings.Cut(string(doc), "\n## ["+k.section+"]\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		var want []string
+		for key, do := range k.keys {
+			want = append(want, documented(key, do))
+		}
+		var got []string
+		for _, line := range strings.Split(section, "\n") {
+			switch words := strings.Split(line, "`"); {
+			case strings.HasPrefix(line, "| `"):
+				got = append(got, line)
+			case !strings.HasPrefix(line, "|"):
+				for i := 1; i < len(words); i += 2 {
+					got = append(got, words[i])
+				}
+			}
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		for _, line := range without(want, got) {
+			t.Errorf("docs/quadlet.md lacks in [%s]: %s", k.section, line)
+		}
+		for _, line := range without(got, want) {
+			t.Errorf("docs/quadlet.md has in [%s], and the table of keys has not: %s", k.section, line)
+		}
+	}
+}
+
+// documented is what the documents have for a key: a row if not all of its
+// values are understood, else its name.
+func documented(key string, do translate) string {
+	err := do(&translation{unit: new(Unit), o: Options{Dir: "/"}}, "no such value")
+	if err != nil {
+		if why, ok := strings.CutPrefix(err.Error(), "cannot be had here: "); ok {
+			return "| `" + key + "` | none | " + why + " |"
+		}
+		if rest, ok := strings.CutPrefix(err.Error(), "it can only be "); ok {
+			value, why, _ := strings.Cut(rest, ": ")
+			return "| `" + key + "` | `" + value + "` | " + why + " |"
+		}
+	}
+	return key
+}
+
+// without are those of list that are not in other.
+func without(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
 }

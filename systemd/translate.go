@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -19,7 +20,10 @@ type translation struct {
 	needs []string // other Quadlet files
 
 	user, group, name, operand, notify string
-	rootfs, dockerfile                 string
+	rootfs, dockerfile, arch, variant  string
+	pull                               string // when to pull
+	retries                            int    // of a pull or build that failed
+	retryDelay                         time.Duration
 	reload                             []string // a command of rl, with "" for the container
 	deleteOnStop                       bool
 	stop                               time.Duration
@@ -232,11 +236,12 @@ func (t *translation) container() error {
 		image = "--rootfs=" + t.absolute(t.rootfs)
 	}
 	if ext := path.Ext(image); ext == ".image" || ext == ".build" {
-		key := map[string]string{".image": "Image", ".build": "ImageTag"}[ext]
 		var err error
-		if image, err = t.refer(image, key); err != nil {
+		if image, err = t.referImage(image); err != nil {
 			return err
 		}
+	} else if t.rootfs == "" {
+		t.pullFirst(image)
 	}
 	if t.user != "" || t.group != "" {
 		u := t.user
@@ -261,6 +266,73 @@ func (t *translation) container() error {
 	c := Container{Name: "%N", StopTimeout: t.stop, Notify: mode == "container"}
 	t.unit.service(c)
 	t.describe("Container " + t.own())
+	return nil
+}
+
+// referImage is refer for a file that brings an image. The name of one from an
+// archive is its tag.
+func (t *translation) referImage(name string) (string, error) {
+	if f, err := t.other(name); err == nil && f.last("ImageTag") != "" {
+		return t.refer(name, "ImageTag")
+	}
+	return t.refer(name, map[string]string{".image": "Image", ".build": "ImageTag"}[path.Ext(name)])
+}
+
+// pullFirst takes over when the image is pulled, with another try if that fails.
+func (t *translation) pullFirst(image string) {
+	policy := t.pull
+	if t.retries > 0 && policy != "never" {
+		t.unit.Add("Service", "ExecStartPre", t.pulling(cmp.Or(policy, "missing"), []string{"pull", image}))
+		policy = "never"
+	}
+	if policy != "" {
+		t.flags = append(t.flags, "--pull", policy)
+	}
+}
+
+// pulling is a command line that does what pull does, whose last word is the
+// image, as the policy says, again if it fails.
+func (t *translation) pulling(policy string, pull []string) string {
+	look := t.command("image", "inspect", pull[len(pull)-1]) + " >/dev/null"
+	switch {
+	case policy == "never":
+		return "/bin/sh -c " + quoteSpecifiers(look)
+	case policy == "missing":
+		return "/bin/sh -c " + quoteSpecifiers(look+" 2>&1 && exit; "+t.again(t.command(pull...)))
+	case t.retries == 0:
+		return t.command(pull...)
+	}
+	return "/bin/sh -c " + quoteSpecifiers(t.again(t.command(pull...)))
+}
+
+// maxRetries bounds the length of a command line.
+const maxRetries = 100
+
+// again is shell text that executes a command, and the times that were asked
+// for again while it fails. Without a delay, the pauses double, to a minute.
+func (t *translation) again(command string) string {
+	if t.retries == 0 {
+		return "exec " + command
+	}
+	pause, pauses := cmp.Or(t.retryDelay, time.Second), ""
+	for range t.retries {
+		pauses += fmt.Sprintf(" %d", int(pause.Seconds()))
+		if t.retryDelay == 0 {
+			pause = min(2*pause, time.Minute)
+		}
+	}
+	return "for pause in" + pauses + "; do " + command + " && exit; sleep $$pause; done; exec " + command
+}
+
+// platform is what Arch and Variant say.
+func (t *translation) platform() error {
+	switch {
+	case t.arch == "" && t.variant != "":
+		return errors.New("there is a Variant and no Arch")
+	case t.arch == "":
+		return nil
+	}
+	t.flags = append(t.flags, "--platform", path.Join("linux", t.arch, t.variant))
 	return nil
 }
 
@@ -304,7 +376,16 @@ func (t *translation) image() error {
 	if t.operand == "" {
 		return errors.New("[Image] has no Image")
 	}
-	return t.once("Image "+t.operand, t.command(append(append([]string{"pull"}, append(t.flags, t.extra...)...), t.operand)...))
+	if kind, archive, ok := strings.Cut(t.operand, ":"); ok && (kind == "docker-archive" || kind == "oci-archive") {
+		return t.once("Image "+t.operand, t.command("load", "--quiet", "--input", t.absolute(archive)))
+	}
+	if t.name != "" {
+		return errors.New("ImageTag is for Image=docker-archive:FILE or oci-archive:FILE")
+	}
+	if err := t.platform(); err != nil {
+		return err
+	}
+	return t.once("Image "+t.operand, t.pulling(t.pull, append(append([]string{"pull"}, append(t.flags, t.extra...)...), t.operand)))
 }
 
 func (t *translation) build() error {
@@ -323,7 +404,14 @@ func (t *translation) build() error {
 		}
 		flags = append(flags, "--file", file)
 	}
-	return t.once("Build of "+t.name, t.command(append(append(append(flags, t.flags...), t.extra...), folder)...))
+	if err := t.platform(); err != nil {
+		return err
+	}
+	command := t.command(append(append(append(flags, t.flags...), t.extra...), folder)...)
+	if t.retries > 0 {
+		command = "/bin/sh -c " + quoteSpecifiers(t.again(command))
+	}
+	return t.once("Build of "+t.name, command)
 }
 
 // buildFolder is the folder, or the address, to build from.
