@@ -13,6 +13,9 @@ func WatchNotice(limit int64) string {
 		"and kills above it ('rl check' tells how to get the kernel's)", size(limit))
 }
 
+// InitNotice is the one line for stderr when an init system gets no group of its own.
+const InitNotice = "no control group is delegated here: systemd ends at once without one, or starts no services; to change that: rl check"
+
 // WatchedBy and KernelBy say in inspect who enforces the memory limit.
 const (
 	WatchedBy = "rl (sampled proportional set size)"

@@ -216,3 +216,30 @@ func TestTmpfs(t *testing.T) {
 		}
 	})
 }
+
+// An init system that gets no control group is told about, one line, by
+// --systemd and by the command alone; others are not.
+func TestRunInitWithoutAGroup(t *testing.T) {
+	const systemd = "/usr/lib/systemd/systemd"
+	Each(t, func(t *testing.T, e *Env) {
+		script := filepath.Join(e.Folder(t), "init")
+		if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		without := e.OK(t, "info", "-f", "{{.CgroupDriver}}") == "none"
+		for _, c := range []struct {
+			args []string
+			told bool
+		}{
+			{[]string{"--systemd=always", Image, "true"}, without},
+			{[]string{"--entrypoint", systemd, "-v", script + ":" + systemd + ":ro", Image}, without},
+			{[]string{"--systemd=false", "--entrypoint", systemd, "-v", script + ":" + systemd + ":ro", Image}, false},
+			{[]string{Image, "true"}, false},
+		} {
+			r := e.Run(t, append([]string{"run", "--rm"}, c.args...)...).Exits(t, 0)
+			if told := strings.Contains(r.Err, "no control group is delegated") && strings.Contains(r.Err, "rl check"); told != c.told || lines(r.Err) > 1 {
+				t.Errorf("it says %q", r.Err)
+			}
+		}
+	})
+}

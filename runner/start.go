@@ -290,6 +290,9 @@ func (m *monitor) makeGroup(ctx context.Context, undo *cleanup) error {
 	if watched > 0 {
 		m.notes = append(m.notes, cgroup2.WatchNotice(watched))
 	}
+	if group == nil && m.facts.Systemd {
+		m.notes = append(m.notes, cgroup2.InitNotice)
+	}
 	return nil
 }
 
