@@ -1,8 +1,6 @@
 package integration
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,13 +8,11 @@ import (
 
 // helper builds one of the programs that the tests run in containers, whatever
 // image these have, and returns its path.
-func (e *Env) helper(t *testing.T, name string) string {
+func (e *Env) helper(t *testing.T, name string) (program string) {
 	t.Helper()
-	program := filepath.Join(e.Folder(t), name)
-	build := exec.Command("go", "build", "-o", program, "./"+name)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v: %s", err, out)
+	program = filepath.Join(e.Folder(t), name)
+	if err := compile(program, "build", "./integration/"+name); err != nil {
+		t.Fatal(err)
 	}
 	return program
 }

@@ -194,6 +194,26 @@ func TestSystemdIsToldWhenItIsHealthy(t *testing.T) {
 	unit.Wait(t)
 }
 
+// With --sdnotify container, it is the container that says when it is ready,
+// and nobody before.
+func TestSystemdIsToldByTheContainer(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		program := e.helper(t, "notifier")
+		socket, next := e.notified(t)
+		unit := e.Cmd("run", "--name", name, "--sdnotify", "container", "-v", program+":/notifier:ro", Image, "sh", "-c",
+			"echo begun; until [ -e /up ]; do sleep 0.02; done; /notifier && echo told; "+forever).Set("NOTIFY_SOCKET=" + socket).Start(t)
+		unit.Expect(t, "begun\n")
+		e.OK(t, "exec", name, "touch", "/up")
+		if got := next(); got != "READY=1\nSTATUS=the container says so" {
+			t.Errorf("systemd is told %q", got)
+		}
+		unit.Expect(t, "told\n")
+		e.OK(t, "rm", "-f", name)
+		unit.Wait(t)
+	})
+}
+
 func TestSystemdSocketInTheContainer(t *testing.T) {
 	e := AsUser(t)
 	socket, _ := e.notified(t)

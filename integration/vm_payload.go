@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -60,7 +61,10 @@ func writeVMPayload(path string, keys vmKeys) error {
 		addFile(tw, "home/tester/.ssh/authorized_keys", vmUID, 0o600, authorized),
 		addProgram(tw),
 		addImage(tw),
-		addGroupTests(tw, filepath.Dir(path)),
+		// The unit tests of cgroup2: most need what only the virtual machine has,
+		// delegation and a systemd that makes scopes.
+		addBuilt(tw, filepath.Dir(path), "cgroup2.test", "test", "-c", "./cgroup2"),
+		addBuilt(tw, filepath.Dir(path), "notifier", "build", "./integration/notifier"),
 	)
 	return errors.Join(err, tw.Close(), f.Close())
 }
@@ -97,18 +101,26 @@ func addImage(tw *tar.Writer) error {
 	return addFile(tw, "srv/rootfs.tar", 0, 0o644, data)
 }
 
-// addGroupTests adds the unit tests of cgroup2, most of which need what only
-// the virtual machine has: delegation, and a systemd that makes scopes.
-func addGroupTests(tw *tar.Writer, work string) error {
-	program := filepath.Join(work, "cgroup2.test")
-	cmd := exec.Command("go", "test", "-c", "-o", program, "./cgroup2")
-	cmd.Dir = Root()
+// compile runs the go command, in the folder of the module, to make a program
+// that needs no C library.
+func compile(program, verb string, args ...string) error {
+	cmd := exec.Command("go", append([]string{verb, "-o", program}, args...)...)
+	cmd.Dir, cmd.Env = Root(), append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go test -c ./cgroup2: %w\n%s", err, out)
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return nil
+}
+
+// addBuilt adds a program that the machine runs.
+func addBuilt(tw *tar.Writer, work, name, verb string, args ...string) error {
+	program := filepath.Join(work, name)
+	if err := compile(program, verb, args...); err != nil {
+		return err
 	}
 	data, err := os.ReadFile(program)
 	if err != nil {
 		return err
 	}
-	return addFile(tw, "usr/local/bin/cgroup2.test", 0, 0o755, data)
+	return addFile(tw, "usr/local/bin/"+name, 0, 0o755, data)
 }
