@@ -202,7 +202,7 @@ func TestSystemdIsToldByTheContainer(t *testing.T) {
 		program := e.helper(t, "notifier")
 		socket, next := e.notified(t)
 		unit := e.Cmd("run", "--name", name, "--sdnotify", "container", "-v", program+":/notifier:ro", Image, "sh", "-c",
-			"echo begun; until [ -e /up ]; do sleep 0.02; done; /notifier && echo told; "+forever).Set("NOTIFY_SOCKET=" + socket).Start(t)
+			"echo begun; until [ -e /up ]; do sleep 0.02; done; exec /notifier").Set("NOTIFY_SOCKET=" + socket).Start(t)
 		unit.Expect(t, "begun\n")
 		e.OK(t, "exec", name, "touch", "/up")
 		if got := next(); got != "READY=1\nSTATUS=the container says so" {
