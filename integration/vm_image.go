@@ -16,7 +16,7 @@ import (
 // vmPackages is what the virtual machine's Debian 12 has: systemd with user
 // sessions, what rl uses where it finds it, and podman to compare with.
 const vmPackages = "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,uidmap,linux-image-cloud-amd64," +
-	"initramfs-tools,openssh-server,iproute2,nftables,slirp4netns,passt,fuse-overlayfs,procps,busybox-static,podman,crun"
+	"initramfs-tools,openssh-server,iproute2,nftables,slirp4netns,passt,fuse-overlayfs,procps,sudo,busybox-static,podman,crun"
 
 // vmFiles are added to it. Everything that changes from run to run comes on a
 // second disk, a tar archive that is unpacked before ssh starts. The console
