@@ -114,3 +114,36 @@ func TestRotationOnFullDisk(t *testing.T) {
 		t.Errorf("the last line is %q; %d were lost", text, w.Lost())
 	}
 }
+
+// What cannot be compressed for want of space stays as it is until it can.
+func TestPackingOnFullDisk(t *testing.T) {
+	folder := onSmallDisk(t, 512<<10)
+	if folder == "" {
+		return
+	}
+	path := filepath.Join(folder, "log")
+	w, err := Open(path, Options{MaxSize: 100_000, MaxFile: 3}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, w, Stdout, numberedLines(1, 2000))
+	w.Close()
+	fill(t, filepath.Join(folder, "other"))
+	packAll(path, 3)
+	if left, _ := filepath.Glob(path + "*.gz*"); len(left) > 0 {
+		t.Errorf("on the full disk: %q", left)
+	}
+	if got := read(t, path, ReadOptions{Tail: All}).String(); got != numberedLines(1, 2000) {
+		t.Errorf("on the full disk: %d bytes", len(got))
+	}
+	if err := os.Remove(filepath.Join(folder, "other")); err != nil {
+		t.Fatal(err)
+	}
+	packAll(path, 3)
+	if _, err := os.Stat(packedName(path, 1)); err != nil {
+		t.Error(err)
+	}
+	if got := read(t, path, ReadOptions{Tail: All}).String(); got != numberedLines(1, 2000) {
+		t.Errorf("with space again: %d bytes", len(got))
+	}
+}
