@@ -12,7 +12,8 @@ import (
 )
 
 // numbersOf returns how often each file of the log was set aside, newest
-// first; 0 is path itself. None is no error.
+// first; 0 is path itself. A file and its compressed copy count as one. None is
+// no error.
 func numbersOf(path string) ([]int, error) {
 	names, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -49,17 +50,17 @@ func locate(path string, f fs.FileInfo) (position, error) {
 	if err != nil {
 		return position{}, err
 	}
-	before := append([]int{-1}, numbers...) // each at the place of its follower
+	newer := append([]int{-1}, numbers...) // newer[i] is the next file after numbers[i]
 	if f != nil {
-		for _, same := range []func(string, int, fs.FileInfo) bool{is, wasPackedFrom} {
+		for _, same := range []func(string, int, fs.FileInfo) bool{isStored, wasPackedFrom} {
 			for i, n := range numbers {
 				if same(path, n, f) {
-					return position{number: before[i], self: n}, nil
+					return position{number: newer[i], self: n}, nil
 				}
 			}
 		}
 	}
-	return position{number: before[len(numbers)], gone: true}, nil
+	return position{number: newer[len(numbers)], gone: true}, nil
 }
 
 // successor opens the file that follows f, the oldest if f is nil. It is nil

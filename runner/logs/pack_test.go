@@ -279,12 +279,12 @@ func TestPackingLeavesWhatIsFollowed(t *testing.T) {
 	defer f.Close()
 	setFollowed(f, true)
 	startPacker(path, 2).finish()
-	if !is(path, 1, mustStat(t, f.File)) {
+	if !isStored(path, 1, mustStat(t, f.File)) {
 		t.Error("it was replaced")
 	}
 	setFollowed(f, false)
 	packAll(path, 2)
-	if is(path, 1, mustStat(t, f.File)) || !wasPackedFrom(path, 1, mustStat(t, f.File)) {
+	if isStored(path, 1, mustStat(t, f.File)) || !wasPackedFrom(path, 1, mustStat(t, f.File)) {
 		t.Error("it was not replaced")
 	}
 }

@@ -54,8 +54,9 @@ func (p *part) size() (int64, error) {
 	return info.Size(), nil
 }
 
-// is reports whether f is the file that was set aside n times.
-func is(path string, n int, f fs.FileInfo) bool {
+// isStored reports whether f is the file that was set aside n times, or its
+// compressed copy.
+func isStored(path string, n int, f fs.FileInfo) bool {
 	for _, name := range []string{numbered(path, n), packedName(path, n)} {
 		if info, err := os.Stat(name); err == nil && os.SameFile(info, f) {
 			return true
