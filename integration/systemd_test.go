@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,57 @@ func TestSystemdInstallListRemove(t *testing.T) {
 	}
 	rl("remove", name).Exits(t, 125).Says(t, "no unit")
 	rl("install", "nobody").Exits(t, 125).Says(t, "no such container")
+}
+
+// A container that lives in another's network needs that one's unit.
+func TestSystemdInstallBringsWhatIsJoined(t *testing.T) {
+	e := AsUser(t)
+	db, web, config := e.Name(t), e.Name(t), "XDG_CONFIG_HOME="+e.Folder(t)
+	e.OK(t, "create", "--name", db, Image, "true")
+	install := func(args ...string) Result {
+		return e.Cmd(append([]string{"systemd", "install"}, args...)...).Set(config).Run(t)
+	}
+	units := func() string { return e.Cmd("systemd", "list").Set(config).Run(t).OK(t) }
+	install("run", "--name", web, "--network", "container:"+db, Image, "true").OK(t)
+	if got := strings.Fields(units()); len(got) != 2 || !slices.Contains(got, db+".service") || !slices.Contains(got, web+".service") {
+		t.Errorf("there are %v", got)
+	}
+	if got := e.Cmd("systemd", "show", web).Set(config).Run(t).OK(t); !strings.Contains(got, "Requires="+db+".service\nAfter="+db+".service\n") {
+		t.Errorf("%s does not need %s:\n%s", web, db, got)
+	}
+}
+
+// What cannot have a unit is not made.
+func TestSystemdInstallRunRefused(t *testing.T) {
+	e := AsUser(t)
+	name, config := e.Name(t), "XDG_CONFIG_HOME="+e.Folder(t)
+	install := func(args ...string) Result {
+		return e.Cmd(append([]string{"systemd", "install", "run", "--name", name}, args...)...).Set(config).Run(t)
+	}
+	install("--rm", Image, "true").Exits(t, 125).Says(t, "--rm")
+	e.Want(t, "", "ps", "-aq", "--filter", "name="+name)
+	install(Image, "true").OK(t)
+	e.OK(t, "rm", name)
+	install(Image, "true").Exits(t, 125).Says(t, "--replace")
+	e.Want(t, "", "ps", "-aq", "--filter", "name="+name)
+}
+
+// An instance has no file: removing it leaves the template.
+func TestSystemdRemoveInstance(t *testing.T) {
+	e := AsUser(t)
+	config := "XDG_CONFIG_HOME=" + e.Folder(t)
+	e.Cmd("systemd", "install", e.File(t, "job@.container", "[Container]\nImage="+Image+"\n")).Set(config).Run(t).OK(t)
+	for _, name := range []string{"job@one", "job@"} {
+		if got := e.Cmd("systemd", "list").Set(config).Run(t).OK(t); got != "job@.service" {
+			t.Errorf("before %s is removed, there is %q", name, got)
+		}
+		if got := e.Cmd("systemd", "remove", name).Set(config).Run(t).OK(t); got != name+".service" {
+			t.Errorf("remove prints %q", got)
+		}
+	}
+	if left := e.Cmd("systemd", "list").Set(config).Run(t).OK(t); left != "" {
+		t.Errorf("there is still %s", left)
+	}
 }
 
 func TestSystemdQuadletNamesTheLine(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 func TestUnitOfAContainer(t *testing.T) {
 	u := ForContainer(Container{
 		Program: "/usr/local/bin/rl", Name: "web", Image: "nginx", Restart: "unless-stopped",
-		StopTimeout: 20 * time.Second, Needs: []string{"db.service"},
+		StopTimeout: 20 * time.Second, Needs: []string{"db.service"}, BackOff: true,
 	})
 	want := `# Written by rl systemd install.
 
@@ -21,6 +21,7 @@ func TestUnitOfAContainer(t *testing.T) {
 Description=Container web of nginx
 Requires=db.service
 After=db.service
+StartLimitIntervalSec=0
 
 [Service]
 ExecCondition=/usr/local/bin/rl systemd may-start web
@@ -36,12 +37,28 @@ SuccessExitStatus=200
 RestartPreventExitStatus=200
 SyslogIdentifier=web
 LogExtraFields=CONTAINER_NAME=web
+RestartSec=1
+RestartSteps=6
+RestartMaxDelaySec=60
 
 [Install]
 WantedBy=default.target
 `
 	if got := u.String(); u.Name != "web.service" || got != want {
 		t.Errorf("%s:\n%s", u.Name, got)
+	}
+}
+
+// What is not started again, or by a systemd that is too old to wait longer
+// each time, has none of those keys.
+func TestUnitStartedAgain(t *testing.T) {
+	for policy, want := range map[string]bool{"no": false, "on-failure": true, "always": true} {
+		u := ForContainer(Container{Name: "web", Restart: policy})
+		for key, there := range map[string]bool{"RestartSec": want, "RestartSteps": false} {
+			if u.Has("Service", key) != there {
+				t.Errorf("%s: %s is there: %v", policy, key, !there)
+			}
+		}
 	}
 }
 

@@ -78,6 +78,9 @@ type Container struct {
 	StopTimeout time.Duration
 	// Notify is whether the container itself says when it is ready.
 	Notify bool
+	// BackOff is whether systemd can wait longer from one restart to the next,
+	// see BackOffVersion.
+	BackOff bool
 	// Needs are the units that must run before it.
 	Needs []string
 }
@@ -92,8 +95,27 @@ func ForContainer(c Container) *Unit {
 	u.Add("Service", "ExecStart", Quote(c.Program)+" start --attach "+name)
 	u.Add("Service", "ExecStop", Quote(c.Program)+" stop "+name)
 	u.service(c)
+	u.again(c)
 	u.Add("Install", "WantedBy", "default.target")
 	return u
+}
+
+// BackOffVersion is the first systemd that knows RestartSteps.
+const BackOffVersion = 254
+
+// again says when systemd starts the container again: after a second, and where
+// it can be said, after up to a minute when it goes on failing. Systemd itself
+// would give up after five starts within ten seconds.
+func (u *Unit) again(c Container) {
+	if restartOf(c.Restart) == "no" {
+		return
+	}
+	u.Add("Unit", "StartLimitIntervalSec", "0")
+	u.Add("Service", "RestartSec", "1")
+	if c.BackOff {
+		u.Add("Service", "RestartSteps", "6")
+		u.Add("Service", "RestartMaxDelaySec", "60")
+	}
 }
 
 func (u *Unit) need(units []string) {

@@ -81,7 +81,7 @@ func commandWords(done []string) []candidate {
 			word, _, isNoun := strings.Cut(rest, " ")
 			x := candidate{word, c.summary}
 			if isNoun {
-				x.about = "Commands about " + word + "s"
+				x.about = aboutNoun(word)
 			}
 			if !slices.ContainsFunc(list, func(y candidate) bool { return y.text == x.text }) {
 				list = append(list, x)

@@ -77,7 +77,7 @@ func hasShorterName(c command) bool {
 
 // printNoun lists the commands that exist under a noun such as "container".
 func printNoun(w io.Writer, noun string) {
-	fmt.Fprintf(w, "Commands about %ss.\n\nUsage:  rl %s COMMAND\n\n", strings.TrimSuffix(noun, "s"), noun)
+	fmt.Fprintf(w, "%s.\n\nUsage:  rl %s COMMAND\n\n", aboutNoun(noun), noun)
 	for _, c := range commands {
 		for _, name := range append([]string{c.name}, c.aliases...) {
 			if verb, ok := strings.CutPrefix(name, noun+" "); ok && c.group != "" {
@@ -87,6 +87,15 @@ func printNoun(w io.Writer, noun string) {
 		}
 	}
 	fmt.Fprintf(w, "\n'rl help %s COMMAND' tells more about one of them.\n", noun)
+}
+
+// aboutNoun says what the commands under a noun are about.
+func aboutNoun(noun string) string {
+	switch noun {
+	case "kube", "system", "systemd":
+		return "Commands about " + noun
+	}
+	return "Commands about " + strings.TrimSuffix(noun, "s") + "s"
 }
 
 // printCommandHelp prints purpose, usage, flags in groups and examples.
