@@ -30,7 +30,7 @@ func main() {
 	}
 	only := flag.String("only", "", "measure only `commands`, archives, builds or network")
 	runs := flag.Int("n", 21, "how often to measure each command")
-	size := flag.Int("size", 1024, "how many `megabytes` go through archives and builds; 50 small files for each as well")
+	size := flag.Int("size", 1024, "how many `megabytes` go through logs, archives and builds; 50 small files for each as well")
 	out := flag.String("o", "", "also write the table to this file")
 	flag.Parse()
 	if err := bench(*runs, *size, *out, *only); err != nil {
@@ -93,7 +93,7 @@ func compare(account integration.Account, runs, size int, only string) (table st
 		figures = append(figures, s.buildFigures(size)...)
 	}
 	if wanted("commands") {
-		figures = append(s.figures(), figures...)
+		figures = append(s.figures(size), figures...)
 	}
 	if err := t.measure(figures, runs); err != nil {
 		return "", err

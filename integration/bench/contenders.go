@@ -3,12 +3,13 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/rl-project/rl/integration"
 )
 
 // figures are the comparisons, with the goals that rl has set itself.
-func (s *stage) figures() []figure {
+func (s *stage) figures(megabytes int) []figure {
 	alone := []contender{s.rlRun("--network", "none")}
 	alone = append(alone, s.runtimes()...)
 	alone = append(alone, s.podmanDoes("run", "--rm", "--network", "none", integration.Image, "true")...)
@@ -20,17 +21,23 @@ func (s *stage) figures() []figure {
 		{title: "run `true`, default network", contenders: networked, goals: []goal{{"podman", 1.0 / 6}}},
 		{title: "exec `true`", contenders: inside, goals: []goal{{"podman", 1.0 / 15}}},
 		{title: "ps", contenders: listed, goals: []goal{{"podman", 1.0 / 4}}},
-		{title: "log 64 MiB of short lines", contenders: s.logging(), goals: []goal{{"podman", 1.0 / 3}}},
+		{title: fmt.Sprintf("log %d MB of short lines, a new file every 10", megabytes), contenders: s.logging(megabytes),
+			goals: []goal{{"podman", 1.0 / 3}}, most: long},
 		{title: "16 times run `true` at once, no network", contenders: alone, atOnce: 16, goals: []goal{{"crun", 3}}},
 	}
 	return append(figures, s.crowdFigures()...)
 }
 
-// logging are containers whose output is only kept, not shown.
-func (s *stage) logging() []contender {
-	noise := []string{"sh", "-c", "yes | head -c 67108864"}
-	rl := append([]string{"run", "--rm", "-a", "stdin", "--network", "none", "--log-opt", "max-size=-1", integration.Image}, noise...)
-	peer := append([]string{"run", "--rm", "-a", "stdin", "--network", "none", "--log-driver", "k8s-file", integration.Image}, noise...)
+// long is how often at most is measured what takes a minute.
+const long = 2
+
+// logging are containers whose output is only kept, not shown. Each line gets
+// so much longer in the log that all of a gigabyte would fill a disk.
+func (s *stage) logging(megabytes int) []contender {
+	noise := []string{integration.Image, "sh", "-c", fmt.Sprintf("yes | head -c %d", megabytes<<20)}
+	args := []string{"run", "--rm", "-a", "stdin", "--network", "none", "--log-opt", "max-size=10m"}
+	rl := append(slices.Clone(args), noise...)
+	peer := append(append(args, "--log-driver", "k8s-file"), noise...)
 	return append([]contender{s.rlDoes(rl...)}, s.podmanDoes(peer...)...)
 }
 

@@ -73,7 +73,7 @@ func (f figure) measure(runs int) (map[string][]time.Duration, error) {
 }
 
 // longest is how long one measurement may take before it is an error.
-const longest = 5 * time.Minute
+const longest = 15 * time.Minute
 
 // once measures one contender, whose processes are the n-th and those after.
 func (f figure) once(c contender, n int) (time.Duration, error) {
