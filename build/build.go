@@ -90,6 +90,8 @@ type Options struct {
 	CacheTo   []CacheTo
 	// Debug, if not nil, gets a shell in a RUN that failed.
 	Debug *Debug
+	// AskRegistries lets Check look there for base images that are not stored.
+	AskRegistries bool
 	// Progress is told what happens.
 	Progress *Progress
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/rl-project/rl/storage/store"
 )
@@ -80,28 +81,54 @@ func (b *builder) latest() string {
 func (b *builder) configuration(s *stage, diffIDs []digest.Digest) ([]byte, error) {
 	img := s.image
 	img.RootFS.DiffIDs = slices.Concat(img.RootFS.DiffIDs, diffIDs)
+	img.History = b.dated(img.History)
 	if len(diffIDs) < len(s.results) {
 		img.History = squashed(img.History, s.inherited)
 	}
 	for _, key := range slices.Sorted(maps.Keys(b.Labels)) {
 		img.Config.Labels = set(img.Config.Labels, key, b.Labels[key])
 	}
-	created := s.created
-	if created == nil {
-		now := b.now()
-		created = &now
-	}
-	img.Created = created
-	for i := range img.History {
-		h := &img.History[i]
-		if h.Created == nil {
-			h.Created = created
-		}
-		if b.Epoch != nil && h.Created.After(*b.Epoch) {
-			h.Created = b.Epoch
-		}
+	if now := b.now(); len(img.History) == 0 {
+		img.Created = &now
+	} else {
+		img.Created = img.History[len(img.History)-1].Created
 	}
 	return inOrder(img)
+}
+
+// dated is the history with a time for each line. A line that changes no files has
+// that of the layer before it; the first of them that of the layer after it, as the
+// one before may be the base image's and years old.
+func (b *builder) dated(history []ispec.History) []ispec.History {
+	list, without := slices.Clone(history), false
+	created := b.firstTime(list)
+	for i := range list {
+		switch h := &list[i]; {
+		case h.Created == nil:
+			h.Created, without = created, true
+		case without:
+			created = h.Created
+		}
+	}
+	return list
+}
+
+// firstTime is the time of the first line without one: that of the next line that
+// has one, or else of the last before it.
+func (b *builder) firstTime(list []ispec.History) *time.Time {
+	now := b.now()
+	created, without := &now, false
+	for _, h := range list {
+		switch {
+		case h.Created == nil:
+			without = true
+		case without:
+			return h.Created
+		default:
+			created = h.Created
+		}
+	}
+	return created
 }
 
 // inOrder writes the parts of a configuration in alphabetical order, as Docker

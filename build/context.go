@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -135,6 +136,14 @@ func (c *buildContext) keep(name string, _ bool) bool {
 	defer c.matching.Unlock()
 	out, err := c.ignored.MatchesOrParentMatches(name)
 	return err == nil && !out
+}
+
+// ignoresAll reports whether a pattern of .dockerignore stands for everything. One that
+// takes something in again is not looked for.
+func (c *buildContext) ignoresAll() bool {
+	return c.ignored != nil && slices.ContainsFunc(c.ignored.Patterns(), func(p *patternmatcher.Pattern) bool {
+		return !p.Exclusion() && slices.Contains([]string{"*", "**", "**/*"}, p.String())
+	})
 }
 
 // excludedBy is the pattern of .dockerignore that leaves a file out, "" if none

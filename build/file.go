@@ -3,11 +3,14 @@ package build
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -38,13 +41,41 @@ func (b *builder) readFile() error {
 	}
 	b.escape = ast.EscapeToken
 	b.parsed, b.globalArgs = ast, args
-	if err := b.globals(args); err != nil {
-		return err
-	}
 	for i, def := range defs {
 		b.list = append(b.list, &stage{b: b, index: i, def: def})
 	}
-	return nil
+	if err := b.globals(args); err != nil {
+		return err
+	}
+	return b.epochOfFile()
+}
+
+// epochOfFile is the time that an ARG SOURCE_DATE_EPOCH before the first FROM asks
+// for, unless the command line says another.
+func (b *builder) epochOfFile() (err error) {
+	if text, ok := shell.EnvsFromSlice(b.global).Get("SOURCE_DATE_EPOCH"); ok && b.Epoch == nil {
+		b.Epoch, err = ParseEpoch(text)
+	}
+	return err
+}
+
+// ParseEpoch reads SOURCE_DATE_EPOCH, the time to which younger ones are set: "" is nil,
+// for none.
+func ParseEpoch(text string) (*time.Time, error) {
+	if text == "" {
+		return nil, nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("SOURCE_DATE_EPOCH %q is not a number of seconds since 1970", text)
+	}
+	t := time.Unix(seconds, 0).UTC()
+	return &t, nil
+}
+
+// targetName is what the variable TARGETSTAGE says.
+func (b *builder) targetName() string {
+	return cmp.Or(b.Target, b.list[len(b.list)-1].def.Name, "default")
 }
 
 // longLine complains of a line that the parser would not read, and would report
@@ -80,7 +111,8 @@ func (b *builder) globals(args []instructions.ArgCommand) error {
 	if err != nil {
 		return err
 	}
-	b.global = append(platformArgs("BUILD", "linux", runtime.GOARCH, ""), target...)
+	b.global = slices.Concat(platformArgs("BUILD", "linux", runtime.GOARCH, ""), target, []string{"TARGETSTAGE=" + b.targetName()})
+	b.global = append(b.global, "TARGETSTAGE="+b.targetName())
 	for _, key := range slices.Clone(b.global) {
 		name, _, _ := strings.Cut(key, "=")
 		if v, ok := b.Args[name]; ok {

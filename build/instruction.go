@@ -65,11 +65,14 @@ func (s *stage) expand(c instructions.Command) error {
 	return nil
 }
 
-// history adds a line to the image's.
+// history adds a line to the image's. What changes no files gets its time at the
+// end, see dated.
 func (s *stage) history(command string, changesFiles bool) {
-	s.image.History = append(s.image.History, ispec.History{
-		CreatedBy: command, Comment: historyComment, EmptyLayer: !changesFiles, Created: s.created,
-	})
+	line := ispec.History{CreatedBy: command, Comment: historyComment, EmptyLayer: !changesFiles, Created: s.b.Epoch}
+	if changesFiles {
+		line.Created = s.created
+	}
+	s.image.History = append(s.image.History, line)
 }
 
 // configure carries out an instruction that changes only the configuration.
@@ -215,7 +218,6 @@ func (s *stage) expose(c *instructions.ExposeCommand) error {
 			ports = append(ports, found...)
 		}
 	}
-	slices.Sort(ports)
 	for _, p := range ports {
 		s.image.Config.ExposedPorts = set(s.image.Config.ExposedPorts, p, struct{}{})
 	}

@@ -149,9 +149,9 @@ func (b *builder) namedFolder(ctx context.Context, where string) (string, error)
 
 // fromContext begins a stage with the files of a named context.
 func (s *stage) fromContext(ctx context.Context, name string) error {
-	s.image = emptyImage(s.b.global)
-	s.key = scratchBase
-	s.env = s.image.Config.Env
+	if err := s.fromNothing(); err != nil {
+		return err
+	}
 	whole := transfer{word: "COPY", from: name, title: "FROM " + name}
 	whole.SourcesAndDest = instructions.SourcesAndDest{SourcePaths: []string{"/"}, DestPath: "/"}
 	return s.copyFiles(ctx, whole)

@@ -40,7 +40,7 @@ type stage struct {
 	key     string    // stands for the files
 	env     []string  // of RUN: ENV and ARG, the later one winning
 	args    []instructions.KeyValuePairOptional
-	created *time.Time // when the files were last changed
+	created *time.Time // when the last step was done
 	cmdSet  bool
 	// inherited is how many lines of the history the base image has.
 	inherited int
@@ -157,10 +157,7 @@ func (s *stage) from(ctx context.Context) error {
 		return fmt.Errorf("base name (%s) is empty: give the ARG in it a value, with --build-arg or a default", s.def.BaseName)
 	}
 	if name == scratchBase {
-		s.image = emptyImage(s.b.global)
-		s.key = scratchBase
-		s.env = s.image.Config.Env
-		return nil
+		return s.fromNothing()
 	}
 	if files, err := s.contextNamed(ctx, name); err != nil {
 		return err
@@ -181,13 +178,18 @@ func (s *stage) from(ctx context.Context) error {
 
 func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
-// inherit goes on where another stage ended.
+// inherit goes on where another stage ended. Its build arguments hold here, too,
+// except where an ENV has the same name: that counts again, as with BuildKit.
 func (s *stage) inherit(below *stage) {
 	data, _ := json.Marshal(below.image) // what was read from JSON
 	_ = json.Unmarshal(data, &s.image)
-	s.base, s.key, s.created = below.base, below.key, below.created
+	s.base, s.key = below.base, below.key
 	s.results, s.inherited = slices.Clone(below.results), below.inherited
-	s.env = withPath(s.image.Config.Env)
+	s.env, s.args = slices.Clone(below.env), slices.Clone(below.args)
+	for _, e := range s.image.Config.Env {
+		key, value, _ := strings.Cut(e, "=")
+		s.env = setEnv(s.env, key, value)
+	}
 }
 
 // fromImage begins with a stored image, which is pulled if it has to be.
@@ -199,12 +201,9 @@ func (s *stage) fromImage(ctx context.Context, name string) error {
 }
 
 func (s *stage) openBase(ctx context.Context, name string) error {
-	platform, _, err := s.b.lexer().ProcessWord(s.def.Platform, shell.EnvsFromSlice(s.b.global))
+	platform, err := s.platform()
 	if err != nil {
 		return err
-	}
-	if platform == "" {
-		platform = s.b.Platform
 	}
 	if name, err = s.imageNamed(ctx, name); err != nil {
 		return err
@@ -223,9 +222,23 @@ func (s *stage) openBase(ctx context.Context, name string) error {
 	if err := json.Unmarshal(s.base.Blob, &s.image); err != nil {
 		return fmt.Errorf("configuration of %s: %w", name, err)
 	}
-	s.key, s.created, s.inherited = s.base.ID, s.image.Created, len(s.image.History)
-	s.env = withPath(s.image.Config.Env)
+	s.key, s.inherited = s.base.ID, len(s.image.History)
+	s.image.Config.Env = withPath(s.image.Config.Env)
+	s.env = s.image.Config.Env
 	return nil
+}
+
+// platform is the one that FROM or the command line asks for, as OS/ARCH; "" for
+// this machine's.
+func (s *stage) platform() (string, error) {
+	typed, _, err := s.b.lexer().ProcessWord(s.def.Platform, shell.EnvsFromSlice(s.b.global))
+	switch {
+	case err == nil && typed == "" && s.def.Platform != "":
+		return "", fmt.Errorf("--platform=%s is empty: give the ARG in it a value", s.def.Platform)
+	case typed == "":
+		typed = s.b.Platform
+	}
+	return typed, err
 }
 
 // claimBase finds the base image and keeps it from being removed. Other processes
@@ -254,15 +267,22 @@ func withPath(env []string) []string {
 	return setEnv(env, "PATH", defaultPath)
 }
 
-// emptyImage is what FROM scratch begins with.
-func emptyImage(global []string) dockerspec.DockerOCIImage {
-	var img dockerspec.DockerOCIImage
-	get := func(key string) string { v, _ := shell.EnvsFromSlice(global).Get(key); return v }
-	img.OS, img.Architecture, img.Variant = get("TARGETOS"), get("TARGETARCH"), get("TARGETVARIANT")
-	img.RootFS.Type = "layers"
-	img.Config.WorkingDir = "/"
-	img.Config.Env = []string{"PATH=" + defaultPath}
-	return img
+// fromNothing begins the stage with an image that has no files.
+func (s *stage) fromNothing() error {
+	typed, err := s.platform()
+	if err != nil {
+		return err
+	}
+	p, err := platformOf(typed)
+	if err != nil {
+		return err
+	}
+	s.image.OS, s.image.Architecture, s.image.Variant = p.OS, p.Architecture, p.Variant
+	s.image.RootFS.Type = "layers"
+	s.image.Config.WorkingDir = "/"
+	s.image.Config.Env = withPath(nil)
+	s.env, s.key = s.image.Config.Env, scratchBase
+	return nil
 }
 
 // triggers takes the ONBUILD instructions out of the base image.

@@ -54,7 +54,49 @@ func TestBuildCheckOfFilesAndImages(t *testing.T) {
 	file := e.context(t, map[string]string{"Dockerfile": "FROM foreign AS a\nFROM a\n"})
 	r = e.Run(t, "build", "--check", file).Exits(t, 1)
 	prints(t, r, "1 warning has been found!", "InvalidBaseImagePlatform", `Base image foreign was pulled with platform "linux/s390x"`)
+	none := e.context(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\nFROM alpine:3.20\nLABEL a=$PATH$UNKNOWN\n", ".dockerignore": "**\n"})
+	r = e.Run(t, "build", "--check", none).Exits(t, 1)
+	prints(t, r, "2 warnings have been found!", `Attempting to Copy file "." that is excluded`, "undefined variable '$UNKNOWN'")
 	e.OK(t, "rmi", "foreign")
+}
+
+// A base image that is not stored is looked at in its registry; a build does not take
+// one for another platform.
+func TestBuildCheckOfPulledImages(t *testing.T) {
+	r := StartRegistry(t)
+	e := AsUser(t)
+	name := r.Addr + "/foreign/base"
+	e.built(t, e.context(t, map[string]string{"Dockerfile": "FROM scratch\nLABEL a=b\n"}), "-t", name, "--platform=linux/s390x")
+	e.OK(t, "push", "-q", name)
+	e.OK(t, "rmi", name)
+	const says = `was pulled with platform "linux/s390x", expected "linux/arm64" for current build`
+	dir := e.context(t, map[string]string{"Dockerfile": "FROM " + name + "\n"})
+	prints(t, e.Run(t, "build", "--check", "--platform=linux/arm64", dir).Exits(t, 1), "InvalidBaseImagePlatform", says)
+	e.Run(t, "image", "inspect", name).Exits(t, 1)
+	e.Run(t, "build", "--platform=linux/arm64", dir).Exits(t, 1).Says(t, "the image is for linux/s390x, not for linux/arm64")
+	e.built(t, dir, "--platform=linux/s390x")
+	e.OK(t, "rmi", name)
+}
+
+// A "# check=skip=" above an instruction is for that one, and a SHELL says that a
+// command is meant for it. Of several commands it is the void ones that are shown.
+func TestBuildCheckOfInstructions(t *testing.T) {
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{"Dockerfile": `ARG V=3.20
+ARG NONE
+FROM alpine:$V$X AS base
+SHELL ["/bin/sh", "-c"]
+# check=skip=SecretsUsedInArgOrEnv
+ENV A_TOKEN=1
+ENV TOKEN_FILE=1 PUBLIC_KEY=2
+CMD a
+CMD b
+FROM base:$NONE AS arm
+FROM --platform=linux/arm/v7 scratch AS arm7
+FROM --platform=linux/arm/v7 scratch
+`})
+	r := e.Run(t, "build", "--check", dir).Exits(t, 1)
+	prints(t, r, "4 warnings have been found!", "argument 'X' is not declared", "Multiple CMD", ">>> CMD a", "Default value for ARG base:$NONE", ">>> FROM --platform=linux/arm/v7 scratch\n")
 }
 
 // As JSON, the answers have the fields that BuildKit's clients read.

@@ -136,6 +136,20 @@ func TestBuildRefusesFlagsAtOnce(t *testing.T) {
 	e.Run(t, "image", "inspect", "refused").Exits(t, 1)
 }
 
+// A limit that cannot be enforced here is refused before anything is built, even if
+// nothing would be executed.
+func TestBuildRefusesLimitsAtOnce(t *testing.T) {
+	e := AsUser(t)
+	refused := e.Run(t, "run", "--rm", "--cpuset-cpus=0", Image, "true")
+	if refused.Code == 0 {
+		return // the limit can be enforced
+	}
+	dir := e.context(t, map[string]string{"Dockerfile": "FROM scratch\n"})
+	e.Run(t, "build", "-t", "limited", "--cpuset-cpus=0", dir).Exits(t, 125).Says(t, "--cpuset-cpus")
+	e.Run(t, "image", "inspect", "limited").Exits(t, 1)
+	prints(t, e.Run(t, "build", "--cpuset-cpus=0", "--check", dir).Exits(t, 0), "no warnings")
+}
+
 // TestBuildHeredocs runs heredocs as lines for the shell, as programs, and as input.
 func TestBuildHeredocs(t *testing.T) {
 	Need(t, RealImages)

@@ -175,6 +175,19 @@ func (s Step) execute(ctx context.Context, value *specs.Spec) (Ended, error) {
 	return waitStep(child.PID, group)
 }
 
+// CheckStepLimits tries whether steps can be held to limits here, and leaves nothing.
+// The caller is in rl's user namespace.
+func CheckStepLimits(ctx context.Context, l spec.Limits) error {
+	resources, err := l.Resources(runtime.NumCPU())
+	if err != nil || len(cgroup2.Missing(resources, nil)) == 0 {
+		return err
+	}
+	undo := new(cleanup)
+	defer undo.run()
+	_, err = Step{ID: newID()}.group(ctx, &specs.Spec{Linux: &specs.Linux{Resources: resources}}, undo)
+	return err
+}
+
 // group makes a cgroup for a step with limits.
 func (s Step) group(ctx context.Context, value *specs.Spec, undo *cleanup) (*cgroup2.Group, error) {
 	group, err := cgroup2.Create(ctx, cgroup2.Options{ID: s.ID, Resources: value.Linux.Resources, PID: os.Getpid()})

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -30,14 +31,14 @@ func (c *buildCmd) readCall() (kind string, asJSON bool, err error) {
 }
 
 // ask answers --call: about the Dockerfile, without building anything.
-func (c *buildCmd) ask(a *app, places dirs.Dirs, images *store.Store, o build.Options) error {
+func (c *buildCmd) ask(ctx context.Context, a *app, places dirs.Dirs, images *store.Store, o build.Options) error {
 	kind, asJSON, err := c.readCall()
 	if err != nil {
 		return err
 	}
 	switch {
 	case kind == "check":
-		return a.printChecks(places, images, o, asJSON)
+		return a.printChecks(ctx, places, images, o, asJSON)
 	case kind == "targets":
 		err = a.printTargets(o, asJSON)
 	default:
@@ -50,8 +51,9 @@ func (c *buildCmd) ask(a *app, places dirs.Dirs, images *store.Store, o build.Op
 }
 
 // printChecks prints what is against the rules, and fails if anything is.
-func (a *app) printChecks(places dirs.Dirs, images *store.Store, o build.Options, asJSON bool) error {
-	found, _, err := build.Check(places, images, o)
+func (a *app) printChecks(ctx context.Context, places dirs.Dirs, images *store.Store, o build.Options, asJSON bool) error {
+	o.AskRegistries = true
+	found, _, err := build.Check(ctx, places, images, o)
 	if asJSON {
 		return a.printChecksJSON(o, found, err)
 	}
@@ -146,10 +148,10 @@ func printMounts(w io.Writer, title string, mounts []build.TargetMount) {
 	}
 }
 
-// warn checks the Dockerfile before it is built. A "# check=error=true" in it
-// makes what is against the rules the end of the build.
-func (c *buildCmd) warn(a *app, places dirs.Dirs, images *store.Store, o build.Options) (say func(), err error) {
-	found, strict, err := build.Check(places, images, o)
+// warn checks the Dockerfile before it is built, and has say print, after that, what is
+// against the rules. A "# check=error=true" in the file makes that the end of the build.
+func (c *buildCmd) warn(ctx context.Context, a *app, places dirs.Dirs, images *store.Store, o build.Options) (say func(), err error) {
+	found, strict, err := build.Check(ctx, places, images, o)
 	if err != nil || len(found) == 0 {
 		return func() {}, nil // the build itself says what is wrong
 	}
@@ -161,17 +163,19 @@ func (c *buildCmd) warn(a *app, places dirs.Dirs, images *store.Store, o build.O
 		return nil, fmt.Errorf("%s: the file's own check=error=true forbids warnings, and there are %s; 'rl build --check' explains them",
 			o.FileName, strings.Join(rules, ", "))
 	}
-	return func() {
-		if c.Quiet || c.Progress == "quiet" || c.Progress == "rawjson" {
-			return
-		}
-		title := "1 warning"
-		if len(found) > 1 {
-			title = fmt.Sprintf("%d warnings", len(found))
-		}
-		fmt.Fprintf(a.stderr, "\n %s found ('rl build --check' explains them):\n", title)
-		for _, w := range found {
-			fmt.Fprintf(a.stderr, " - %s: %s (line %d)\n", w.Rule, w.Text, w.Line())
-		}
-	}, nil
+	return func() { c.sayWarnings(a, found) }, nil
+}
+
+func (c *buildCmd) sayWarnings(a *app, found []build.Warning) {
+	if c.Quiet || c.Progress == "quiet" || c.Progress == "rawjson" {
+		return
+	}
+	title := "1 warning"
+	if len(found) > 1 {
+		title = fmt.Sprintf("%d warnings", len(found))
+	}
+	fmt.Fprintf(a.stderr, "\n %s found ('rl build --check' explains them):\n", title)
+	for _, w := range found {
+		fmt.Fprintf(a.stderr, " - %s: %s (line %d)\n", w.Rule, w.Text, w.Line())
+	}
 }

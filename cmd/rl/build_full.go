@@ -9,13 +9,16 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rl-project/rl/build"
 	"github.com/rl-project/rl/internal/replace"
+	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/storage"
 	"github.com/rl-project/rl/storage/store"
 )
+
+// epochName is the variable, and the build argument, with the time for the image.
+const epochName = "SOURCE_DATE_EPOCH"
 
 func (c *buildCmd) Run(a *app) error {
 	o, err := c.options(a)
@@ -32,15 +35,21 @@ func (c *buildCmd) Run(a *app) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
+	kind, _, _ := c.readCall()
+	if kind == "build" {
+		if err := runner.CheckStepLimits(ctx, o.Limits); err != nil {
+			return &exitError{exitUsage, err}
+		}
+	}
 	files, err := c.fetch(ctx, a, &o)
 	if err != nil {
 		return explainFetch(ctx, err)
 	}
 	defer files.Close()
-	if kind, _, _ := c.readCall(); kind != "build" {
-		return c.ask(a, places, images, o)
+	if kind != "build" {
+		return c.ask(ctx, a, places, images, o)
 	}
-	say, err := c.warn(a, places, images, o)
+	say, err := c.warn(ctx, a, places, images, o)
 	if err != nil {
 		return &exitError{1, err}
 	}
@@ -158,7 +167,10 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 	if err = c.private(&o); err != nil {
 		return o, err
 	}
-	if o.Epoch, err = epoch(o.Args); err != nil {
+	if text := os.Getenv(epochName); text != "" && o.Args[epochName] == "" {
+		o.Args[epochName] = text // as buildx does
+	}
+	if o.Epoch, err = build.ParseEpoch(o.Args[epochName]); err != nil {
 		return o, err
 	}
 	if err = c.caches(&o); err != nil {
@@ -181,21 +193,4 @@ func keyValueFlags(flag string, list []string) (map[string]string, error) {
 		found[key] = value
 	}
 	return found, nil
-}
-
-// epoch is the time to which SOURCE_DATE_EPOCH sets younger ones, nil for none.
-func epoch(args map[string]string) (*time.Time, error) {
-	text, ok := args["SOURCE_DATE_EPOCH"]
-	if !ok {
-		text = os.Getenv("SOURCE_DATE_EPOCH")
-	}
-	if text == "" {
-		return nil, nil
-	}
-	seconds, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return nil, fmt.Errorf("SOURCE_DATE_EPOCH %q is not a number of seconds since 1970", text)
-	}
-	t := time.Unix(seconds, 0).UTC()
-	return &t, nil
 }
