@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"maps"
@@ -39,7 +40,9 @@ func (s Store) draft(o CreateOptions) (*draft, error) {
 	}
 	d := &draft{store: s}
 	var err error
-	if d.image, err = s.image(o); err != nil {
+	if d.image, err = s.image(o); errors.Is(err, storage.ErrNotResolved) {
+		return nil, cmp.Or(s.foresee(o), err)
+	} else if err != nil {
 		return nil, err
 	}
 	if err := d.describe(o); err != nil {
@@ -55,6 +58,15 @@ func (s Store) draft(o CreateOptions) (*draft, error) {
 		return nil, errors.Join(err, d.discard())
 	}
 	return d, nil
+}
+
+// foresee finds what is wrong with o whatever its image is, which has to be
+// fetched first: nobody is to wait for a download in vain. The image says which
+// users and groups there are, and may have the command.
+func (s Store) foresee(o CreateOptions) error {
+	o.Options.User, o.Options.GroupAdd, o.Options.Args = "", nil, []string{"command"}
+	d := draft{store: s, image: new(storage.Image)}
+	return d.describe(o)
 }
 
 // fill makes what the folder holds beside the description.

@@ -419,7 +419,11 @@ func explain(err error, name string) error {
 		if strings.Contains(name, "/") {
 			return &StartError{Code: CodeNotFound, Text: fmt.Sprintf("exec: %q: no such file, or its interpreter is missing in the image", name)}
 		}
-		return &StartError{Code: CodeNotFound, Text: fmt.Sprintf("exec: %q: executable file not found in $PATH", name)}
+		text := fmt.Sprintf("exec: %q: executable file not found in $PATH", name)
+		if strings.HasPrefix(name, "-") {
+			text += ": flags stand before the image or container"
+		}
+		return &StartError{Code: CodeNotFound, Text: text}
 	case errors.Is(err, unix.ENOEXEC):
 		return &StartError{Code: CodeNotExecutable, Text: fmt.Sprintf("exec: %q: not a program of this machine's kind (exec format error)", name)}
 	}

@@ -191,7 +191,7 @@ func parse(a *app, cmd command, flags any, args []string) error {
 		if why := refusal(args); why != nil {
 			return why
 		}
-		if why := unknownFlag(parser, err); why != nil {
+		if why := unknownFlag(parser, args, err); why != nil {
 			return why
 		}
 	}

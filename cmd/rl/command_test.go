@@ -58,6 +58,8 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		"run -it --memory":  "--memory needs a value",
 		"run --memroy 20m":  `did you mean --memory?`,
 		"ps -A":             "unknown flag -A",
+		"run -rm alpine":    `unknown flag -r, did you mean --rm?`,
+		"run -network=x y":  `did you mean --network?`,
 		"kill":              "rl kill [flags] CONTAINER [CONTAINER...]",
 		"exec":              "rl exec [flags] CONTAINER COMMAND",
 		"version x":         "unexpected argument x",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,17 +28,32 @@ func laterCommand(args []string) error {
 // unknownFlag explains kong's error about a flag that cmd does not have; nil
 // when err is another one. Kong counts letters without regard to the length of
 // the word, so that every letter is like every other.
-func unknownFlag(parser *kong.Kong, err error) error {
+func unknownFlag(parser *kong.Kong, args []string, err error) error {
 	rest, ok := strings.CutPrefix(err.Error(), "unknown flag ")
 	if !ok {
 		return nil
 	}
 	typed, _, _ := strings.Cut(rest, ",")
 	typed, _, _ = strings.Cut(typed, "=")
-	if near := nearestFlag(typed, parser.Model.Flags); near != "" {
+	if near := cmp.Or(nearestFlag(typed, parser.Model.Flags), oneDash(typed, args, parser.Model.Flags)); near != "" {
 		return fmt.Errorf("unknown flag %s, did you mean --%s?", typed, near)
 	}
 	return fmt.Errorf("unknown flag %s", typed)
+}
+
+// oneDash returns the flag that was typed with one dash, as -rm, in which typed
+// is a letter that is no flag; "" if there is none.
+func oneDash(typed string, args []string, flags []*kong.Flag) string {
+	for _, arg := range args {
+		word, _, _ := strings.Cut(arg, "=")
+		if strings.HasPrefix(word, "--") || len(word) < 3 || !strings.Contains(word, strings.TrimPrefix(typed, "-")) {
+			continue
+		}
+		if slices.ContainsFunc(flags, func(f *kong.Flag) bool { return "-"+f.Name == word }) {
+			return word[1:]
+		}
+	}
+	return ""
 }
 
 // nearestFlag returns the name of the flag that typed most likely meant, or "".
