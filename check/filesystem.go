@@ -94,8 +94,11 @@ func (m *machine) overlayItem() Item {
 	return i
 }
 
+// trialPrefix begins the name of the folder that tryOverlay needs for a moment.
+const trialPrefix = ".rl-check-"
+
 func (m *machine) tryOverlay() error {
-	dir, err := os.MkdirTemp(m.place(), ".rl-check-")
+	dir, err := os.MkdirTemp(m.place(), trialPrefix)
 	if err != nil {
 		return err
 	}

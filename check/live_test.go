@@ -122,12 +122,12 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
 		t.Errorf("a child is left: %d, %v", pid, err)
 	}
-	entries, err := os.ReadDir(m.places.Data)
+	entries, err := os.ReadDir(m.place())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "check-") {
+		if strings.HasPrefix(e.Name(), trialPrefix) {
 			t.Errorf("%s is left", e.Name())
 		}
 	}

@@ -1,8 +1,10 @@
 package integration
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -70,6 +72,32 @@ func TestAttachPassesSignalsOn(t *testing.T) {
 		loud.Signal(t, syscall.SIGTERM)
 		loud.Wait(t).Exits(t, 5)
 		quiet.Wait(t).Exits(t, 5)
+	})
+}
+
+// A guest that does not read, because it is stopped or its terminal is, holds up
+// neither the log nor other guests. It learns of it when it goes on.
+func TestAttachOfOneThatDoesNotRead(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.Name(t)
+		const lines = 400_000 // of 11 bytes: far more than fits between container and guest
+		e.OK(t, "run", "-d", "--network", "none", "--log-opt", "max-size=100m", "--name", name, Image, "sh", "-c",
+			fmt.Sprintf("until [ -e /go ]; do echo tick; sleep 0.05; done; yes 0123456789 | head -n %d; echo finished; sleep 1000", lines))
+		stopped := e.Cmd("attach", "--no-stdin", name).Start(t)
+		reading := e.Cmd("attach", "--no-stdin", name).Start(t)
+		stopped.Expect(t, "tick")
+		reading.Expect(t, "tick")
+		stopped.Signal(t, syscall.SIGSTOP)
+		e.OK(t, "exec", name, "touch", "/go")
+		reading.Expect(t, "finished\n")
+		if got := strings.Count(e.OK(t, "logs", name), "0123456789\n"); got != lines {
+			t.Errorf("%d lines of %d are in the log", got, lines)
+		}
+		stopped.Signal(t, syscall.SIGCONT)
+		stopped.Wait(t).Exits(t, 1).Says(t, "attach again", "rl logs")
+		e.Want(t, "running", "inspect", "-f", "{{.State.Status}}", name)
+		e.OK(t, "rm", "-f", name)
+		reading.Wait(t).Exits(t, 137)
 	})
 }
 

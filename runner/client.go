@@ -46,6 +46,7 @@ type Session struct {
 	Notes []string // lines for the person
 	store Store
 	wire  *wire
+	guest bool // of a container that ran already
 }
 
 // Close ends the conversation. The container goes on.
@@ -302,7 +303,7 @@ func (s Store) Attach(ctx context.Context, id string, a Attach) (*Session, error
 		w.Close()
 		return nil, fmt.Errorf("%w: %.12s", ErrNotRunning, id)
 	}
-	return &Session{ID: id, store: s, wire: w}, reply.err()
+	return &Session{ID: id, store: s, wire: w, guest: true}, reply.err()
 }
 
 // Kill sends a signal to a running container's first process.

@@ -161,13 +161,13 @@ func (m *monitor) attach(w *wire, a Attach) {
 		w.sendJSON(frameReply, replyOf(err))
 		return
 	}
-	client := &attached{wire: w, Attach: a}
+	client := &attached{wire: w, Attach: a, guest: true}
 	w.sendJSON(frameReply, Reply{ID: m.ID})
 	l.io.attach(client)
 	m.follow(l, client)
 	select {
 	case <-l.told: // perhaps before this one was attached
-		w.sendJSON(frameExit, l.exit)
+		client.sendExit(l.exit)
 	default:
 	}
 }
@@ -240,6 +240,6 @@ func (s *stdio) sendExit(e Exit) {
 	clients := slices.Clone(s.clients)
 	s.mu.Unlock()
 	for _, c := range clients {
-		c.wire.sendJSON(frameExit, e)
+		c.sendExit(e)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,9 +31,34 @@ type stdio struct {
 }
 
 // attached is one command that sees the container's streams.
+//
+// The one that started the container is a part of its pipeline: the container waits
+// for it, as every program does for who reads its output. One that came later is a
+// guest: it is waited for only while it reads.
 type attached struct {
 	wire *wire
 	Attach
+	guest bool
+}
+
+// guestPatience is how long a guest may read nothing while there is more to read.
+// One that merely is slow takes a frame in far less, on any machine.
+const guestPatience = 10 * time.Second
+
+func (c *attached) send(kind frame, payload []byte) error {
+	c.beginWrite()
+	return c.wire.send(kind, payload)
+}
+
+func (c *attached) sendExit(e Exit) error {
+	c.beginWrite()
+	return c.wire.sendJSON(frameExit, e)
+}
+
+func (c *attached) beginWrite() {
+	if c.guest {
+		c.wire.conn.SetWriteDeadline(time.Now().Add(guestPatience))
+	}
 }
 
 // open makes the pipes of a container without a terminal. child must be closed
@@ -159,8 +185,9 @@ func (s *stdio) broadcast(stream logs.Stream, data []byte) {
 		if stream == logs.Stderr {
 			kind, wanted = frameStderr, c.Stderr
 		}
-		if wanted && c.wire.send(kind, data) != nil {
+		if wanted && c.send(kind, data) != nil {
 			s.detach(c)
+			c.wire.conn.CloseWrite() // it reads what has been sent, and then the end (see Session.lost)
 		}
 	}
 }

@@ -17,6 +17,10 @@ import (
 // ErrDetached is returned when the person left a container by its detach keys.
 var ErrDetached = errors.New("detached")
 
+// ErrLeftBehind is returned where an attached command read nothing for so long that
+// the container's output went on without it.
+var ErrLeftBehind = fmt.Errorf("nothing was read here for %v, and the output goes on without this command: attach again, or read all of it with rl logs", guestPatience)
+
 // Streams are a command's side of a container's streams.
 type Streams struct {
 	In       *os.File // nil sends nothing
@@ -100,8 +104,8 @@ func (s *Session) Stream(st Streams) (Exit, error) {
 func (s *Session) receive(st Streams) (Exit, error) {
 	for {
 		kind, payload, err := s.wire.receive()
-		if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) {
-			return Exit{Code: LostExitCode, Error: "the container's monitor was killed, and the container with it"}, nil
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, unix.ECONNRESET) {
+			return s.lost()
 		}
 		if err != nil {
 			return Exit{}, err
@@ -118,6 +122,17 @@ func (s *Session) receive(st Streams) (Exit, error) {
 			return Exit{}, fmt.Errorf("pass on the container's output: %w", err)
 		}
 	}
+}
+
+// lost says why the monitor sends nothing more: it was killed, or it has stopped to
+// wait for this command, and listens still unless the container has ended since.
+func (s *Session) lost() (Exit, error) {
+	v, err := s.store.Load(s.ID)
+	ended := err != nil || v.FinishedAt.After(v.StartedAt)
+	if s.guest && (ended || s.wire.send(frameResize, []byte("{}")) == nil) {
+		return Exit{}, ErrLeftBehind
+	}
+	return Exit{Code: LostExitCode, Error: "the container's monitor was killed, and the container with it"}, nil
 }
 
 func decodeExit(payload []byte) (Exit, error) {

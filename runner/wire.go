@@ -53,6 +53,7 @@ type wire struct {
 	reader *bufio.Reader
 	rights rightsReader
 	mu     sync.Mutex // a frame is sent whole
+	cut    error      // why a frame was not: nothing can follow it
 }
 
 func newWire(conn *net.UnixConn) *wire {
@@ -91,11 +92,13 @@ func (w *wire) send(kind frame, payload []byte, files ...*os.File) error {
 	binary.BigEndian.PutUint32(header[1:], uint32(len(payload)))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, _, err := w.conn.WriteMsgUnix(header[:], rights, nil); err != nil {
-		return err
+	if w.cut == nil {
+		_, _, w.cut = w.conn.WriteMsgUnix(header[:], rights, nil)
 	}
-	_, err := w.conn.Write(payload)
-	return err
+	if w.cut == nil {
+		_, w.cut = w.conn.Write(payload)
+	}
+	return w.cut
 }
 
 func (w *wire) sendJSON(kind frame, v any, files ...*os.File) error {

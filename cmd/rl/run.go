@@ -441,6 +441,9 @@ func (a *app) stream(session *runner.Session, o streamOptions) error {
 	if left() {
 		return ignoredError(session.ID)
 	}
+	if errors.Is(err, runner.ErrLeftBehind) {
+		return err
+	}
 	if err != nil {
 		return startError(err)
 	}
