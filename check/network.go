@@ -115,7 +115,7 @@ func leadsOut(table string) bool {
 
 // clientItem says whose address a container does not see.
 func clientItem() Item {
-	return good("client addresses", "arrive through published ports, but for the host's loopback addresses, and for IPv6 ones over UDP or where the container has no IPv6 address")
+	return good("client addresses", "arrive through published ports, but for the host's loopback addresses, and for IPv6 ones where the container has no IPv6 address")
 }
 
 // slowUplink is by RootlessKit's measurements at MTU 65520.

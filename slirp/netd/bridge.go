@@ -6,7 +6,6 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/slirp"
 )
@@ -173,23 +172,24 @@ func (b *bridge) create() (netlink.Link, error) {
 }
 
 func (b *bridge) createIPv6(link netlink.Link) error {
-	if err := b.router.ns.setSysctl("ipv6/conf/"+b.device+"/disable_ipv6", "0"); err != nil {
-		return fmt.Errorf("switching IPv6 on: %w", err)
+	// The kernel's own link-local address would be good in two seconds only. Until
+	// then the bridge cannot look for a container on behalf of a client whose
+	// address it keeps.
+	for _, s := range [][2]string{{"addr_gen_mode", "1"}, {"disable_ipv6", "0"}} {
+		if err := b.router.ns.setSysctl("ipv6/conf/"+b.device+"/"+s[0], s[1]); err != nil {
+			return fmt.Errorf("switching IPv6 on: %w", err)
+		}
 	}
-	own := address6(netip.PrefixFrom(b.spec.Gateway6, b.spec.Subnet6.Bits()))
-	if err := b.router.h.AddrAdd(link, own); err != nil {
-		return fmt.Errorf("giving the bridge its address %s: %w", own, err)
+	for _, own := range []netip.Prefix{bridgeLocal6, netip.PrefixFrom(b.spec.Gateway6, b.spec.Subnet6.Bits())} {
+		if err := addAddress6(b.router.ns, b.router.ns.file, b.router.h, link, own); err != nil {
+			return fmt.Errorf("giving the bridge its address %s: %w", own, err)
+		}
 	}
 	return nil
 }
 
-// address6 skips the search for duplicates, which takes a second: addresses are
-// given out by one process.
-func address6(p netip.Prefix) *netlink.Addr {
-	a := address(p)
-	a.Flags = unix.IFA_F_NODAD
-	return a
-}
+// bridgeLocal6 is the link-local address of every bridge.
+var bridgeLocal6 = netip.MustParsePrefix("fe80::1/64")
 
 // expectSurvivors keeps the addresses of containers whose monitors have not
 // reattached yet.

@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rl-project/rl/slirp"
@@ -27,12 +29,14 @@ const (
 // sees who asks.
 type datagramPort struct {
 	forwarder *forwarder
-	target    netip.AddrPort
+	to        receiver
+	port      uint16 // of the container
 	conn      *net.UDPConn
 
-	mu     sync.Mutex
-	flows  map[flowKey]*flow
-	closed bool
+	mu       sync.Mutex
+	flows    map[flowKey]*flow
+	refused6 bool // nobody listens on the container's IPv6 address
+	closed   bool
 }
 
 // flowKey tells clients apart; local is the address of this machine that the
@@ -45,14 +49,22 @@ type flowKey struct {
 type flow struct {
 	key    flowKey
 	socket *os.File // connected to the container
+	six    bool     // over IPv6
+	// first is what a flow over IPv6 began with, until there is an answer: if
+	// the container refuses it, it is said again over IPv4.
+	first atomic.Pointer[[]byte]
 }
+
+// maxFirst is the longest datagram that is kept to be said again. A question
+// to a name server and the beginning of QUIC are shorter.
+const maxFirst = 2048
 
 // buffers are lent for one datagram at a time: a client that is waited for
 // holds none.
 var buffers = sync.Pool{New: func() any { return new([maxDatagram]byte) }}
 
-// listenDatagrams listens on the host port of m for the container at target.
-func listenDatagrams(f *forwarder, m slirp.PortMapping, host uint16, ip netip.Addr) (*datagramPort, error) {
+// listenDatagrams listens on the host port of m for a container.
+func listenDatagrams(f *forwarder, m slirp.PortMapping, host uint16, to receiver) (*datagramPort, error) {
 	address := net.UDPAddrFromAddrPort(netip.AddrPortFrom(m.HostIP, host))
 	conn, err := net.ListenUDP(protocol(m), address)
 	if err != nil {
@@ -62,7 +74,7 @@ func listenDatagrams(f *forwarder, m slirp.PortMapping, host uint16, ip netip.Ad
 		conn.Close()
 		return nil, err
 	}
-	p := &datagramPort{forwarder: f, target: netip.AddrPortFrom(ip, m.Container), conn: conn, flows: map[flowKey]*flow{}}
+	p := &datagramPort{forwarder: f, to: to, port: m.Container, conn: conn, flows: map[flowKey]*flow{}}
 	go p.receive()
 	return p, nil
 }
@@ -105,7 +117,7 @@ func (p *datagramPort) receive() {
 
 // send is never told of an error: a datagram may get lost.
 func (p *datagramPort) send(key flowKey, data []byte) {
-	f := p.flow(key)
+	f := p.flow(key, data)
 	if f == nil {
 		return
 	}
@@ -113,31 +125,70 @@ func (p *datagramPort) send(key flowKey, data []byte) {
 	if err != nil {
 		return
 	}
+	refused := false
 	raw.Control(func(fd uintptr) {
 		// What the container refused before is said by the first write after it.
 		if _, err := unix.Write(int(fd), data); err == unix.ECONNREFUSED {
-			unix.Write(int(fd), data)
+			if refused = p.hasChoice(key); !refused {
+				unix.Write(int(fd), data)
+			}
 		}
 	})
+	if refused {
+		p.turn(f)
+		p.send(key, data)
+		return
+	}
 	f.socket.SetReadDeadline(time.Now().Add(flowIdle))
 }
 
-// flow finds or makes the socket for a client; nil if it cannot be had.
-func (p *datagramPort) flow(key flowKey) *flow {
+// flow finds or makes the socket for a client, which data is to begin with; nil
+// if it cannot be had.
+func (p *datagramPort) flow(key flowKey, data []byte) *flow {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if f := p.flows[key]; f != nil || p.closed || len(p.flows) >= maxFlows {
 		return f
 	}
-	socket, err := p.forwarder.dialFrom(unix.SOCK_DGRAM, p.target, key.client)
-	if err != nil {
+	f := &flow{key: key, six: p.hasChoice(key) && !p.refused6}
+	if f.six && len(data) <= maxFirst {
+		first := slices.Clone(data)
+		f.first.Store(&first)
+	}
+	var err error
+	if f.socket, err = p.dial(f); err != nil {
 		return nil
 	}
-	f := &flow{key, socket}
 	p.flows[key] = f
-	socket.SetReadDeadline(time.Now().Add(flowIdle))
+	f.socket.SetReadDeadline(time.Now().Add(flowIdle))
 	go p.reply(f)
 	return f
+}
+
+func (p *datagramPort) dial(f *flow) (*os.File, error) {
+	if f.six {
+		return p.forwarder.dialFrom(unix.SOCK_DGRAM, netip.AddrPortFrom(p.to.ip6, p.port), f.key.client)
+	}
+	return p.forwarder.dialFrom(unix.SOCK_DGRAM, netip.AddrPortFrom(p.to.ip, p.port), f.key.client)
+}
+
+// hasChoice reports whether a client's address can be kept over IPv6. Whether
+// the container listens there is known only when something was sent to it.
+func (p *datagramPort) hasChoice(key flowKey) bool {
+	return clientSource(key.client, p.to.ip6).IsValid()
+}
+
+// turn ends a flow over a family that the container does not listen on now, and
+// begins again over the other. If that is refused as well, the next datagram
+// begins where this one did.
+func (p *datagramPort) turn(f *flow) {
+	p.forget(f)
+	p.mu.Lock()
+	p.refused6 = f.six
+	p.mu.Unlock()
+	if first := f.first.Swap(nil); first != nil {
+		p.send(f.key, *first)
+	}
 }
 
 // reply passes on what the container answers, until the client was silent for
@@ -151,9 +202,13 @@ func (p *datagramPort) reply(f *flow) {
 	for {
 		var failed error
 		err := raw.Read(func(fd uintptr) bool {
-			failed = p.relay(int(fd), f.key)
+			failed = p.relay(int(fd), f)
 			return failed != unix.EAGAIN
 		})
+		if err == nil && failed == unix.ECONNREFUSED && p.hasChoice(f.key) {
+			p.turn(f)
+			return
+		}
 		// Nobody listening now may be somebody in a moment.
 		if err != nil || failed != nil && failed != unix.ECONNREFUSED && failed != unix.EINTR {
 			return
@@ -162,20 +217,24 @@ func (p *datagramPort) reply(f *flow) {
 }
 
 // relay passes on one datagram that is there already.
-func (p *datagramPort) relay(fd int, key flowKey) error {
+func (p *datagramPort) relay(fd int, f *flow) error {
 	b := buffers.Get().(*[maxDatagram]byte)
 	defer buffers.Put(b)
 	n, err := unix.Read(fd, b[:])
 	if err == nil {
-		p.conn.WriteMsgUDPAddrPort(b[:n], []byte(key.local), key.client)
+		f.first.Store(nil)
+		p.conn.WriteMsgUDPAddrPort(b[:n], []byte(f.key.local), f.key.client)
 	}
 	return err
 }
 
+// forget ends a flow, unless that was done.
 func (p *datagramPort) forget(f *flow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.flows, f.key)
+	if p.flows[f.key] == f {
+		delete(p.flows, f.key)
+	}
 	f.socket.Close()
 }
 

@@ -379,11 +379,11 @@ func (c *testContainer) listen(network, address string) net.Listener {
 	return l
 }
 
-func (c *testContainer) listenPackets(address string) net.PacketConn {
+func (c *testContainer) listenPackets(network, address string) net.PacketConn {
 	c.t.Helper()
 	var conn net.PacketConn
 	err := c.in(func() (err error) {
-		conn, err = net.ListenPacket("udp4", address)
+		conn, err = net.ListenPacket(network, address)
 		return err
 	})
 	if err != nil {

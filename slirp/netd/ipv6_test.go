@@ -156,3 +156,64 @@ func TestPublishedTCPKeepsIPv6Addresses(t *testing.T) {
 		}
 	}
 }
+
+// The same with datagrams, of which none gets lost on the way to a server that
+// listens on IPv4 only.
+func TestPublishedUDPKeepsIPv6Addresses(t *testing.T) {
+	needIPv6(t)
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	ports := []slirp.PortMapping{{Host: 8080, Container: 80, Protocol: "udp"}, {Host: 8081, Container: 81, Protocol: "udp"}}
+	both := h.on(slirp.Endpoint{ID: "aaaa", Network: network6(), Ports: ports})
+	go tellSender(both.listenPackets("udp", ":80"))
+	go tellSender(both.listenPackets("udp4", ":81"))
+	old := h.container("bbbb", "8082:80/udp")
+	go tellSender(old.listenPackets("udp", ":80"))
+	for _, test := range []struct{ to, want string }{
+		{net.JoinHostPort(hostAddress6, "8080"), hostAddress6},
+		{net.JoinHostPort(hostAddress, "8080"), hostAddress},
+		{"[::1]:8080", both.Gateway.String()},
+		{net.JoinHostPort(hostAddress6, "8081"), both.Gateway.String()},
+		{net.JoinHostPort(hostAddress6, "8081"), both.Gateway.String()}, // it is known now
+		{net.JoinHostPort(hostAddress6, "8082"), old.Gateway.String()},
+	} {
+		if got, err := askDatagram(nil, test.to); err != nil || got != test.want {
+			t.Errorf("through %s the container saw %q, %v; want %s", test.to, got, err, test.want)
+		}
+	}
+}
+
+// A client that asks before the server is there is known by its address as soon
+// as it is.
+func TestPublishedUDPWaitsForIPv6Server(t *testing.T) {
+	needIPv6(t)
+	needUplink(t, slirp.Slirp4netns)
+	if !onHost(t) {
+		return
+	}
+	h := newHost(t, slirp.Slirp4netns)
+	c := h.on(slirp.Endpoint{ID: "aaaa", Network: network6(), Ports: []slirp.PortMapping{{Host: 8080, Container: 80, Protocol: "udp"}}})
+	conn, err := net.Dial("udp", net.JoinHostPort(hostAddress6, "8080"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	say := func() { fmt.Fprint(conn, "who") }
+	for range 5 {
+		say()
+	}
+	go tellSender(c.listenPackets("udp6", ":80"))
+	answer := make(chan string, 1)
+	go func() {
+		b := make([]byte, 100)
+		n, _ := conn.Read(b)
+		answer <- string(b[:n])
+	}()
+	await(t, "an answer comes", func() bool { say(); return len(answer) > 0 })
+	if got := <-answer; got != hostAddress6 {
+		t.Errorf("the container saw %q, want %s", got, hostAddress6)
+	}
+}

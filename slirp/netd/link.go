@@ -87,7 +87,13 @@ func (a *attached) wire(netns *os.File, restore bool) error {
 	if err := a.createVeth(netns); err != nil {
 		return err
 	}
-	return a.configure(container)
+	if err := a.configure(netns, container); err != nil {
+		return err
+	}
+	if err := errors.Join(noteCarrier(container, a.result.Interface), noteCarrier(r.h, a.result.HostInterface)); err != nil || a.pool6 == nil {
+		return err
+	}
+	return noteCarrier(r.h, a.device) // which comes with the first container
 }
 
 // removeInterface removes an interface that a network process which died while it
@@ -122,8 +128,8 @@ func (a *attached) createVeth(netns *os.File) error {
 	return r.h.LinkSetUp(veth)
 }
 
-// configure sets up the container's side.
-func (a *attached) configure(h *netlink.Handle) error {
+// configure sets up the container's side, by a handle for its namespace.
+func (a *attached) configure(netns *os.File, h *netlink.Handle) error {
 	link, err := h.LinkByName(a.result.Interface)
 	if err != nil {
 		return err
@@ -132,8 +138,8 @@ func (a *attached) configure(h *netlink.Handle) error {
 		return fmt.Errorf("giving the container its address %s: %w", a.result.IPAddress, err)
 	}
 	if a.result.IPv6Address.IsValid() {
-		own := address6(netip.PrefixFrom(a.result.IPv6Address, a.result.PrefixLen6))
-		if err := h.AddrAdd(link, own); err != nil {
+		own := netip.PrefixFrom(a.result.IPv6Address, a.result.PrefixLen6)
+		if err := addAddress6(a.router.ns, netns, h, link, own); err != nil {
 			return fmt.Errorf("giving the container its address %s (is IPv6 switched off in it?): %w", own, err)
 		}
 	}
@@ -164,6 +170,15 @@ func (a *attached) configure(h *netlink.Handle) error {
 		return fmt.Errorf("adding the container's default route for IPv6: %w", err)
 	}
 	return nil
+}
+
+// noteCarrier makes the kernel take note at once that a device can carry
+// packets, which it does for those who ask (since 6.8). Else it does so when it
+// gets its network lock again; what the bridge passes on or IPv6 answers until
+// then is lost, and said again after a second only.
+func noteCarrier(h *netlink.Handle, device string) error {
+	_, err := h.LinkByName(device)
+	return err
 }
 
 // metric6 is the number that IPv6 routes have without one.

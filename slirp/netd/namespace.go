@@ -76,20 +76,28 @@ func (ns *namespace) handle() (h *netlink.Handle, err error) {
 	return h, err
 }
 
-// handleOf returns a netlink handle for another namespace of the same user
-// namespace, such as a container's.
+// handleOf returns a netlink handle for another namespace, see within.
 func (ns *namespace) handleOf(other *os.File) (h *netlink.Handle, err error) {
-	err = ns.do(func() error {
+	err = ns.within(other, func() error {
+		h, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		return err
+	})
+	return h, err
+}
+
+// within runs f on the namespace's thread, but in another namespace of the same
+// user namespace, such as a container's. f must not block.
+func (ns *namespace) within(other *os.File, f func() error) error {
+	return ns.do(func() error {
 		if err := unix.Setns(int(other.Fd()), unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("joining the container's network namespace: %w", err)
 		}
-		h, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		err := f()
 		if back := unix.Setns(int(ns.file.Fd()), unix.CLONE_NEWNET); back != nil {
 			panic("a thread is stuck in a container's network namespace: " + back.Error())
 		}
 		return err
 	})
-	return h, err
 }
 
 // close ends the thread. The namespace lives on as long as others hold it.

@@ -66,7 +66,7 @@ func (p *publisher) add(m slirp.PortMapping, to receiver) (*published, error) {
 
 func (p *publisher) listen(m slirp.PortMapping, host uint16, to receiver) (stop func(), err error) {
 	if m.Protocol == "udp" {
-		port, err := listenDatagrams(p.forwarder, m, host, to.ip)
+		port, err := listenDatagrams(p.forwarder, m, host, to)
 		if err != nil {
 			return nil, err
 		}

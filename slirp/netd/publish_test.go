@@ -56,7 +56,7 @@ func TestPublishedUDPKeepsClientAddress(t *testing.T) {
 	}
 	h := newHost(t, slirp.Slirp4netns)
 	c := h.container("cccc", "5000:53/udp", "127.0.0.1:5001:53/udp")
-	go tellSender(c.listenPackets(":53"))
+	go tellSender(c.listenPackets("udp4", ":53"))
 	for _, test := range []struct{ from, to, want string }{
 		{hostAddress, hostAddress + ":5000", hostAddress},
 		{"127.0.0.1", "127.0.0.1:5000", c.Gateway.String()},
