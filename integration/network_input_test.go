@@ -27,6 +27,8 @@ func TestNetworkBadInput(t *testing.T) {
 		{"network connect nonsense still", "nonsense"}, {"network connect two nonsense", "nonsense"}, {"network connect one still", "already"},
 		{"network connect --ip 10.85.0.7 two still", "outside"}, {"network connect two alone", "none"}, {"network connect host still", "host"},
 		{"network disconnect two still", "not on network"}, {"network disconnect nonsense still", "nonsense"},
+		{"run --rm --network macvlan " + Image + " true", "only root"}, {"create --network ipvlan " + Image + " true", "--network host"},
+		{"run --rm --network overlay " + Image + " true", "root on each"}, {"network connect macvlan still", "only root"},
 		{"run --rm --network nonsense " + Image + " true", "nonsense"}, {"run --rm --network one --ip 10.87.0.9 " + Image + " true", "outside"},
 		{"run --rm -p 70000:80 " + Image + " true", "70000"}, {"run --rm -p 80:0 " + Image + " true", "80:0"},
 		{"run --rm --egress allow=10.0.0.0/99 " + Image + " true", "--egress"}, {"run --rm --dns nonsense " + Image + " true", "nonsense"},

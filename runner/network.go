@@ -62,6 +62,9 @@ func (s Store) planWish(w *network.Wish) error {
 		return nil
 	}
 	n, err := s.networks().Find(w.Network)
+	if why := network.WhyNot(w.Network); why != "" && errors.Is(err, network.ErrNotFound) {
+		return fmt.Errorf("network %s: %s", w.Network, why)
+	}
 	if errors.Is(err, network.ErrNotFound) {
 		return fmt.Errorf("network %s not found: 'rl network create %s' makes it, 'rl network ls' shows those that there are", w.Network, w.Network)
 	}

@@ -120,25 +120,20 @@ func (c *networkCreateCmd) network() (n network.Network, err error) {
 	return n, c.options(&n)
 }
 
-// checkDriver explains which of Docker's drivers need root, and what to do without.
+// checkDriver refuses every driver but bridge, and says what to do without.
 func checkDriver(driver string) error {
-	why := map[string]string{
-		slirp.DefaultNetwork: "",
-		"macvlan":            "it adds addresses to an interface of the host, which only root may; publish ports with -p, or give a container the host's own network with --network host",
-		"ipvlan":             "it adds addresses to an interface of the host, which only root may; publish ports with -p, or give a container the host's own network with --network host",
-		"overlay":            "it spans several machines, which takes root on each and a cluster; publish ports with -p, or move to Kubernetes ('rl kube generate')",
-		"host":               "the network host is there already: --network host",
-		"null":               "the network none is there already: --network none",
-		"none":               "the network none is there already: --network none",
+	switch driver {
+	case slirp.DefaultNetwork:
+		return nil
+	case "host":
+		return errors.New("--driver host: the network host is there already: --network host")
+	case "null", "none":
+		return fmt.Errorf("--driver %s: the network none is there already: --network none", driver)
 	}
-	text, known := why[driver]
-	if !known {
-		return fmt.Errorf("--driver %q: there are no plugins, only bridge", driver)
+	if why := network.WhyNot(driver); why != "" {
+		return fmt.Errorf("--driver %s: %s", driver, why)
 	}
-	if text != "" {
-		return fmt.Errorf("--driver %s: %s", driver, text)
-	}
-	return nil
+	return fmt.Errorf("--driver %q: there are no plugins, only bridge", driver)
 }
 
 // addresses reads --subnet, --gateway and --ip-range.
