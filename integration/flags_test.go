@@ -87,7 +87,7 @@ func TestTimeout(t *testing.T) {
 		if took := time.Since(start); took < time.Second {
 			t.Errorf("ended after %v", took)
 		}
-		e.Want(t, "1 exited", "inspect", "-f", "{{.HostConfig.Timeout}} {{.State.Status}}", name)
+		e.Want(t, "1 exited over its --timeout of 1s", "inspect", "-f", "{{.HostConfig.Timeout}} {{.State.Status}} {{.State.Error}}", name)
 		e.OK(t, "run", "--rm", "--timeout", "60", Image, "true")
 	})
 }

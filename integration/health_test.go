@@ -63,6 +63,11 @@ func TestHealthOnFailure(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		name := e.checked(t, "false", "--health-on-failure", "kill")
 		e.Want(t, "137", "wait", name)
+		if got := e.OK(t, "ps", "-a", "--filter", "name=^"+name+"$", "--format", "{{.Status}}"); !strings.HasSuffix(got, " ago, unhealthy") {
+			t.Errorf("ps says %q", got)
+		}
+		e.Want(t, "137 unhealthy", "events", "--until", "now", "--filter", "container="+name, "--filter", "event=die",
+			"--format", "{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.reason}}")
 		name = e.checked(t, "false", "--health-on-failure", "stop")
 		e.Want(t, "5", "wait", name)
 		name = e.checked(t, "test -e /second", "--health-on-failure", "restart")

@@ -58,8 +58,11 @@ func (m *monitor) recordEnd(st State) {
 		list = append(list, m.event("oom"))
 	}
 	ran := int(st.FinishedAt.Sub(st.StartedAt).Seconds())
-	list = append(list, m.event("die",
-		"exitCode", strconv.Itoa(st.ExitCode), "execDuration", strconv.Itoa(ran)))
+	about := []string{"exitCode", strconv.Itoa(st.ExitCode), "execDuration", strconv.Itoa(ran)}
+	if why := st.Reason(); why != "" {
+		about = append(about, "reason", why)
+	}
+	list = append(list, m.event("die", about...))
 	if !st.Restarting {
 		list = append(append(list, m.networkEvents("disconnect")...), m.volumeEvents("unmount")...)
 	}

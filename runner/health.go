@@ -175,6 +175,9 @@ func (m *monitor) awaitHealthy(w *wire) error {
 
 // failHealth does what --health-on-failure says.
 func (m *monitor) failHealth(l *life) {
+	if m.facts.Health.OnFailure != spec.OnFailureNone {
+		m.blame(l, string(Unhealthy))
+	}
 	switch m.facts.Health.OnFailure {
 	case spec.OnFailureKill:
 		m.signal(l, unix.SIGKILL)

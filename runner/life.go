@@ -29,6 +29,7 @@ type life struct {
 	healthy chan struct{}  // closed when it is healthy for the first time
 	check   *specs.Process // of the health check, once it has been needed
 	renewed bool           // another is to follow, whatever the policy says; guarded by the monitor's mu
+	reason  string         // why the monitor ended it; guarded by the monitor's mu
 }
 
 func newLife() *life {
@@ -204,6 +205,13 @@ func again(p spec.RestartPolicy, s State) bool {
 	return false
 }
 
+// blame says why the monitor is about to end a life.
+func (m *monitor) blame(l *life, reason string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l.reason = reason
+}
+
 // watchTime kills a life that lasts longer than --timeout allows. It is not a
 // stop that a person asked for: the restart policy decides what follows.
 func (m *monitor) watchTime(l *life) {
@@ -216,6 +224,7 @@ func (m *monitor) watchTime(l *life) {
 		select {
 		case <-l.ended:
 		case <-timer.C:
+			m.blame(l, fmt.Sprintf("over its --timeout of %ds", m.facts.Timeout))
 			m.signal(l, unix.SIGKILL)
 		}
 	})

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -296,6 +297,7 @@ func (m *monitor) wait(ctx context.Context) (again bool) {
 	if err == nil {
 		m.State.ExitCode = exitCode(status)
 	}
+	m.State.Error = cmp.Or(m.State.Error, m.reason)
 	if m.group != nil {
 		// The group is gone with its numbers in a moment.
 		if kills, err := m.group.OOMKills(); err == nil && kills > 0 {

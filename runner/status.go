@@ -62,6 +62,15 @@ func (v View) Active() bool {
 	return v.Status == Running || v.Status == Paused || v.Status == Restarting
 }
 
+// Reason is why the container ended otherwise than by itself or a person's
+// word; empty if there is nothing to say.
+func (s State) Reason() string {
+	if s.OOMKilled {
+		return cgroup2.OOMText(s.Limit)
+	}
+	return s.Error
+}
+
 // live reports whether the container's first process exists.
 func (s State) live() bool { return s.Boot == process.Boot() && s.Init.Alive() }
 

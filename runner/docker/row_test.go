@@ -20,7 +20,7 @@ func TestStatus(t *testing.T) {
 	}
 	oom := ended(time.Minute, 137)
 	oom.OOMKilled, oom.Limit = true, 20<<20
-	lost := runner.State{StartedAt: noon, FinishedAt: noon.Add(-time.Hour), ExitCode: 137}
+	lost := runner.State{StartedAt: noon, FinishedAt: noon.Add(-time.Hour), ExitCode: 137, Error: "its monitor was killed"}
 	for _, tt := range []struct {
 		status runner.Status
 		state  runner.State
@@ -37,8 +37,8 @@ func TestStatus(t *testing.T) {
 		{runner.Paused, started, 5 * time.Minute, "Up 5 minutes (Paused)"},
 		{runner.Exited, ended(time.Minute, 0), 4 * time.Minute, "Exited (0) 3 minutes ago"},
 		{runner.Exited, oom, 4 * time.Minute, "Exited (137) 3 minutes ago, OOM killed at 20 MiB"},
-		{runner.Exited, lost, time.Minute, "Exited (137)"},
-		{runner.Exited, runner.State{ExitCode: 127, Error: "no such file"}, time.Minute, "Exited (127)"},
+		{runner.Exited, lost, time.Minute, "Exited (137), its monitor was killed"},
+		{runner.Exited, runner.State{ExitCode: 127, Error: "no such file"}, time.Minute, "Exited (127), no such file"},
 	} {
 		if got := Status(runner.View{Status: tt.status, State: tt.state}, noon.Add(tt.after)); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)

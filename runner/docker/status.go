@@ -6,7 +6,6 @@ import (
 
 	"github.com/docker/go-units"
 
-	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/runner"
 )
 
@@ -29,8 +28,8 @@ func Status(v runner.View, now time.Time) string {
 	if ended(v) {
 		text += " " + ago(v.FinishedAt, now)
 	}
-	if v.OOMKilled {
-		text += ", " + cgroup2.OOMText(v.Limit)
+	if why := v.Reason(); why != "" {
+		text += ", " + why
 	}
 	return text
 }
