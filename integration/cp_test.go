@@ -210,3 +210,26 @@ func (e *Env) running(t *testing.T, words ...string) (pid int) {
 	t.Fatalf("no process %v after %v", words, patience)
 	return 0
 }
+
+// What is in a volume is read from a container that has never run too, whether its
+// image has a place for the volume or not.
+func TestCpFromNeverRun(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		c, volume := e.Name(t), strings.ToLower(e.Name(t))
+		t.Cleanup(func() { e.Cmd("volume", "rm", "-f", volume).Run(t) })
+		e.OK(t, "run", "--rm", "-v", volume+":/v", Image, "sh", "-c", "echo kept >/v/f")
+		e.OK(t, "create", "--name", c, "-v", volume+":/media", Image, "true")
+		dir := e.Folder(t)
+		e.OK(t, "cp", "-q", c+":/media/f", filepath.Join(dir, "one"))
+		e.OK(t, "cp", "-q", c+":/", filepath.Join(dir, "all"))
+		e.Want(t, "", "diff", c)
+		e.OK(t, "rm", c)
+		e.OK(t, "create", "--name", c, "-v", volume+":/new/place", Image, "true")
+		e.OK(t, "cp", "-q", c+":/new/place/f", filepath.Join(dir, "two"))
+		for _, name := range []string{"one", "all/media/f", "two"} {
+			if text, err := os.ReadFile(filepath.Join(dir, name)); string(text) != "kept\n" {
+				t.Errorf("%s: %q, %v", name, text, err)
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -41,12 +42,13 @@ func (img *Image) Overlay(upper, work string, volatile bool) (Overlay, error) {
 	return o, nil
 }
 
-// Lower returns the mount of an image as it is, for reading.
-func (img *Image) Lower() (Overlay, error) {
+// Lower returns the mount of an image as it is, for reading, with the upper folders
+// of other overlays over it.
+func (img *Image) Lower(over ...string) (Overlay, error) {
 	if img.Store.Program != "" {
-		return Overlay{Program: img.Store.Program, Options: lowerOption(img.Layers, escapeProgram)}, nil
+		return Overlay{Program: img.Store.Program, Options: lowerOption(slices.Concat(over, img.Layers), escapeProgram)}, nil
 	}
-	o := Overlay{Folder: img.Store.Home, Options: lowerOption(img.Links, escapeLayer) + ",userxattr"}
+	o := Overlay{Folder: img.Store.Home, Options: lowerOption(slices.Concat(over, img.Links), escapeLayer) + ",userxattr"}
 	if len(o.Options) > optionLimit {
 		return Overlay{}, ErrTooManyLayers
 	}

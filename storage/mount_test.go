@@ -17,6 +17,11 @@ func TestOverlay(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
+	got, err = img.Lower("/c,d/upper")
+	want = Overlay{Folder: "/g/overlay", Options: `lowerdir=/c\,d/upper:l/AAA:/add\:on/l/BBB,userxattr`}
+	if err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
 	img.Store.Program = "/usr/bin/fuse-overlayfs"
 	got, err = img.Overlay("/c/upper", "/c/work", false)
 	want = Overlay{Program: "/usr/bin/fuse-overlayfs", Options: `lowerdir=/g/overlay/1/diff:/add\\:on/2/diff,upperdir=/c/upper,workdir=/c/work`}

@@ -320,7 +320,7 @@ type packCmd struct {
 }
 
 func (c *packCmd) Run(a *app) error {
-	return a.files(c.ID, func(f *runner.Files) error {
+	return a.files(c.ID, true, func(f *runner.Files) error {
 		path := c.Path
 		var err error
 		if c.Follow || strings.HasSuffix(path, "/") || strings.HasSuffix(path, "/.") {
@@ -346,7 +346,7 @@ type unpackCmd struct {
 }
 
 func (c *unpackCmd) Run(a *app) error {
-	return a.files(c.ID, func(f *runner.Files) error {
+	return a.files(c.ID, false, func(f *runner.Files) error {
 		if f.ReadOnly {
 			return errors.New("the container's files are read-only (--read-only)")
 		}
@@ -363,12 +363,12 @@ func (c *unpackCmd) Run(a *app) error {
 }
 
 // files calls do with the files of a container.
-func (a *app) files(id string, do func(*runner.Files) error) error {
+func (a *app) files(id string, reading bool, do func(*runner.Files) error) error {
 	s, err := a.store()
 	if err != nil {
 		return err
 	}
-	f, err := s.OpenFiles(id)
+	f, err := s.OpenFiles(id, reading)
 	if err != nil {
 		return err
 	}
