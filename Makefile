@@ -40,7 +40,7 @@ demo: build
 
 test: build
 	@integration/packages.sh test
-	$(GO) test -skip "^TestVM" $(TESTARGS) ./...
+	$(GO) test -timeout 60m -skip "^TestVM" $(TESTARGS) ./...
 
 test-vm: build
 	@integration/packages.sh vm

@@ -52,7 +52,7 @@ func passingProgram() (string, error) {
 
 func buildTo(path string) error {
 	_, source, _, _ := runtime.Caller(0)
-	fmt.Fprintln(os.Stderr, "rl: building the part that handles images, once; `make build` puts it into the program")
+	fmt.Fprintln(os.Stderr, "rl: building the part that handles images; `make build` puts it into the program")
 	cmd := exec.Command("go", "build", "-tags", fullTags, "-o", path, ".")
 	cmd.Dir = filepath.Dir(source)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
