@@ -209,6 +209,7 @@ func TestBuildErrors(t *testing.T) {
 	e.Run(t, "build", "/no/such/folder").Exits(t, 125).Says(t, "/no/such/folder")
 	e.Run(t, "build", "-f", "/no/such/file", dir).Exits(t, 125).Says(t, "/no/such/file")
 	e.Run(t, "build", "-t", "Upper", dir).Exits(t, 125).Says(t, "Upper")
+	e.Run(t, "build", "--rm=false", "-t", "kept", dir).Exits(t, 125).Says(t, "--rm=false", "--debug")
 }
 
 func TestBuildLeavesNoProcess(t *testing.T) {

@@ -12,8 +12,9 @@ import (
 // DockerClient is Docker's command line; no daemon is needed.
 var DockerClient = Program("docker", "docker.io")
 
-// Every command and flag that Docker's client lists is rl's too, or stands in
-// docs/docker.md with a reason; and nothing stands there that rl has.
+// Every command and flag that Docker's client lists is rl's too, under the same
+// letter, or stands in docs/docker.md with a reason; and nothing stands there
+// that rl has.
 func TestFlagsOfDocker(t *testing.T) {
 	Need(t, DockerClient)
 	e := AsUser(t)
@@ -33,7 +34,12 @@ func TestFlagsOfDocker(t *testing.T) {
 			}
 			continue
 		}
-		for _, flag := range dockerFlags(t, name) {
+		for _, alias := range dockerAliases(t, name) {
+			if r := e.Run(t, append([]string{"help"}, strings.Fields(alias)...)...); r.Out != page.Out && !strings.Contains(alias, "buildx") {
+				t.Errorf("rl %s and rl %s differ: %s", name, alias, r)
+			}
+		}
+		for flag, letter := range dockerFlags(t, name) {
 			why := ""
 			for _, key := range []string{name + " " + flag, strings.TrimPrefix(name, "container ") + " " + flag, "* " + flag} {
 				if flags[key] != "" {
@@ -41,6 +47,9 @@ func TestFlagsOfDocker(t *testing.T) {
 				}
 			}
 			has := regexp.MustCompile(`(?m)^ +(-\S, )?--(\[no-\])?` + strings.TrimPrefix(flag, "--") + `( |$)`).MatchString(page.Out)
+			if has && letter != "" && !strings.Contains(page.Out, " -"+letter+", --") {
+				t.Errorf("rl %s has %s, and not as -%s", name, flag, letter)
+			}
 			switch {
 			case has && why != "":
 				t.Errorf("rl %s has %s, and docs/docker.md says that it has not", name, flag)
@@ -128,15 +137,35 @@ func dockerCommands(t *testing.T, noun string) []string {
 	return list
 }
 
-func dockerFlags(t *testing.T, command string) []string {
+// dockerFlags lists the flags that a command's help names, each with its letter,
+// "" for none.
+func dockerFlags(t *testing.T, command string) map[string]string {
 	t.Helper()
 	out, err := exec.Command("docker", append(strings.Fields(command), "--help")...).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	list := map[string]string{}
+	for _, found := range regexp.MustCompile(`(?m)^ +(?:-(\S), )?(--[a-z0-9-]+)`).FindAllStringSubmatch(string(out), -1) {
+		list[found[2]] = found[1]
+	}
+	return list
+}
+
+// dockerAliases are the other names of a command, in its help.
+func dockerAliases(t *testing.T, command string) []string {
+	t.Helper()
+	out, err := exec.Command("docker", append(strings.Fields(command), "--help")...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^Aliases:\n +(.*)$`).FindStringSubmatch(string(out))
+	if found == nil {
+		return nil
+	}
 	var list []string
-	for _, found := range regexp.MustCompile(`(?m)^ +(?:-\S, )?(--[a-z0-9-]+)`).FindAllStringSubmatch(string(out), -1) {
-		list = append(list, found[1])
+	for name := range strings.SplitSeq(found[1], ",") {
+		list = append(list, strings.TrimPrefix(strings.TrimSpace(name), "docker "))
 	}
 	return list
 }

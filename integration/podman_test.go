@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -88,6 +89,25 @@ var sameAsPodman = []struct{ name, script string }{
 	{"images", `$D images --format '{{.Repository}}:{{.Tag}}' | grep -c rltest; $D images -q | sort -u | wc -l`},
 	{"rmi", `$D rmi made >/dev/null; echo $?; $D rmi made; echo $?`},
 	{"export", `$D create --name c4 --network none $I true >/dev/null; $D export c4 | tar -t | grep -x bin/sh; $D rm c4 >/dev/null; echo $?`},
+	{"tag", `$D tag $I other:1; $D tag other:1 one.example:5000/x/y; $D image inspect -f '{{range .RepoTags}}{{println .}}{{end}}' $I | grep -c 'other:1$\|one.example:5000/x/y:latest'`},
+	{"images: by name", `$D images --format '{{.Repository}} {{.Tag}}' one.example:5000/x/y`},
+	{"rmi: several names", `$D rmi $($D images -q other:1) >/dev/null; echo $?; $D rmi other:1 one.example:5000/x/y >/dev/null; echo $?`},
+	{"rmi: used by a container", `$D tag $I kept:1; $D create --name c5 --network none kept:1 true >/dev/null; $D rmi kept:1 >/dev/null; echo $?; $D rm c5 >/dev/null; echo $?`},
+	{"history: ids", `$D history -q --no-trunc $I | grep -c ^sha256:`},
+	{"import", `(cd $T; mkdir -p r/bin; echo text > r/f; tar -cC r . | $D import -c 'CMD ["/x"]' -c 'LABEL l=v' - imported:1 >/dev/null); $D image inspect -f '{{.Config.Cmd}} {{.Config.Labels.l}}' imported:1; $D rmi imported:1 >/dev/null; echo $?`},
+	{"save, load", `$D tag $I saved:1; $D save -o $T/saved.tar saved:1; $D rmi saved:1 >/dev/null; $D load -i $T/saved.tar | grep -c saved:1; $D rmi saved:1 >/dev/null; echo $?`},
+	{"volume ls: filters", `$D volume create --label a=b v3; $D volume create v4; $D volume ls -q -f label=a=b; $D volume ls -q -f name=v4; $D volume ls -q -f dangling=true | sort; $D volume inspect -f '{{.Labels.a}}' v3`},
+	{"volume rm: several", `$D volume rm v3 no-such v4 2>/dev/null | sort; $D volume ls -q`},
+	{"volume: used", `$D create --name c6 --network none -v v5:/v $I true >/dev/null; $D volume rm v5 >/dev/null; $D volume ls -q; $D rm c6 >/dev/null; $D volume rm v5`},
+	{"container prune", `$D create --label p=1 --name c7 --network none $I true >/dev/null; $D create --name c8 --network none $I true >/dev/null; $D container prune -f --filter label=p=1 >/dev/null; $D ps -a --format '{{.Names}}' | sort; $D rm c8`},
+	{"ps: last", `$D create --name c9 --network none $I true >/dev/null; $D ps -lq | wc -l; $D ps -n 1 --format '{{.Names}}'; $D ps -aq --no-trunc | wc -c`},
+	{"rm: several", `$D rm c9 no-such 2>/dev/null; $D ps -aq`},
+	{"attach: stopped", `$D create --name c10 --network none $I true >/dev/null; $D attach c10; $D rm c10`},
+	{"logs: streams", `$D run --name c11 --network none $I sh -c 'echo out; echo err >&2; echo last'; $D logs c11 2>/dev/null; $D logs -t c11 2>/dev/null | grep -c ^20; $D rm c11`},
+	{"port: none", `$D create --name c12 --network none $I true >/dev/null; $D port c12; echo $?; $D rm c12`},
+	{"rename: taken", `$D create --name c13 --network none $I true >/dev/null; $D create --name c14 --network none $I true >/dev/null; $D rename c13 c14 && echo renamed; $D rm c13 c14 | sort`},
+	{"update: unknown", `$D update --memory 64m no-such`},
+	{"unpause: running", `$D create --name c15 --network none $I true >/dev/null; $D unpause c15 && echo done; $D pause c15 && echo done; $D rm c15`},
 	{"--version", `$D --version | wc -l`},
 	{"unknown command", `$D no-such-command`},
 }
@@ -134,7 +154,11 @@ func TestSameAsPodman(t *testing.T) {
 	}})
 	why := podmanDiffers(t)
 	for _, s := range sameAsPodman {
-		mine, other := script(ours, ours.Prog, s.script), script(theirs, "podman", s.script)
+		var mine, other string
+		var both sync.WaitGroup
+		both.Go(func() { mine = script(ours, ours.Prog, s.script) })
+		both.Go(func() { other = script(theirs, "podman", s.script) })
+		both.Wait()
 		for n := 0; n < 5 && mine != other && why[s.name] == "" && repeatable(s.name); n++ {
 			// On a busy machine podman loses the output of a short command now and then.
 			other = script(theirs, "podman", s.script)

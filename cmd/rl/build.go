@@ -40,8 +40,10 @@ type buildCmd struct {
 	CacheTo       []string `sep:"none" placeholder:"type=registry,ref=NAME|type=local,dest=FOLDER[,mode=max]" help:"Leave the results of the image's steps here, with mode=max those of all stages."`
 	Call          string   `default:"build" placeholder:"KIND[,format=json]" help:"Do not build: check the Dockerfile, or list its arguments (outline) or stages (targets)."`
 	Check         bool     `help:"Check the Dockerfile instead of building: as --call check."`
+	Compress      bool     `help:"As without it: rl sends the context nowhere."`
 	Debug         bool     `help:"Open a shell in a RUN that fails."`
 	File          string   `short:"f" placeholder:"FILE" help:"The Dockerfile, FOLDER/Dockerfile unless given; - for standard input."`
+	ForceRM       bool     `name:"force-rm" help:"As without it: steps run in no containers that are kept."`
 	Iidfile       string   `name:"iidfile" placeholder:"FILE" help:"Write the image's id into this file."`
 	Label         []string `sep:"none" placeholder:"KEY=VALUE" help:"Add a label to the image."`
 	MetadataFile  string   `placeholder:"FILE" help:"Write what was built into this file, as JSON."`
@@ -53,6 +55,7 @@ type buildCmd struct {
 	Progress      string   `default:"auto" enum:"auto,plain,quiet,rawjson,tty" placeholder:"KIND" help:"How to show progress: auto, plain, quiet, rawjson or tty."`
 	Pull          bool     `help:"Ask the registry for newer base images."`
 	Quiet         bool     `short:"q" help:"Print only the image's id."`
+	RM            bool     `name:"rm" default:"true" negatable:"" help:"As without it: steps run in no containers that are kept."`
 	Secret        []string `sep:"none" placeholder:"id=ID[,src=FILE|,env=NAME]" help:"Let RUN --mount=type=secret have this file or variable."`
 	ShmSize       string   `placeholder:"SIZE" help:"The size of /dev/shm of RUN."`
 	Squash        bool     `help:"Make one layer of those that the build adds."`

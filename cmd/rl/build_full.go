@@ -126,6 +126,9 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 		Network: c.Network, Hosts: c.AddHost, ShmSize: c.ShmSize, Ulimits: c.Ulimit, Pull: store.PullMissing,
 		Limits: c.limits(), Args: map[string]string{},
 	}
+	if !c.RM {
+		return o, errors.New("--rm=false: steps run in no containers that could be kept; --debug opens a shell in one that fails")
+	}
 	if c.Pull {
 		o.Pull = store.PullAlways
 	}
