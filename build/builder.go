@@ -18,6 +18,7 @@ import (
 	"github.com/rl-project/rl/internal/scratch"
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/spec"
+	"github.com/rl-project/rl/storage"
 	"github.com/rl-project/rl/storage/store"
 )
 
@@ -45,6 +46,7 @@ type builder struct {
 	mu       sync.Mutex
 	external map[string]*stage // images that are copied from
 	claims   []string
+	held     []string // folders of the claimed images' layers
 	attached []string // places of contexts in the scratch folder
 
 	opened []*buildContext
@@ -55,13 +57,13 @@ type builder struct {
 	agents   map[string]agentOpener
 }
 
-// claim keeps a base image from being removed while the build lasts. b.mu is held.
-func (b *builder) claim(base store.Base) error {
+// claim keeps an image from being removed while the build lasts. b.mu is held.
+func (b *builder) claim(img *storage.Image) error {
 	id := newID()
-	if err := base.Claim(id, b.scratch.Path); err != nil {
+	if err := img.Claim(id, b.scratch.Path); err != nil {
 		return err
 	}
-	b.claims = append(b.claims, id)
+	b.claims, b.held = append(b.claims, id), append(b.held, img.Layers...)
 	return nil
 }
 

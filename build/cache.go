@@ -17,7 +17,7 @@ import (
 
 // cache is the folder of what steps left:
 //
-//	steps/ID/fs          the upper folder of a step's overlay
+//	steps/ID/fs          the upper folder of a step's overlay, or a link to the stored layer that it became
 //	steps/ID/step.json   what is known of it; changed last when it was last used, locked while a build needs it
 //	steps/ID/layer.json  the layer of an image that it became
 //	keys/KEY             symbolic link to ../steps/ID
@@ -25,7 +25,9 @@ import (
 //	digests              digests of files in contexts
 //
 // A key is made of everything that decides a step's result. Folders in steps
-// appear whole, by rename, and are never changed.
+// appear whole, by rename, and are never changed. Only what was copied may move
+// into the image store, when nobody else looks at it, and is lost with the image:
+// the rest would have to be computed again.
 type cache struct{ dir string }
 
 // result is what one step left.
@@ -35,6 +37,9 @@ type result struct {
 	id    string
 	dir   string
 	lock  *os.File
+	// place is the folder dir, locked: shared, while the files are to stay where
+	// they are, and alone, while they move.
+	place *os.File
 }
 
 // facts are what step.json says.
@@ -45,6 +50,8 @@ type facts struct {
 	// Again tells a result from another of the same key, which was there and not
 	// used (--no-cache): what stands on the other one does not stand on this.
 	Again string `json:",omitempty"`
+	// Copied says that it is a copy of what is elsewhere as well.
+	Copied bool `json:",omitempty"`
 }
 
 // layer names the layer that a result once became.
@@ -77,7 +84,7 @@ func (c cache) find(key string) *result {
 	}
 	if boot, err := os.ReadFile(c.fresh(id)); err == nil && string(boot) != process.Boot() {
 		// The machine went down before all of it was surely written.
-		r.lock.Close()
+		r.close()
 		return nil
 	}
 	now := time.Now()
@@ -105,6 +112,9 @@ func (r *result) open() error {
 	}
 	if err == nil {
 		err = json.NewDecoder(f).Decode(&r.facts)
+	}
+	if err == nil {
+		err = r.waitForFiles()
 	}
 	if err != nil {
 		f.Close()

@@ -55,12 +55,22 @@ func (b *builder) addLayer(parent string, p part) (string, digest.Digest, error)
 		return l.ID, l.DiffID, err
 	}
 	r := p[0]
-	l.Fill = func(dir string) error { return r.copy(dir, b.Epoch) }
+	moved := false
+	l.Fill = func(dir string) (err error) {
+		moved, err = b.fill(r, dir)
+		return err
+	}
+	defer r.stay()
 	if known := r.layer; known.Latest == b.latest() {
 		l.ID, l.DiffID = known.ID, known.DiffID
 	}
 	if err := b.images.AddLayer(parent, &l); err != nil {
 		return "", "", err
+	}
+	if moved {
+		if err := b.follow(r, l.ID); err != nil {
+			return "", "", err
+		}
 	}
 	if known := (layer{l.ID, l.DiffID, b.latest()}); known != r.layer {
 		r.layer = known

@@ -387,7 +387,9 @@ func (s *stage) place(w *workspace, t transfer, from source, items []item, remot
 		return err
 	}
 	defer o.Upper.Close()
-	o.Time = s.b.Epoch
+	// The result of --link may lie on an image that has it already: overlayfs does not
+	// take a folder twice.
+	w.copied, o.Time = !t.alone(), s.b.Epoch
 	if t.chown != "" {
 		owner, err := w.owner(t.chown)
 		if err != nil {

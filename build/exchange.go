@@ -59,7 +59,10 @@ func (b *builder) openCache(ctx context.Context, from store.Remote) (c imported,
 // fetched. layers are what it lies on.
 func (b *builder) find(ctx context.Context, key string, layers []string, log *stepLog) *result {
 	if r := b.cache.find(key); r != nil {
-		return r
+		if b.keep(ctx, r) {
+			return r
+		}
+		r.close()
 	}
 	for _, c := range b.imports {
 		number, ok := c.number[key]

@@ -248,7 +248,7 @@ func (s *stage) claimBase(ctx context.Context, name string, o store.ResolveOptio
 		if s.base, err = s.b.images.Base(ctx, name, o); err != nil {
 			return err
 		}
-		if err = s.b.claim(s.base); !errors.Is(err, storage.ErrNotResolved) {
+		if err = s.b.claim(s.base.Image); !errors.Is(err, storage.ErrNotResolved) {
 			return err
 		}
 		if o.When = store.PullMissing; ctx.Err() != nil {
@@ -400,7 +400,9 @@ func (s *stage) execute(ctx context.Context, layers []string, log *stepLog, comm
 	if err := w.unmount(); err != nil {
 		return nil, err
 	}
-	return s.b.cache.add(w.result(), s.facts(key, command))
+	f := s.facts(key, command)
+	f.Copied = w.copied
+	return s.b.cache.add(w.result(), f)
 }
 
 func (s *stage) facts(key, command string) facts {

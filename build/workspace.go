@@ -29,6 +29,7 @@ type workspace struct {
 	lower   []string // the topmost first
 	mounted bool
 	files   *tree.Root
+	copied  bool // see [facts]
 }
 
 // workspace makes one on top of layers, the topmost first.

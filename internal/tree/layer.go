@@ -2,7 +2,10 @@ package tree
 
 import (
 	"io"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Names by which a layer's archive says what is gone.
@@ -31,4 +34,50 @@ func CopyLayer(to, from *Root, latest *time.Time) error {
 	c.upper, c.latest = true, latest
 	defer c.close()
 	return c.inside(place{Root: to, fresh: true}, from, ".")
+}
+
+// ForgetOverlay takes the notes out of an upper folder that overlayfs keeps for itself and
+// that mean nothing in a lower one. What it did not copy up has none.
+func (r *Root) ForgetOverlay() error {
+	impure, err := r.forget(".")
+	if err != nil || !impure {
+		return err
+	}
+	entries, err := r.list()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			_, err = r.forget(e.Name())
+		} else if sub, err2 := r.below(e.Name()); err2 != nil {
+			err = err2
+		} else {
+			err = sub.ForgetOverlay()
+			sub.Close()
+		}
+		if err != nil {
+			return pathError("remove attributes of", e.Name(), err)
+		}
+	}
+	return nil
+}
+
+// forget removes overlayfs's notes from a file, and reports whether one of them was
+// that there are more in the folder.
+func (r *Root) forget(name string) (more bool, err error) {
+	found, err := r.named(name).read()
+	if err != nil {
+		return false, err
+	}
+	for key := range found {
+		if !strings.HasPrefix(key, overlayPrefix) || key == opaque {
+			continue
+		}
+		more = more || key == overlayPrefix+"impure"
+		if err := unix.Lremovexattr(r.procPath(name), key); err != nil {
+			return false, err
+		}
+	}
+	return more, nil
 }

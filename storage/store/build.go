@@ -47,6 +47,42 @@ func (s *Store) Base(ctx context.Context, ref string, o ResolveOptions) (Base, e
 	return Base{Image: img.WhileHolding(s.facts), Blob: blob, Top: f.TopLayer}, err
 }
 
+// ImageWith finds an image that the layer id is a part of. Claiming it fails as for
+// Base.
+func (s *Store) ImageWith(id string) (*storage.Image, error) {
+	s.facts = storage.GatherFacts(s.factFiles())
+	layers, err := s.store.Layers()
+	if err != nil {
+		return nil, explain(err)
+	}
+	images, err := s.store.Images()
+	if err != nil {
+		return nil, explain(err)
+	}
+	parents := make(map[string]string, len(layers))
+	for _, l := range layers {
+		parents[l.ID] = l.Parent
+	}
+	for _, i := range images {
+		for l := i.TopLayer; l != ""; l = parents[l] {
+			if l == id {
+				img, err := s.describe(&i)
+				if err != nil {
+					return nil, err
+				}
+				return img.WhileHolding(s.facts), nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("%w with the layer %s", ErrNoSuchImage, shortID(id))
+}
+
+// LayerFolder is where the files of a layer are.
+func (s *Store) LayerFolder(id string) (string, error) {
+	dir, _, err := s.layerFolder(id)
+	return dir, err
+}
+
 // AddImage makes an image of a configuration and the layer top, with the layers
 // below it, and gives it names (complete references), which other images lose.
 // It returns the image's id, and the digest of its manifest.

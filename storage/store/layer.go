@@ -18,8 +18,8 @@ type NewLayer struct {
 	// Write writes its archive, uncompressed.
 	Write func(io.Writer) error
 	// Fill, if not nil, makes in the empty folder dir what unpacking the archive
-	// would, as overlayfs has it. Write is then called before, and writes the same
-	// each time.
+	// would, as overlayfs has it, or puts such a folder in its place. Write is then
+	// called before, and writes the same each time.
 	Fill func(dir string) error
 	// DiffID is the digest of that archive, and ID the store's name of the layer,
 	// when they are known from an earlier AddLayer.

@@ -47,10 +47,11 @@ func TestChooseFolders(t *testing.T) {
 
 func TestChooseDriver(t *testing.T) {
 	for name, c := range map[string]struct{ before, after types.StoreOptions }{
-		"nothing said": {types.StoreOptions{}, types.StoreOptions{GraphDriverName: "overlay", GraphDriverOptions: []string{"overlay.ignore_chown_errors=true"}}},
+		"nothing said": {types.StoreOptions{}, types.StoreOptions{GraphDriverName: "overlay", GraphDriverOptions: []string{"overlay.ignore_chown_errors=true", "overlay.skip_mount_home=true"}}},
 		"vfs said":     {types.StoreOptions{GraphDriverName: "vfs"}, types.StoreOptions{GraphDriverName: "vfs", GraphDriverOptions: []string{"vfs.ignore_chown_errors=true"}}},
 		"a priority":   {types.StoreOptions{GraphDriverPriority: []string{"btrfs"}}, types.StoreOptions{GraphDriverPriority: []string{"btrfs"}}},
-		"chown said":   {types.StoreOptions{GraphDriverOptions: []string{".ignore_chown_errors=false"}}, types.StoreOptions{GraphDriverName: "overlay", GraphDriverOptions: []string{".ignore_chown_errors=false"}}},
+		"chown said":   {types.StoreOptions{GraphDriverOptions: []string{".ignore_chown_errors=false"}}, types.StoreOptions{GraphDriverName: "overlay", GraphDriverOptions: []string{".ignore_chown_errors=false", "overlay.skip_mount_home=true"}}},
+		"a mount said": {types.StoreOptions{GraphDriverName: "overlay", GraphDriverOptions: []string{"overlay.skip_mount_home=false"}}, types.StoreOptions{GraphDriverName: "overlay", GraphDriverOptions: []string{"overlay.skip_mount_home=false", "overlay.ignore_chown_errors=true"}}},
 	} {
 		if chooseDriver(&c.before); !reflect.DeepEqual(c.before, c.after) {
 			t.Errorf("%s: %+v", name, c.before)

@@ -150,6 +150,10 @@ func chooseDriver(opts *types.StoreOptions) {
 	if driver := opts.GraphDriverName; driver != "" && !hasOption(*opts, "ignore_chown_errors") {
 		opts.GraphDriverOptions = append(opts.GraphDriverOptions, driver+".ignore_chown_errors=true")
 	}
+	// Nobody else sees this mount namespace; and nothing can be moved to another mount.
+	if opts.GraphDriverName == "overlay" && !hasOption(*opts, "skip_mount_home") {
+		opts.GraphDriverOptions = append(opts.GraphDriverOptions, "overlay.skip_mount_home=true")
+	}
 }
 
 // hasOption reports whether a driver option, written as "key=" or
