@@ -2,13 +2,18 @@ package integration
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/miekg/dns"
+	"golang.org/x/sys/unix"
 )
 
 // Dig is the program that asks name servers.
@@ -81,10 +86,9 @@ func TestNetworkNames(t *testing.T) {
 	})
 }
 
-// serveNames answers every question on the host's own address with 203.0.113.7.
-func serveNames(t *testing.T) (server string) {
+// serveNames answers every question at an address of the host with ip.
+func serveNames(t *testing.T, server string, ip net.IP) {
 	t.Helper()
-	server = hostAddress(t)
 	packets, err := net.ListenPacket("udp4", server+":53")
 	if err != nil {
 		t.Fatal(err)
@@ -92,17 +96,76 @@ func serveNames(t *testing.T) (server string) {
 	t.Cleanup(func() { packets.Close() })
 	answer := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg).SetReply(q)
-		m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: net.IPv4(203, 0, 113, 7)}}
+		m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: ip}}
 		w.WriteMsg(m)
 	})
 	go (&dns.Server{PacketConn: packets, Handler: answer}).ActivateAndServe()
-	return server
+}
+
+// loopbackAddress is one of the many that this machine has, so that tests
+// that run at once do not meet.
+func loopbackAddress() string {
+	return net.IPv4(127, byte(1+rand.N(250)), byte(1+rand.N(250)), byte(1+rand.N(250))).String()
+}
+
+// A VPN that comes up under a running container gives it other name servers at
+// once, also while the network process is killed and comes back.
+func TestNetworkNamesFollowTheHost(t *testing.T) {
+	Need(t, Superuser)
+	home, vpn := loopbackAddress(), loopbackAddress()
+	serveNames(t, home, net.IPv4(203, 0, 113, 7))
+	serveNames(t, vpn, net.IPv4(203, 0, 113, 8))
+	e := Fresh(t, Ordinary)
+	file := filepath.Join(e.Folder(t), "resolv.conf")
+	use := func(server string) {
+		if err := os.WriteFile(file, []byte("nameserver "+server+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	use(home)
+	var err error
+	if e.mounts, err = newMountNS(func() error { return unix.Mount(file, "/etc/resolv.conf", "", unix.MS_BIND, "") }); err != nil {
+		t.Fatal(err)
+	}
+	e.ownMounts = append(e.ownMounts, "/etc/resolv.conf")
+	if err := e.Preload(); err != nil {
+		t.Fatal(err)
+	}
+	n := e.network(t)
+	asks := []string{e.sleeper(t), e.sleeper(t, "--network", n)} // each for its own network
+	find := func(name string, limit ...string) string {
+		args := append(append([]string{"exec", name}, limit...), "nslookup", "-type=a", "example.org")
+		words := strings.Fields(e.Run(t, args...).Out)
+		if len(words) == 0 {
+			return ""
+		}
+		return words[len(words)-1]
+	}
+	for _, has := range []struct{ server, answer string }{{home, "203.0.113.7"}, {vpn, "203.0.113.8"}} {
+		use(has.server)
+		for _, name := range asks {
+			if got := find(name); got != has.answer {
+				t.Errorf("with the name server %s example.org is %q, want %s", has.server, got, has.answer)
+			}
+		}
+	}
+	pid := e.networkProcess(t)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	use(home)
+	WaitGone(t, pid)
+	for _, name := range asks {
+		// What is asked while nobody is there, nslookup asks again after 2.5 s.
+		comes(t, "names of the world resolve", func() bool { return find(name, "timeout", "1") == "203.0.113.7" })
+	}
 }
 
 // With --dns containers find each other all the same, and everything else there.
 func TestNetworkDNSFlag(t *testing.T) {
 	Need(t, Superuser)
-	server := serveNames(t)
+	server := hostAddress(t)
+	serveNames(t, server, net.IPv4(203, 0, 113, 7))
 	Each(t, func(t *testing.T, e *Env) {
 		n := e.network(t)
 		web := e.sleeper(t, "--network", n)
