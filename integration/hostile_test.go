@@ -83,15 +83,78 @@ func (e *Env) noDevices(t *testing.T, r Result) {
 	}
 }
 
+// secret makes a folder with one file, for archives to reach for.
+func (e *Env) secret(t *testing.T) (outside, secret string) {
+	t.Helper()
+	outside = e.Folder(t)
+	secret = filepath.Join(outside, "secret")
+	if err := os.WriteFile(secret, []byte("kept"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	e.own(t, secret)
+	return outside, secret
+}
+
+// untouched ends the test if anything has changed about the secret or its folder.
+func untouched(t *testing.T, secret, by string) {
+	t.Helper()
+	if text, err := os.ReadFile(secret); err != nil || string(text) != "kept" {
+		t.Fatalf("%s: outside there is %q, %v", by, text, err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(secret)); err != nil || len(entries) != 1 {
+		t.Fatalf("%s: outside there are %v, %v", by, entries, err)
+	}
+}
+
+// Nor do they when a registry has them.
+func TestHostilePull(t *testing.T) {
+	Need(t, DockerRegistry, Skopeo)
+	registry := StartRegistry(t)
+	eachFresh(t, func(t *testing.T, e *Env) {
+		outside, secret := e.secret(t)
+		number := 0
+		for name, archive := range hostileArchives(t, outside) {
+			file := filepath.Join(t.TempDir(), "image.tar")
+			if err := os.WriteFile(file, imageOf(t, archive), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			number++
+			repository := fmt.Sprintf("%s%d:1", strings.ToLower(filepath.Base(t.Name())), number)
+			registry.Push(t, "oci-archive:"+file, repository)
+			ref := registry.Addr + "/" + repository
+			r := e.Run(t, "pull", "-q", ref)
+			if r.Code != 0 && (r.Code != 1 || strings.Count(r.Err, "\n") != 1) {
+				t.Errorf("%s: want one line and 1: %s", name, r)
+			}
+			if name == "claim of 8 GiB" && r.Code == 0 {
+				t.Errorf("%s: %s", name, r)
+			}
+			untouched(t, secret, name)
+			e.noDevices(t, r)
+			if r.Code != 0 {
+				continue
+			}
+			// What a link in the image leads to is in the image.
+			e.OK(t, "create", "--name", "hostile", "--network", "none", ref, "/none")
+			e.Run(t, "cp", "hostile:/out/secret", e.Home+"/got")
+			if text, err := os.ReadFile(e.Home + "/got"); err == nil && string(text) == "kept" {
+				t.Errorf("%s: the secret was read", name)
+			}
+			untouched(t, secret, name+" by create")
+			e.OK(t, "rm", "hostile")
+			e.OK(t, "rmi", ref)
+		}
+		e.Want(t, "", "images", "-q")
+		if left := storeFiles(t, e); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
+		}
+	})
+}
+
 // Archives that reach out of the root reach nothing, by whichever command they come.
 func TestHostileArchives(t *testing.T) {
 	eachFresh(t, func(t *testing.T, e *Env) {
-		outside := e.Folder(t)
-		secret := filepath.Join(outside, "secret")
-		if err := os.WriteFile(secret, []byte("kept"), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		e.own(t, secret)
+		outside, secret := e.secret(t)
 		importSmall(t, e, "small")
 		e.OK(t, "create", "--name", "target", "--network", "none", "small", "/none")
 		for name, archive := range hostileArchives(t, outside) {
@@ -113,12 +176,7 @@ func TestHostileArchives(t *testing.T) {
 				if name == "device" {
 					e.noDevices(t, r)
 				}
-				if text, err := os.ReadFile(secret); err != nil || string(text) != "kept" {
-					t.Fatalf("%s by %s: outside there is %q, %v", name, way.args[0], text, err)
-				}
-				if entries, err := os.ReadDir(outside); err != nil || len(entries) != 1 {
-					t.Fatalf("%s by %s: outside there are %v, %v", name, way.args[0], entries, err)
-				}
+				untouched(t, secret, name+" by "+way.args[0])
 				e.Tool("sh", "-c", e.Prog+" rmi -f hostile hostile:1 $("+e.Prog+" images -q --filter dangling=true)").Run(t)
 			}
 		}
