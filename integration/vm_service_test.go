@@ -43,6 +43,22 @@ func TestVMServiceTellsTheTruth(t *testing.T) {
 	}
 }
 
+// One that goes on failing is started again as often as its policy says, and
+// as often anew when a person starts it.
+func TestVMServiceRetries(t *testing.T) {
+	l := testerLogin(t)
+	l.OK(t, "rl create --name fails --restart on-failure:2 "+Image+" sh -c 'echo life; exit 3'")
+	l.OK(t, "rl systemd install fails")
+	t.Cleanup(func() { l.OK(t, "rl systemd remove fails; rl rm -f fails") })
+	for _, said := range []string{"1", "2"} {
+		l.OK(t, "systemctl --user start --no-block fails")
+		l.await(t, "[ $(journalctl --user -q -o cat -u fails | grep -c 'on-failure:2 allows no more') = "+said+" ]", "systemctl --user status fails; rl logs fails")
+	}
+	if got := l.OK(t, "rl logs fails | wc -l; systemctl --user show -P ActiveState fails"); got != "6\ninactive" {
+		t.Errorf("it lived and is now: %q", got)
+	}
+}
+
 func TestVMServiceFromQuadlet(t *testing.T) {
 	l := testerLogin(t)
 	l.OK(t, `mkdir -p q && cd q && printf '[Volume]\n' > data.volume &&
