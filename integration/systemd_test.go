@@ -102,6 +102,8 @@ func TestSystemdQuadletNamesTheLine(t *testing.T) {
 	config := e.Folder(t)
 	bad := e.File(t, "web.container", "[Container]\nImage="+Image+"\nColour=red\n")
 	e.Cmd("systemd", "install", bad).Set("XDG_CONFIG_HOME="+config).Run(t).Exits(t, 125).Says(t, "web.container line 3", "Colour")
+	pod := e.File(t, "web.pod", "[Pod]\n")
+	e.Cmd("systemd", "install", pod).Set("XDG_CONFIG_HOME="+config).Run(t).Exits(t, 125).Says(t, pod, "no pods", ".container")
 	if left, _ := filepath.Glob(filepath.Join(config, "*")); left != nil {
 		t.Errorf("the refused file left %v", left)
 	}

@@ -134,7 +134,7 @@ func (c *systemdRemoveCmd) Run(a *app) error {
 		a.warnf("%v", unreachable)
 	}
 	for _, name := range c.Units {
-		if err := os.Remove(filepath.Join(dir, unitName(name))); err != nil && !isInstance(name) { // which has no file
+		if err := os.Remove(filepath.Join(dir, unitName(name))); err != nil && !errors.Is(err, os.ErrNotExist) { // an instance has none
 			return err
 		}
 		a.printf("%s\n", unitName(name))
@@ -143,12 +143,6 @@ func (c *systemdRemoveCmd) Run(a *app) error {
 		a.warnf("%v", err)
 	}
 	return nil
-}
-
-// isInstance reports whether a unit is one of a template's.
-func isInstance(name string) bool {
-	_, instance, ok := strings.Cut(strings.TrimSuffix(name, ".service"), "@")
-	return ok && instance != ""
 }
 
 // disable stops the units, of templates all instances.

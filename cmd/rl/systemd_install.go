@@ -173,6 +173,10 @@ func (c *systemdInstallCmd) activate(a *app, units []*systemd.Unit) error {
 // describeUnit returns the unit of a container or of a Quadlet file, and the
 // names of others that it needs.
 func (a *app) describeUnit(what string) (*systemd.Unit, []string, error) {
+	switch filepath.Ext(what) {
+	case ".pod", ".kube":
+		return nil, nil, usagef("%s: rl has no pods: write a .container file for each container of it", what)
+	}
 	if !systemd.IsQuadlet(what) {
 		return a.unitOf(what)
 	}
