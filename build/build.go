@@ -142,6 +142,10 @@ func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options
 		b.stages.Wait()
 		return img, outOfSpace(err)
 	}
+	if target, err = target.present(ctx); err != nil {
+		b.stages.Wait()
+		return img, outOfSpace(err)
+	}
 	if img, err = b.finish(ctx, target); err != nil {
 		return img, err
 	}

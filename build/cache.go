@@ -35,11 +35,12 @@ type result struct {
 	facts
 	layer layer
 	id    string
-	dir   string
+	dir   string // "" if the files are not here, see absent
 	lock  *os.File
 	// place is the folder dir, locked: shared, while the files are to stay where
 	// they are, and alone, while they move.
 	place *os.File
+	also  string // a second key, see cache.alias
 }
 
 // facts are what step.json says.
@@ -86,6 +87,9 @@ func (c cache) find(key string) *result {
 		// The machine went down before all of it was surely written.
 		r.close()
 		return nil
+	}
+	if r.Key != key {
+		r.also = key
 	}
 	now := time.Now()
 	_ = os.Chtimes(filepath.Join(r.dir, "step.json"), now, now)
@@ -152,11 +156,22 @@ func (c cache) add(dir string, f facts) (*result, error) {
 		return nil, err
 	}
 	r.dir = c.steps(r.id)
-	link := c.key(f.Key) + "." + r.id
+	return r, c.link(f.Key, r)
+}
+
+// alias makes a result known by a second key, which can be told without the files
+// that its own key was made of.
+func (c cache) alias(key string, r *result) error {
+	r.also = key
+	return c.link(key, r)
+}
+
+func (c cache) link(key string, r *result) error {
+	link := c.key(key) + "." + newID()[:20]
 	if err := os.Symlink(filepath.Join("..", "steps", r.id), link); err != nil {
-		return nil, err
+		return err
 	}
-	return r, os.Rename(link, c.key(f.Key))
+	return os.Rename(link, c.key(key))
 }
 
 // save writes down which layer a result became.

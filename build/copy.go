@@ -84,6 +84,18 @@ type item struct {
 
 // copyFiles carries out COPY and ADD.
 func (s *stage) copyFiles(ctx context.Context, t transfer) error {
+	short, err := s.shortKey(ctx, t)
+	if err != nil {
+		return err
+	}
+	if short != "" {
+		if found, err := s.recall(ctx, s.below(t), oneLine(t.title), short); err != nil {
+			return err
+		} else if found {
+			s.history(t.command(), true)
+			return nil
+		}
+	}
 	from, closed, err := s.openSource(ctx, t.from)
 	if err != nil {
 		return err
@@ -123,6 +135,53 @@ func (s *stage) copyFiles(ctx context.Context, t transfer) error {
 		return err
 	}
 	s.history(command, true)
+	return s.alias(short)
+}
+
+// below are the layers that a copy is put on.
+func (s *stage) below(t transfer) []string {
+	if t.alone() {
+		return nil
+	}
+	return s.layers()
+}
+
+// shortKey is a key of a copy from a stage that can be told without the stage's files:
+// from what was done there. "" for other copies.
+func (s *stage) shortKey(ctx context.Context, t transfer) (string, error) {
+	other, err := s.copiesFrom(ctx, t.from)
+	if other == nil || err != nil {
+		return "", err
+	}
+	parent := s.key
+	if t.alone() {
+		parent = ""
+	}
+	return keyOf("short", t.word, parent, s.destination(t.DestPath), t.chown, t.chmod, t.parents, t.unpack, t.exclude,
+		t.SourcePaths, t.SourceContents, other.key, s.b.Epoch), nil
+}
+
+// copiesFrom is the stage, with steps, that --from names, when it is done; nil if it
+// names something else.
+func (s *stage) copiesFrom(ctx context.Context, name string) (*stage, error) {
+	if from, err := s.contextNamed(ctx, name); from != nil || err != nil {
+		return nil, err
+	}
+	other, err := s.b.source(name, s)
+	if err == nil {
+		err = other.wait(ctx)
+	}
+	if err != nil || len(other.results) == 0 {
+		return nil, err
+	}
+	return other, nil
+}
+
+// alias makes the last step's result known by a short key, too.
+func (s *stage) alias(short string) error {
+	if last := s.results[len(s.results)-1]; short != "" && !last.absent() {
+		return s.b.cache.alias(short, last)
+	}
 	return nil
 }
 
@@ -151,6 +210,9 @@ func (s *stage) openSource(ctx context.Context, name string) (source, func(), er
 	if err := other.wait(ctx); err != nil {
 		return source{}, nil, err
 	}
+	if other, err = other.present(ctx); err != nil {
+		return source{}, nil, err
+	}
 	w, err := s.b.workspace(other.layers())
 	if err != nil {
 		return source{}, nil, err
@@ -160,7 +222,11 @@ func (s *stage) openSource(ctx context.Context, name string) (source, func(), er
 		w.close()
 		return source{}, nil, err
 	}
-	return source{root: root, hash: tree.Content, own: true, key: other.key}, func() { w.close() }, nil
+	opened := source{root: root, hash: tree.Content, own: true}
+	if len(other.results) == 0 {
+		opened.key = other.key // the digest of an image
+	}
+	return opened, func() { w.close() }, nil
 }
 
 // items finds what the source paths stand for. Links that a path names are
@@ -355,8 +421,8 @@ func (t transfer) options(from source) (tree.CopyOptions, error) {
 	return o, nil
 }
 
-// digest stands for everything that is copied. What a stage left is known by its
-// key; its files need not be read.
+// digest stands for everything that is copied. An image is known by its key; its files
+// need not be read.
 func (t transfer) digest(from source, items []item, o tree.CopyOptions) (string, error) {
 	hash := sha256.New()
 	for _, i := range items {

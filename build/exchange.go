@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"runtime"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -18,6 +19,11 @@ import (
 type exchanged struct {
 	ispec.Image
 	Steps []facts `json:"rl.steps"` // of the layers, in their order
+	// Known are steps without layers, which the others were made with: with mode=min
+	// those of stages that the image only copies from.
+	Known []facts `json:"rl.known,omitempty"`
+	// Also has the second keys of steps, see cache.alias.
+	Also map[string]string `json:"rl.also,omitempty"`
 }
 
 // imported is a cache elsewhere that was opened.
@@ -25,6 +31,7 @@ type imported struct {
 	*store.Opened
 	number map[string]int // of the layer for a key
 	steps  []facts
+	known  map[string]facts // by key, of what has no layer
 }
 
 // importCaches opens the caches of --cache-from. One that cannot be read is said,
@@ -48,28 +55,50 @@ func (b *builder) openCache(ctx context.Context, from store.Remote) (c imported,
 	if err := json.Unmarshal(c.Config, &known); err != nil {
 		return c, err
 	}
-	c.number, c.steps = map[string]int{}, known.Steps
+	c.number, c.steps, c.known = map[string]int{}, known.Steps, map[string]facts{}
 	for i, f := range known.Steps {
 		c.number[f.Key] = i
+	}
+	for _, f := range known.Known {
+		c.known[f.Key] = f
+	}
+	for also, key := range known.Also {
+		if i, ok := c.number[key]; ok {
+			c.number[also] = i
+		} else if f, ok := c.known[key]; ok {
+			c.known[also] = f
+		}
 	}
 	return c, nil
 }
 
-// find looks for a result here and in the caches elsewhere, from which it is
-// fetched. layers are what it lies on.
-func (b *builder) find(ctx context.Context, key string, layers []string, log *stepLog) *result {
-	if r := b.cache.find(key); r != nil {
-		if b.keep(ctx, r) {
-			return r
-		}
-		r.close()
+// find looks for a result here.
+func (b *builder) find(ctx context.Context, key string) *result {
+	r := b.cache.find(key)
+	if r == nil || b.keep(ctx, r) {
+		return r
 	}
+	r.close()
+	return nil
+}
+
+// elsewhere reports whether a cache elsewhere has a result.
+func (b *builder) elsewhere(key string) bool {
+	return slices.ContainsFunc(b.imports, func(c imported) bool { _, ok := c.number[key]; return ok })
+}
+
+// fetch gets a result from the caches elsewhere, nil if it cannot be had. layers are
+// what it lies on.
+func (b *builder) fetch(ctx context.Context, key string, layers []string, log *stepLog) *result {
 	for _, c := range b.imports {
 		number, ok := c.number[key]
 		if !ok {
 			continue
 		}
 		r, err := b.fetchResult(ctx, c, number, layers)
+		if err == nil && r.Key != key {
+			err = b.cache.alias(key, r)
+		}
 		if err == nil {
 			return r
 		}
@@ -112,21 +141,24 @@ func (b *builder) exportCaches(ctx context.Context, target *stage) error {
 }
 
 func (b *builder) exportCache(ctx context.Context, to CacheTo, target *stage) (err error) {
-	stages := []*stage{target}
-	if to.All {
-		stages = b.list
-	}
 	var d store.Draft
-	var about exchanged
+	about := exchanged{Also: map[string]string{}}
 	about.OS, about.Architecture, about.RootFS.Type = "linux", runtime.GOARCH, "layers"
 	about.RootFS.DiffIDs = []digest.Digest{}
 	seen := map[string]bool{}
-	for _, s := range stages {
+	for _, s := range slices.Concat([]*stage{target}, b.list) {
 		for _, r := range s.results {
 			if seen[r.Key] {
 				continue
 			}
 			seen[r.Key] = true
+			if r.also != "" {
+				about.Also[r.also] = r.Key
+			}
+			if r.absent() || s != target && !to.All {
+				about.Known = append(about.Known, r.facts)
+				continue
+			}
 			l := store.NewLayer{Write: func(w io.Writer) error { return part{r}.write(w, b.Epoch) }}
 			if err := l.Measure(); err != nil {
 				return err

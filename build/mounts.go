@@ -20,11 +20,12 @@ import (
 
 // mountKeys says of each mount of a RUN what decides the result: of a bind mount
 // its files, of a cache mount only which it is, and of a secret nothing that is in it.
-func (s *stage) mountKeys(ctx context.Context, mounts []*instructions.Mount) ([]string, error) {
+// For the files of a stage in stages, its key stands.
+func (s *stage) mountKeys(ctx context.Context, mounts []*instructions.Mount, stages map[string]string) ([]string, error) {
 	var keys []string
 	for _, m := range mounts {
-		sum := ""
-		if m.Type == instructions.MountTypeBind {
+		sum := stages[m.From]
+		if m.Type == instructions.MountTypeBind && sum == "" {
 			from, closed, err := s.openSource(ctx, m.From)
 			if err != nil {
 				return nil, err
@@ -227,6 +228,9 @@ func (s *stage) layersOf(ctx context.Context, name string) ([]string, error) {
 		return nil, err
 	}
 	if err := other.wait(ctx); err != nil {
+		return nil, err
+	}
+	if other, err = other.present(ctx); err != nil {
 		return nil, err
 	}
 	return other.layers(), nil

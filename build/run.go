@@ -36,11 +36,23 @@ func (s *stage) runCommand(ctx context.Context, c *instructions.RunCommand) erro
 	if err != nil {
 		return err
 	}
-	key, err := s.runKey(ctx, e)
+	short, err := s.shortRunKey(ctx, e)
 	if err != nil {
 		return err
 	}
 	command := "RUN " + s.withArgs(e.args) + " # buildkit"
+	if short != "" {
+		if found, err := s.recall(ctx, s.layers(), oneLine(c.String()), short); err != nil {
+			return err
+		} else if found {
+			s.history(command, true)
+			return nil
+		}
+	}
+	key, err := s.runKey(ctx, e)
+	if err != nil {
+		return err
+	}
 	err = s.change(ctx, oneLine(c.String()), command, key, func(log *stepLog, w *workspace) error {
 		if err := s.process(ctx, e, log, w); err != nil {
 			return s.debug(ctx, e, log, w, err)
@@ -51,7 +63,7 @@ func (s *stage) runCommand(ctx context.Context, c *instructions.RunCommand) erro
 		return err
 	}
 	s.history(command, true)
-	return nil
+	return s.alias(short)
 }
 
 // oneLine is the first line of an instruction.
@@ -141,13 +153,43 @@ func (s *stage) withArgs(args []string) string {
 
 // runKey is made of everything that decides what a RUN does.
 func (s *stage) runKey(ctx context.Context, e execution) (string, error) {
-	mounts, err := s.mountKeys(ctx, e.mounts)
+	mounts, err := s.mountKeys(ctx, e.mounts, nil)
 	if err != nil {
 		return "", err
 	}
+	return s.runKeyWith(e, mounts), nil
+}
+
+// shortRunKey is one that can be told without the files of the stages that are mounted,
+// "" if there are none.
+func (s *stage) shortRunKey(ctx context.Context, e execution) (string, error) {
+	stages := map[string]string{}
+	for _, m := range e.mounts {
+		if m.Type != instructions.MountTypeBind {
+			continue
+		}
+		other, err := s.copiesFrom(ctx, m.From)
+		if err != nil {
+			return "", err
+		}
+		if other != nil {
+			stages[m.From] = other.key
+		}
+	}
+	if len(stages) == 0 {
+		return "", nil
+	}
+	mounts, err := s.mountKeys(ctx, e.mounts, stages)
+	if err != nil {
+		return "", err
+	}
+	return keyOf("short", s.runKeyWith(e, mounts)), nil
+}
+
+func (s *stage) runKeyWith(e execution, mounts []string) string {
 	c := s.image.Config
 	return keyOf("run", s.key, e.args, e.script, e.network, e.insecure, mounts, s.env, c.User, c.WorkingDir,
-		s.b.Hosts, s.b.ShmSize, s.b.Ulimits), nil
+		s.b.Hosts, s.b.ShmSize, s.b.Ulimits)
 }
 
 // process executes a RUN.

@@ -33,7 +33,17 @@ type stage struct {
 
 	checked *stageCheck // see checkStage
 
-	// What its steps so far came to.
+	whole bool // see absent.go
+	again struct {
+		sync.Once
+		stage *stage
+		err   error
+	}
+	reached
+}
+
+// reached is what the steps of a stage so far came to.
+type reached struct {
 	image   dockerspec.DockerOCIImage
 	base    store.Base
 	results []*result // of the steps, the first first
@@ -89,8 +99,8 @@ func (s *stage) wait(ctx context.Context) error {
 	return s.err
 }
 
-// run finds the base and does the steps.
-func (s *stage) run(ctx context.Context) error {
+// attempt finds the base and does the steps.
+func (s *stage) attempt(ctx context.Context) error {
 	if err := s.from(ctx); err != nil {
 		return s.b.at(err, s.def.Location)
 	}
@@ -121,6 +131,9 @@ func (s *stage) prepare(ctx context.Context, commands []instructions.Command) er
 		switch c := c.(type) {
 		case *instructions.CopyCommand:
 			s.steps++
+			if word, _, err := s.b.lexer().ProcessWord(c.From, shell.EnvsFromSlice(nil)); err != nil || word != c.From {
+				return s.b.at(fmt.Errorf("--from=%s: variables are not replaced here: begin a stage with FROM %s AS NAME, and copy from NAME", c.From, c.From), c.Location())
+			}
 			from = append(from, c.From)
 		case *instructions.RunCommand:
 			s.steps++
@@ -168,6 +181,11 @@ func (s *stage) from(ctx context.Context) error {
 		if below := s.b.stageNamed(name, s.index); below != nil && !isNumber(name) {
 			if err := below.wait(ctx); err != nil {
 				return err
+			}
+			if s.whole {
+				if below, err = below.present(ctx); err != nil {
+					return err
+				}
 			}
 			s.inherit(below)
 			return nil
@@ -341,15 +359,14 @@ func (s *stage) change(ctx context.Context, title, command, key string, do func(
 // changeOn is change on top of other layers than the stage's, with a key that
 // does not depend on those.
 func (s *stage) changeOn(ctx context.Context, layers []string, title, command, key string, do func(*stepLog, *workspace) error) error {
+	if found, err := s.recall(ctx, layers, title, key); found || err != nil {
+		return err
+	}
+	if s.lacks() {
+		return errAbsent
+	}
 	s.step++
 	log := s.b.Progress.begin(s.title(title))
-	if !s.ignoresCache() {
-		if r := s.b.find(ctx, key, layers, log); r != nil {
-			s.keepResult(r)
-			log.fromCache()
-			return nil
-		}
-	}
 	r, err := s.execute(ctx, layers, log, command, key, do)
 	log.done(err)
 	if err != nil {

@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -18,6 +20,12 @@ func TestBuildStagesInheritArguments(t *testing.T) {
 		t.Errorf("the history is %s", lines)
 	}
 	e.Run(t, "build", e.context(t, map[string]string{"Dockerfile": "FROM --platform=$NOTHING scratch\n"})).Exits(t, 1).Says(t, "--platform=$NOTHING is empty")
+}
+
+func TestBuildCopiesFromNoVariable(t *testing.T) {
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{"Dockerfile": "ARG X=a\nFROM scratch AS a\nFROM scratch\nARG X\nCOPY --from=$X / /\n"})
+	e.Run(t, "build", dir).Exits(t, 1).Says(t, "Dockerfile:5", "--from=$X: variables are not replaced here")
 }
 
 // Variables that nobody has to give, and SOURCE_DATE_EPOCH, which may come from the
@@ -40,6 +48,11 @@ func TestBuildVariablesFromOutside(t *testing.T) {
 	// The architecture is the platform's, whatever the variable is made to say.
 	e.built(t, dir, "-t", "outside", "--platform", "linux/arm64", "--build-arg", "TARGETARCH=z80")
 	e.Want(t, "arm64", "image", "inspect", "-f", "{{.Architecture}}", "outside")
+	about := filepath.Join(e.Folder(t), "about.json")
+	e.built(t, dir, "-t", "outside", "--metadata-file", about)
+	if data, err := os.ReadFile(about); err != nil || !strings.Contains(string(data), `"image.name": "docker.io/library/outside:latest"`) {
+		t.Errorf("the file says %s, %v", data, err)
+	}
 	e.OK(t, "rmi", "outside")
 }
 

@@ -37,6 +37,9 @@ var likeBuildah = []struct{ name, file string }{
 		"ENTRYPOINT [\"/bin/cat\"]\nCMD [\"/etc/hosts\"]\n"},
 	{"shell form", "ENTRYPOINT echo $HOME\nCMD ls\n"},
 	{"args", "ARG X=1\nARG Y\nENV Z=${X}${Y:-none}${X:+yes}\nRUN echo $X $Z >/x\n"},
+	{"inherited", "FROM alpine:3.20 AS first\nENV A=x\nENV A=y B=$A\nLABEL l=$A$B m=\"${A}-${NO:-z}\"\nUSER 3:4\nRUN id -u >/tmp/u\nFROM first\nUSER root\nCMD [\"a\"]\nENTRYPOINT [\"b\"]\nEXPOSE $NO 81/tcp\nRUN cat /tmp/u >/v\n"},
+	{"workdirs", "ENV D=c\nWORKDIR /a\nWORKDIR b\nWORKDIR $D/../e\nRUN pwd >p\nSHELL [\"/bin/sh\", \"-ec\"]\nRUN echo $0 >q\nHEALTHCHECK --interval=3s CMD true\n"},
+	{"wildcards", "COPY d/* d/sub/? /w/\nCOPY [\"two words\", \"/a b/\"]\nCOPY dirlink/sub /x\nADD d/[a-r]* /y/\nCOPY d/e/ d/sub/ /z/\nCOPY f /z\n"},
 	{"onbuild", "ONBUILD RUN true\nONBUILD COPY a /b\n"},
 	{"mounts", "RUN --mount=target=/c cat /c/f >/f\nRUN --mount=type=tmpfs,target=/m touch /m/x; ls /m >/l\n"},
 }

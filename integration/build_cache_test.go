@@ -26,15 +26,24 @@ func TestBuildCacheElsewhere(t *testing.T) {
 		e.Run(t, "run", "--rm", "stage", "ls", "/etc/motd").Exits(t, 1)
 		e.Want(t, "/media", "run", "--rm", "stage", "find", "/media")
 		e.Want(t, "2", "run", "--rm", "stage", "stat", "-c", "%h", "/hard")
-		// mode=min is about the image alone: what its stage copied from is done again.
+		// mode=min has only the files of the image's own steps. That is enough to make it
+		// again, and where more is needed, the stage that has it is done again.
 		e.OK(t, "builder", "prune", "-f")
 		least := filepath.Join(e.Folder(t), "least")
 		e.built(t, dir, "--cache-to", "type=local,dest="+least, "--cache-from", name)
 		e.OK(t, "builder", "prune", "-f")
-		again := e.Run(t, "build", "--progress=plain", "-t", "elsewhere", "--cache-from", "type=local,src="+least, dir).Exits(t, 0)
-		if n := strings.Count(again.Err, " CACHED\n"); n != 3 {
-			t.Errorf("%d steps were cached, want the image's 3: %s", n, again)
+		from := []string{"build", "--progress=plain", "-t", "elsewhere", "--cache-from", "type=local,src=" + least}
+		if again := e.Run(t, append(from, dir)...).Exits(t, 0); strings.Count(again.Err, " CACHED\n") != 4 {
+			t.Errorf("not all of it was cached: %s", again)
 		}
+		e.Want(t, id, "image", "inspect", "-f", "{{.Id}}", "elsewhere")
+		e.OK(t, "builder", "prune", "-f")
+		e.Run(t, append(from, "--target=made", dir)...).Exits(t, 0)
+		e.Want(t, "2", "run", "--rm", "elsewhere", "stat", "-c", "%h", "/hard")
+		e.OK(t, "builder", "prune", "-f")
+		more := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20 AS made\nRUN head -c 8 /dev/urandom | od -x >/random; rm /etc/motd; rm -rf /media && mkdir /media && ln /random /hard\n" +
+			"FROM made AS above\nENV A=b\nFROM alpine:3.20\nCOPY --from=made /random /r/\nCOPY --from=above /hard /more\nRUN --mount=from=above,source=/hard,target=/in cmp /in /more\n"})
+		e.Run(t, append(from, more)...).Exits(t, 0)
 		e.OK(t, "rmi", "elsewhere", "stage")
 		// A cache that is not there yet does not keep anybody from building.
 		e.Run(t, "build", "--cache-from", r.Addr+"/nothing:here", dir).Exits(t, 0).Says(t, "importing cache manifest", "ERROR")
@@ -88,4 +97,31 @@ WORKDIR /w
 			t.Errorf("left in the cache: %q, %v", left, err)
 		}
 	})
+}
+
+// A stage that was done again with the same result changes nothing for those that copy
+// or mount its files; and attributes of files are part of the result.
+func TestBuildCopiesByContent(t *testing.T) {
+	e := AsUser(t)
+	build := func(comment, content string, more ...string) string {
+		t.Helper()
+		dir := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20 AS made\nRUN echo " + content + " >/f # " + comment + "\nFROM alpine:3.20\nCOPY --from=made /f /\n" +
+			"RUN --mount=from=made,source=/f,target=/in cat /in >/got; head -c 8 /dev/urandom | od -x >/random\n"})
+		e.built(t, dir, append(more, "-t", "bycontent")...)
+		return e.OK(t, "run", "--rm", "bycontent", "cat", "/got", "/random")
+	}
+	first := build("one", "a")
+	if again := build("two", "a"); again != first {
+		t.Errorf("another way to the same files gave %q, not %q", again, first)
+	}
+	if again := build("two", "a", "--no-cache-filter=made"); again != first {
+		t.Errorf("the same files made anew gave %q, not %q", again, first)
+	}
+	if other := build("three", "b"); other == first {
+		t.Error("other files were not noticed")
+	}
+	if back := build("one", "a"); back != first {
+		t.Errorf("the first files gave %q, not %q", back, first)
+	}
+	e.OK(t, "rmi", "bycontent")
 }

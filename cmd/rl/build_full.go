@@ -66,11 +66,11 @@ func (c *buildCmd) Run(a *app) error {
 	if c.Quiet && img.ID != "" {
 		a.printf("sha256:%s\n", img.ID)
 	}
-	return c.report(img)
+	return c.report(img, o.Tags)
 }
 
-// report writes the files that say what was built.
-func (c *buildCmd) report(img build.Image) error {
+// report writes the files that say what was built, under which complete names.
+func (c *buildCmd) report(img build.Image, names []string) error {
 	if c.Iidfile != "" && img.ID != "" {
 		if err := writeReport(c.Iidfile, []byte("sha256:"+img.ID)); err != nil {
 			return err
@@ -83,8 +83,8 @@ func (c *buildCmd) report(img build.Image) error {
 	if img.ID != "" {
 		about["containerimage.config.digest"], about["containerimage.digest"] = "sha256:"+img.ID, img.Digest
 	}
-	if len(c.Tag) > 0 {
-		about["image.name"] = strings.Join(c.Tag, ",")
+	if len(names) > 0 {
+		about["image.name"] = strings.Join(names, ",")
 	}
 	data, err := json.MarshalIndent(about, "", "  ")
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
 
@@ -14,7 +15,8 @@ import (
 // Hash returns the digest of a file's content, given the folder it is in.
 type Hash func(in *Root, name string, e Entry) (string, error)
 
-// Content reads a file and returns the digest of what is in it.
+// Content reads a file and returns the digest of what is in it, and of the attributes
+// that a copy would have.
 func Content(in *Root, name string, e Entry) (string, error) {
 	fd, err := unix.Openat(int(in.dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -24,6 +26,15 @@ func Content(in *Root, name string, e Entry) (string, error) {
 	hash := sha256.New()
 	if _, err := io.CopyBuffer(hash, struct{ io.Reader }{fdFile(fd)}, make([]byte, min(e.Size()+1, 256<<10))); err != nil {
 		return "", err
+	}
+	found, err := opened(fd).read()
+	if err != nil {
+		return "", err
+	}
+	for _, key := range slices.Sorted(maps.Keys(found)) {
+		if portable(key) {
+			fmt.Fprintf(hash, "\x00%q %q", key, found[key])
+		}
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
