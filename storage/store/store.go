@@ -133,7 +133,7 @@ func chooseFolders(o Options, opts *types.StoreOptions, remote string) {
 	opts.GraphRoot = filepath.Join(cmp.Or(o.Chosen, o.Data), "storage")
 	opts.RunRoot = filepath.Join(o.Runtime, "storage")
 	opts.ImageStore = ""
-	if !isStore(opts.GraphRoot) && o.UID != 0 && o.Warn != nil {
+	if !isStore(opts.GraphRoot) && o.UID != 0 && o.Warn != nil && o.Passing == nil { // once, by who makes it
 		o.Warn(fmt.Sprintf("%s is on %s, which cannot hold the files of several owners; images are kept in %s", usual, remote, opts.GraphRoot))
 	}
 }
