@@ -108,12 +108,24 @@ func (c *imageCrash) round(t *testing.T) {
 	<-time.After(time.Duration(c.random.Int64N(int64(w.takes))))
 	c.strike(t)
 	running.Wait(t)
+	c.quiet(t)
 	for _, name := range []string{"busy", "taker"} {
 		c.Until(t, "false", "inspect", "-f", "{{.State.Paused}}", name)
 		c.OK(t, "start", name)
 		c.OK(t, "exec", name, "true")
 	}
 	c.whole(t, w)
+}
+
+// quiet waits for the process in the user namespace, which may have lost only the
+// one that started it, and is on its way to its end.
+func (c *imageCrash) quiet(t *testing.T) {
+	t.Helper()
+	for _, p := range c.Processes() {
+		if p.Ours && len(p.Args) > 1 && slices.Contains([]string{"commit", "import", "load", "tag", "rmi", "cp", "unpack"}, p.Args[1]) {
+			WaitGone(t, p.PID)
+		}
+	}
 }
 
 // made are the images of works that are there.
