@@ -92,7 +92,7 @@ func (e *Env) useServer(t *testing.T, image string, s server) {
 		}
 	}
 	check("after writing")
-	e.OK(t, "stop", name)
+	e.OK(t, "stop", "-t", "60", name) // a database writes down what it has in memory
 	e.Want(t, "exited 0", "inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", name)
 	e.OK(t, "start", name)
 	check("after stop and start")

@@ -115,20 +115,24 @@ func (r *reader) find() error {
 	for _, s := range r.files {
 		s.gone = true
 	}
-	// The newest first: while the others are listed it may become one of them.
-	for _, name := range append([]string{newest}, r.log.old()...) {
-		if err := r.open(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// The newest first: before the others are listed it may become one of them.
+	if err := r.open(newest); err != nil {
+		return err
+	}
+	for _, name := range r.log.old() {
+		if err := r.open(name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// open adds a file to those that are read, if it is there and not one of them.
 func (r *reader) open(name string) error {
 	path := filepath.Join(r.log.folder, name)
 	info, err := os.Stat(path)
 	if err != nil {
-		return err
+		return unlessMissing(err)
 	}
 	for _, s := range r.files {
 		if os.SameFile(s.info, info) {
@@ -141,7 +145,7 @@ func (r *reader) open(name string) error {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return unlessMissing(err)
 	}
 	if info, err = f.Stat(); err != nil {
 		f.Close()
@@ -149,6 +153,14 @@ func (r *reader) open(name string) error {
 	}
 	r.files = append(r.files, &source{file: f, info: info})
 	return nil
+}
+
+// unlessMissing is for a file that was set aside or removed meanwhile.
+func unlessMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // clockSlack is how much the time of a file may be behind that of what was
