@@ -100,12 +100,13 @@ func TestEgressBadInput(t *testing.T) {
 // a server sends before the client's side of the handshake has come.
 func TestNetworkUplinkOfChoice(t *testing.T) {
 	address := hostAddress(t)
-	outside := serveOnHost(t, address, "outside")
+	port := answerOnHost(t, address, "outside")
 	Need(t, Program("pasta", "passt"), Program("slirp4netns", "slirp4netns"))
 	Each(t, func(t *testing.T, e *Env) {
+		greeter := e.helper(t, "greeter")
 		for _, uplink := range []string{"pasta", "slirp4netns", "gvisor"} {
-			e.Want(t, "65520\noutside", "run", "--rm", "--network", uplink, Image, "sh", "-c",
-				"cat /sys/class/net/eth0/mtu; wget -q -T 10 -O - "+outside)
+			e.Want(t, "65520\noutside", "run", "--rm", "--network", uplink, "-v", greeter+":/greeter:ro", Image, "sh", "-c",
+				"cat /sys/class/net/eth0/mtu; /greeter ask "+net.JoinHostPort(address, port))
 			name, _ := e.serve(t, "in", "-p", "80", "--network", uplink)
 			if got, err := hear(net.JoinHostPort(address, e.hostPort(t, name))); got != "in" {
 				t.Errorf("%s: the published port says %q, %v", uplink, got, err)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -82,6 +81,12 @@ func hostAddress(t *testing.T) string {
 // listenOnHost answers each connection to address with word.
 func listenOnHost(t *testing.T, address, word string) (port string) {
 	t.Helper()
+	return onHost(t, address, func(c net.Conn) { io.WriteString(c, word+"\n") })
+}
+
+// onHost serves each connection to address.
+func onHost(t *testing.T, address string, serve func(net.Conn)) (port string) {
+	t.Helper()
 	l, err := net.Listen("tcp4", net.JoinHostPort(address, "0"))
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +98,7 @@ func listenOnHost(t *testing.T, address, word string) (port string) {
 			if err != nil {
 				return
 			}
-			io.WriteString(conn, word+"\n")
+			serve(conn)
 			conn.Close()
 		}
 	}()
@@ -101,17 +106,14 @@ func listenOnHost(t *testing.T, address, word string) (port string) {
 	return port
 }
 
-// serveOnHost answers each HTTP request to address with word, and returns the URL.
-func serveOnHost(t *testing.T, address, word string) (url string) {
+// answerOnHost answers with word who connects to address and says something.
+func answerOnHost(t *testing.T, address, word string) (port string) {
 	t.Helper()
-	l, err := net.Listen("tcp4", net.JoinHostPort(address, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, word) })}
-	go server.Serve(l)
-	t.Cleanup(func() { server.Close() })
-	return "http://" + l.Addr().String() + "/"
+	return onHost(t, address, func(c net.Conn) {
+		if _, err := c.Read(make([]byte, 100)); err == nil { // what is left unread would end it with a reset
+			io.WriteString(c, word+"\n")
+		}
+	})
 }
 
 func TestNetworkContainersReachOneAnother(t *testing.T) {

@@ -1,20 +1,41 @@
-// Command greeter answers every connection to a TCP port, and every datagram
-// to the UDP port of the same number, with the address that it sees the asker
-// at. The tests run it in containers: the netcats of the images that they may
-// have differ.
+// Command greeter is both sides of a conversation that the tests have with
+// containers: the netcats of the images that they may have differ.
+//
+//	greeter PORT         answers every connection to a TCP port, and every datagram
+//	                     to the UDP port of that number, with the address that
+//	                     it sees the asker at
+//	greeter ask ADDRESS  says something to a TCP port and prints the answer
 package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 )
 
 func main() {
-	if err := greet(":" + os.Args[1]); err != nil {
+	var err error
+	if os.Args[1] == "ask" {
+		err = ask(os.Args[2])
+	} else {
+		err = greet(":" + os.Args[1])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func ask(address string) error {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	fmt.Fprintln(conn, "hello")
+	_, err = io.Copy(os.Stdout, conn)
+	return err
 }
 
 func greet(address string) error {
