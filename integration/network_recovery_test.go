@@ -1,6 +1,10 @@
 package integration
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -117,6 +121,8 @@ func TestNetworkProcessKilledWhileMonitorsWait(t *testing.T) {
 	if err := syscall.Kill(monitor, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	// Else it might see the other's end first, and stop while it alone may start another.
+	comes(t, "the monitor has stopped", func() bool { return stopped(t, monitor) })
 	if err := syscall.Kill(netd, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -130,4 +136,18 @@ func TestNetworkProcessKilledWhileMonitorsWait(t *testing.T) {
 		t.Errorf("the new container has %s and hears %q from %s", own, heard, ip)
 	}
 	e.Want(t, "there", "run", "--rm", Image, "nc", "-w", "10", ip, "80")
+}
+
+// stopped reports whether every thread of a process is stopped.
+func stopped(t *testing.T, pid int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("process %d has no threads: %v", pid, err)
+	}
+	return !slices.ContainsFunc(threads, func(path string) bool {
+		text, err := os.ReadFile(path)
+		_, state, _ := strings.Cut(string(text), ") ") // after the name
+		return err == nil && !strings.HasPrefix(state, "T")
+	})
 }
