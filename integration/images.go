@@ -89,6 +89,8 @@ func writeRootfs(tw *tar.Writer, program []byte, applets []string) error {
 		{tar.Header{Name: "root/", Typeflag: tar.TypeDir, Mode: 0o700}, ""},
 		{tar.Header{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777}, ""},
 		{tar.Header{Name: "usr/bin/", Typeflag: tar.TypeDir, Mode: 0o755}, ""},
+		{tar.Header{Name: "usr/local/", Typeflag: tar.TypeDir, Mode: 0o755}, ""},
+		{tar.Header{Name: "srv/", Typeflag: tar.TypeDir, Mode: 0o755}, ""},
 		{tar.Header{Name: "media/", Typeflag: tar.TypeDir, Mode: 0o755}, ""},
 		{tar.Header{Name: "etc/apk/world", Mode: 0o644}, "busybox\n"},
 		{tar.Header{Name: "etc/motd", Mode: 0o644}, "Welcome.\n"},

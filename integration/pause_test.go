@@ -7,7 +7,7 @@ import (
 )
 
 // beats counts in a file for as long as the container is not paused.
-const beats = "echo ready; (while :; do (echo x >>/beats; sleep 0.01) & wait; done) & wait"
+const beats = "echo x >/beats; echo ready; (while :; do (echo x >>/beats; sleep 0.01) & wait; done) & wait"
 
 func TestPauseStopsEveryProcess(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
