@@ -59,6 +59,8 @@ func writeVMPayload(path string, keys vmKeys) error {
 		addFile(tw, "root/.ssh/authorized_keys", 0, 0o600, authorized),
 		addFolder(tw, "home/tester/.ssh/", vmUID),
 		addFile(tw, "home/tester/.ssh/authorized_keys", vmUID, 0o600, authorized),
+		// An emulated systemd may need longer than 25 seconds for an answer.
+		addFile(tw, "etc/environment", 0, 0o644, []byte("SYSTEMD_BUS_TIMEOUT=10min\n")),
 		addProgram(tw),
 		addImage(tw),
 		// The unit tests of cgroup2: most need what only the virtual machine has,
