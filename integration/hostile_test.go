@@ -4,7 +4,9 @@ import (
 	"archive/tar"
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -106,6 +108,30 @@ func untouched(t *testing.T, secret, by string) {
 	}
 }
 
+// layoutOf writes the files of an archive into a folder: skopeo unpacks an archive with
+// root as the owner of its folders, which only root can.
+func layoutOf(t *testing.T, archive []byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for from := tar.NewReader(bytes.NewReader(archive)); ; {
+		h, err := from.Next()
+		if errors.Is(err, io.EOF) {
+			return dir
+		}
+		var content []byte
+		if err == nil {
+			content, err = io.ReadAll(from)
+		}
+		if err == nil {
+			path := filepath.Join(dir, h.Name)
+			err = errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o644))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Nor do they when a registry has them.
 func TestHostilePull(t *testing.T) {
 	Need(t, DockerRegistry, Skopeo)
@@ -114,13 +140,9 @@ func TestHostilePull(t *testing.T) {
 		outside, secret := e.secret(t)
 		number := 0
 		for name, archive := range hostileArchives(t, outside) {
-			file := filepath.Join(t.TempDir(), "image.tar")
-			if err := os.WriteFile(file, imageOf(t, archive), 0o644); err != nil {
-				t.Fatal(err)
-			}
 			number++
 			repository := fmt.Sprintf("%s%d:1", strings.ToLower(filepath.Base(t.Name())), number)
-			registry.Push(t, "oci-archive:"+file, repository)
+			registry.Push(t, "oci:"+layoutOf(t, imageOf(t, archive)), repository)
 			ref := registry.Addr + "/" + repository
 			r := e.Run(t, "pull", "-q", ref)
 			if r.Code != 0 && (r.Code != 1 || strings.Count(r.Err, "\n") != 1) {
