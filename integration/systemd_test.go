@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -219,6 +220,11 @@ func TestSystemdIsToldWhenItRuns(t *testing.T) {
 		unit = e.Cmd("start", "--attach", name).Set("NOTIFY_SOCKET=" + socket).Start(t)
 		unit.Expect(t, "ready")
 		e.Cmd("stop", name).Set("SERVICE_RESULT=success").Run(t).OK(t)
+		unit.Wait(t).Exits(t, 5)
+		// Nor is systemd's signal, when a start takes too long.
+		unit = e.Cmd("start", "--attach", name).Set("NOTIFY_SOCKET=" + socket).Start(t)
+		unit.Expect(t, "ready")
+		unit.Signal(t, syscall.SIGTERM)
 		unit.Wait(t).Exits(t, 5)
 	})
 }

@@ -47,6 +47,7 @@ type Session struct {
 	store Store
 	wire  *wire
 	guest bool // of a container that ran already
+	unit  bool // what started the container is part of a unit of systemd's
 }
 
 // Close ends the conversation. The container goes on.
@@ -251,7 +252,7 @@ func (r *Runner) ask(w *wire, request Request, image string, files []*os.File) (
 			return nil, failf("the container's monitor ended unexpectedly: %w", err)
 		}
 		if !reply.Unresolved {
-			return &Session{ID: reply.ID, Notes: reply.Notes, store: r.Store, wire: w}, reply.err()
+			return &Session{ID: reply.ID, Notes: reply.Notes, store: r.Store, wire: w, unit: request.Supervised}, reply.err()
 		}
 		if tries > 2 {
 			return nil, failf("image %s keeps changing while it is looked up", image)
@@ -308,7 +309,11 @@ func (s Store) Attach(ctx context.Context, id string, a Attach) (*Session, error
 
 // Kill sends a signal to a running container's first process.
 func (s Store) Kill(ctx context.Context, id string, signal syscall.Signal) error {
-	w, err := s.request(ctx, Request{Op: OpKill, ID: id, Signal: int(signal)})
+	return s.sendSignal(ctx, id, signal, false)
+}
+
+func (s Store) sendSignal(ctx context.Context, id string, signal syscall.Signal, byUnit bool) error {
+	w, err := s.request(ctx, Request{Op: OpKill, ID: id, Signal: int(signal), ByUnit: byUnit})
 	if errors.Is(err, ErrNotRunning) {
 		return s.killLost(id, signal, err)
 	}

@@ -100,6 +100,9 @@ func (m *monitor) serve(w *wire) {
 		m.exec(w, *r.Exec)
 		return
 	case OpKill:
+		m.mu.Lock()
+		m.byUnit = r.ByUnit
+		m.mu.Unlock()
 		w.sendJSON(frameReply, answer(m.ID, m.kill(syscall.Signal(r.Signal))))
 		return
 	case OpPause:

@@ -228,13 +228,19 @@ func (s *Session) forwardSignals(st Streams) {
 				if size := TerminalSize(st.In); st.TTY && size != (Size{}) {
 					s.wire.sendJSON(frameResize, size)
 				} else if !st.TTY {
-					s.store.Kill(context.Background(), s.ID, unix.SIGWINCH)
+					s.pass(received)
 				}
 			default:
-				s.store.Kill(context.Background(), s.ID, received.(syscall.Signal))
+				s.pass(received)
 			}
 		}
 	}()
+}
+
+// pass sends the container a signal that this process got. In a unit that is
+// systemd's doing, when a start takes too long for example, and no person's.
+func (s *Session) pass(received os.Signal) {
+	s.store.sendSignal(context.Background(), s.ID, received.(syscall.Signal), s.unit)
 }
 
 // sendEarly passes on the signals that came before the container ran.
@@ -243,7 +249,7 @@ func (s *Session) sendEarly(early *Signals) {
 		select {
 		case received := <-early.caught:
 			if received != unix.SIGWINCH {
-				s.store.Kill(context.Background(), s.ID, received.(syscall.Signal))
+				s.pass(received)
 			}
 		default:
 			return
