@@ -31,10 +31,11 @@ func TestCheckUplink(t *testing.T) {
 		{"pasta 2025_02_17.a1e48a0", true},
 		{"pasta 0.0~git20230309.7c7625d-1", false},
 		{"pasta unknown version", false},
+		{"", true},
 	}
 	for _, test := range tests {
 		program := filepath.Join(t.TempDir(), "pasta")
-		if err := os.WriteFile(program, []byte("#!/bin/sh\necho '"+test.version+"'\n"), 0o755); err != nil {
+		if err := os.WriteFile(program, []byte("#!/bin/sh\nprintf %s '"+test.version+"'\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		err := CheckUplink(Pasta, program)
