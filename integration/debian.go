@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -69,6 +70,13 @@ func (e *Env) importDebian(t testing.TB, name, packages, setup string) string {
 // debianArchive is the path of a root file system with those packages, made
 // where it is not there yet. The setup is a shell script with the system in $1.
 func debianArchive(packages, setup string) (string, error) {
+	return debianTar("--variant=minbase", "--include="+packages,
+		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+		"--customize-hook="+setup, "bookworm")
+}
+
+// debianTar keeps what mmdebstrap makes with those arguments.
+func debianTar(arguments ...string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
@@ -82,14 +90,12 @@ func debianArchive(packages, setup string) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	recipe := sha256.Sum256([]byte(packages + setup))
+	recipe := sha256.Sum256([]byte(strings.Join(arguments, " ")))
 	path := filepath.Join(cache, fmt.Sprintf("%x.tar", recipe[:6]))
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	cmd := exec.Command("mmdebstrap", "--variant=minbase", "--format=tar", "--quiet", "--include="+packages,
-		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
-		"--customize-hook="+setup, "bookworm", "-")
+	cmd := exec.Command("mmdebstrap", append([]string{"--format=tar", "--quiet"}, append(arguments, "-")...)...)
 	cmd.Env = append(os.Environ(), "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	return path, writeOutput(cmd, path)
 }

@@ -24,6 +24,7 @@ type Env struct {
 	// tells this Env's processes from others of the same account.
 	Prog string
 
+	installed string // a folder that comes first in PATH, or ""
 	mounts    *MountNS
 	ownMounts []string        // places that the test itself mounted
 	groups    map[string]bool // control groups of containers, of anybody, seen at the start
@@ -204,11 +205,19 @@ func (e *Env) Vars() []string {
 		"USER=" + e.Account.Name,
 		"LOGNAME=" + e.Account.Name,
 		"SHELL=/bin/sh",
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"PATH=" + e.path(),
 		"XDG_RUNTIME_DIR=" + e.Runtime,
 		"TERM=xterm",
 		"LANG=C.UTF-8",
 	}
+}
+
+func (e *Env) path() string {
+	const usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	if e.installed == "" {
+		return usual
+	}
+	return e.installed + ":" + usual
 }
 
 // Data is the folder in which rl keeps its containers in this Env.

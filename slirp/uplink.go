@@ -45,7 +45,7 @@ func CheckUplink(name, path string) error {
 	if name != Pasta {
 		return nil
 	}
-	output, err := exec.Command(path, "--version").CombinedOutput()
+	output, err := exec.Command(path, "--version").Output()
 	if err != nil {
 		return fmt.Errorf("%s --version: %w", path, err)
 	}

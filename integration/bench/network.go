@@ -43,6 +43,9 @@ func (s *stage) prepareNetwork() (*netStage, error) {
 	if err := os.WriteFile(n.program, self, 0o755); err != nil {
 		return nil, err
 	}
+	if err := errors.Join(s.rl.InstallPasta(), s.peers.InstallPasta()); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: with the distribution's pasta, if any: %v\n", err)
+	}
 	address := ownAddress()
 	if address == "" {
 		return nil, errors.New("this machine has no address beside loopback")
