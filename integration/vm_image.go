@@ -19,8 +19,9 @@ const vmPackages = "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,u
 	"initramfs-tools,openssh-server,iproute2,nftables,slirp4netns,passt,fuse-overlayfs,procps,sudo,busybox-static,podman,crun"
 
 // vmFiles are added to it. Everything that changes from run to run comes on a
-// second disk, a tar archive that is unpacked before ssh starts. The console
-// then says vmReady.
+// second disk, a tar archive that is unpacked at each boot before any service
+// starts: the program under test is in it, which units start. The console then
+// says vmReady.
 var vmFiles = map[string]string{
 	"etc/hostname": "rltest\n",
 	"etc/fstab":    "/dev/vda / ext4 noatime 0 1\n",
@@ -28,7 +29,7 @@ var vmFiles = map[string]string{
 		"LinkLocalAddressing=no\nIPv6AcceptRA=no\n",
 	"etc/ssh/sshd_config.d/rl.conf": "HostKey /etc/ssh/rl_host_key\nPermitRootLogin prohibit-password\nUseDNS no\n",
 	"etc/systemd/system/payload.service": "[Unit]\nDefaultDependencies=no\nAfter=systemd-remount-fs.service\n" +
-		"Before=ssh.service systemd-logind.service systemd-user-sessions.service\n[Service]\nType=oneshot\nExecStart=tar -xpf /dev/vdb -C /\n[Install]\nWantedBy=sysinit.target\n",
+		"Before=sysinit.target\n[Service]\nType=oneshot\nExecStart=tar -xpf /dev/vdb -C /\n[Install]\nWantedBy=sysinit.target\n",
 	"etc/systemd/system/ready.service": "[Unit]\nAfter=ssh.service systemd-user-sessions.service systemd-logind.service " +
 		"systemd-networkd.service\n[Service]\nType=oneshot\nExecStart=sh -c 'echo " + vmReady + " > /dev/ttyS0'\n" +
 		"[Install]\nWantedBy=multi-user.target\n",
