@@ -24,6 +24,7 @@ const vmPackages = "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,u
 // says vmReady.
 var vmFiles = map[string]string{
 	"etc/hostname": "rltest\n",
+	"etc/hosts":    "127.0.0.1 localhost rltest\n", // sudo looks its machine's name up, and nobody would answer
 	"etc/fstab":    "/dev/vda / ext4 noatime 0 1\n",
 	"etc/systemd/network/10-ethernet.network": "[Match]\nName=en*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n" +
 		"LinkLocalAddressing=no\nIPv6AcceptRA=no\n",
