@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// beats counts in a file for as long as the container is not paused.
-const beats = "echo x >/beats; echo ready; (while :; do (echo x >>/beats; sleep 0.01) & wait; done) & wait"
+// beats counts in a file for as long as the container is not paused. It is a second
+// process that says that it is ready.
+const beats = "echo x >/beats; (echo ready; while :; do (echo x >>/beats; sleep 0.01) & wait; done) & wait"
 
 func TestPauseStopsEveryProcess(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
