@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -18,6 +21,7 @@ const (
 	managerIface   = systemdName + ".Manager"
 	unitExists     = systemdName + ".UnitExists"
 	propertiesGet  = "org.freedesktop.DBus.Properties.Get"
+	unixPath       = "unix:path=" // begins the address of a socket
 	privateSuffix  = "systemd/private"
 	systemPrivate  = "/run/systemd/private"
 	systemBusPath  = "/run/dbus/system_bus_socket"
@@ -41,7 +45,7 @@ type socket struct {
 // and CI leave it unset or pointing to somebody else's folder.
 func sockets(uid int) []socket {
 	if uid == 0 {
-		return []socket{{address: "unix:path=" + systemBusPath}, {address: "unix:path=" + systemPrivate, private: true}}
+		return []socket{{address: unixPath + systemBusPath}, {address: unixPath + systemPrivate, private: true}}
 	}
 	var list []socket
 	if address := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); address != "" {
@@ -53,8 +57,8 @@ func sockets(uid int) []socket {
 		dirs = []string{filepath.Clean(dir), usual}
 	}
 	for _, dir := range dirs {
-		list = append(list, socket{address: "unix:path=" + filepath.Join(dir, "bus")},
-			socket{address: "unix:path=" + filepath.Join(dir, privateSuffix), private: true})
+		list = append(list, socket{address: unixPath + filepath.Join(dir, "bus")},
+			socket{address: unixPath + filepath.Join(dir, privateSuffix), private: true})
 	}
 	return list
 }
@@ -75,34 +79,74 @@ func connect(ctx context.Context, uid int) (*systemd, error) {
 // dial connects and subscribes to the end of jobs, which also proves that systemd is there: a
 // session bus of dbus-run-session has none.
 func (s socket) dial(ctx context.Context) (*systemd, error) {
+	if s.private {
+		return s.dialPrivate(ctx)
+	}
 	conn, err := dbus.Dial(s.address, dbus.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
+	return greeted(ctx, conn, func() error {
+		if err := conn.Hello(); err != nil {
+			return err
+		}
+		return conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.AddMatch", 0, jobRemovedRule).Err
+	})
+}
+
+// dialPrivate is dial without a bus. Systemd (252 at least) does not look at a message that
+// comes in one piece with the end of the handshake before there is another one: it is let
+// read the handshake first.
+func (s socket) dialPrivate(ctx context.Context) (*systemd, error) {
+	stream, err := (&net.Dialer{}).DialContext(ctx, "unix", strings.TrimPrefix(s.address, unixPath))
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dbus.NewConn(stream, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, errors.Join(err, stream.Close())
+	}
+	return greeted(ctx, conn, func() error { return allRead(ctx, stream.(*net.UnixConn)) })
+}
+
+// allRead waits until the other side has read what was written. The kernel has no message
+// for that; it takes some microseconds.
+func allRead(ctx context.Context, stream *net.UnixConn) error {
+	raw, err := stream.SyscallConn()
+	if err != nil {
+		return err
+	}
+	for tick := time.Tick(100 * time.Microsecond); ; {
+		unread, failed := 0, error(nil)
+		err := raw.Control(func(fd uintptr) { unread, failed = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+		if err = errors.Join(err, failed); err != nil || unread == 0 {
+			return err
+		}
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// greeted shakes hands on a connection, readies it, and subscribes to the end of jobs. It claims
+// no user id: the other side takes it from the socket, which is right in a user namespace too,
+// where the caller believes to be 0.
+func greeted(ctx context.Context, conn *dbus.Conn, ready func() error) (*systemd, error) {
 	sd := &systemd{conn, conn.Object(systemdName, systemdPath)}
-	if err := sd.greet(ctx, s.private); err != nil {
+	err := conn.Auth([]dbus.Auth{dbus.AuthExternal("")})
+	if err == nil {
+		err = ready()
+	}
+	if err == nil {
+		err = sd.manager.CallWithContext(ctx, managerIface+".Subscribe", dbus.FlagNoAutoStart).Err
+	}
+	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return sd, nil
-}
-
-// greet claims no user id: the other side takes it from the socket, which is right in a user
-// namespace too, where the caller believes to be 0.
-func (sd *systemd) greet(ctx context.Context, private bool) error {
-	if err := sd.conn.Auth([]dbus.Auth{dbus.AuthExternal("")}); err != nil {
-		return err
-	}
-	if !private {
-		if err := sd.conn.Hello(); err != nil {
-			return err
-		}
-		call := sd.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.AddMatch", 0, jobRemovedRule)
-		if call.Err != nil {
-			return call.Err
-		}
-	}
-	return sd.manager.CallWithContext(ctx, managerIface+".Subscribe", dbus.FlagNoAutoStart).Err
 }
 
 // group asks systemd for the group below which it makes units.
