@@ -38,6 +38,8 @@ func TestVMSessionBySu(t *testing.T) {
 func TestVMSessionBySuBesideAnother(t *testing.T) {
 	l, root := testerLogin(t), login(t, "root")
 	t.Cleanup(func() { root.OK(t, "rm -f /tmp/script") })
+	// It may be on its way out with the owner's session before, and come again.
+	l.await(t, "systemctl --user -q is-active default.target", "systemctl --user status")
 	for _, how := range becoming {
 		t.Run(how, func(t *testing.T) {
 			root.as(t, how, "rl systemd install --now run --name beside "+Image+sleeper).OK(t)
