@@ -20,7 +20,7 @@ func (e *Env) InstallPasta() error {
 			return err
 		}
 	}
-	if out, err := exec.Command("tar", "-C", root, "-xf", archive).CombinedOutput(); err != nil {
+	if out, err := exec.Command("tar", "-C", root, "-xf", archive, "./usr").CombinedOutput(); err != nil {
 		return fmt.Errorf("unpacking %s: %w: %s", archive, err, out)
 	}
 	loaders, err := filepath.Glob(root + "/usr/lib/*/ld-linux-*")
