@@ -57,6 +57,13 @@ func (m *monitor) present() (*life, error) {
 	return m.life, nil
 }
 
+// wishedBy notes whether the end that is asked for is a unit's wish or a person's.
+func (m *monitor) wishedBy(unit bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.byUnit = unit
+}
+
 // unwanted notes that a person wants the container to end, which keeps it from
 // being started again, and returns the present life. killed is whether it is to
 // end by a signal alone, without the event of a stop.

@@ -47,7 +47,7 @@ type Request struct {
 	// Supervised is whether somebody else starts the container again: its policy
 	// is not the monitor's to carry out.
 	Supervised bool `json:",omitempty"`
-	// ByUnit is whether a unit of systemd's wants the stop, at a shutdown for
+	// ByUnit is whether a unit of systemd's wants the end, at a shutdown for
 	// example, and not a person.
 	ByUnit  bool           `json:",omitempty"`
 	Exec    *ExecOptions   `json:",omitempty"`

@@ -100,10 +100,7 @@ func (m *monitor) serve(w *wire) {
 		m.exec(w, *r.Exec)
 		return
 	case OpKill:
-		m.mu.Lock()
-		m.byUnit = r.ByUnit
-		m.mu.Unlock()
-		w.sendJSON(frameReply, answer(m.ID, m.kill(syscall.Signal(r.Signal))))
+		w.sendJSON(frameReply, answer(m.ID, m.kill(syscall.Signal(r.Signal), r.ByUnit)))
 		return
 	case OpPause:
 		w.sendJSON(frameReply, m.pause())
@@ -140,9 +137,7 @@ func (m *monitor) serve(w *wire) {
 		if r.Timeout != nil {
 			timeout = *r.Timeout
 		}
-		m.mu.Lock()
-		m.byUnit = r.ByUnit
-		m.mu.Unlock()
+		m.wishedBy(r.ByUnit)
 		m.stop(signal, timeout)
 	case OpWait:
 		select {
@@ -177,10 +172,11 @@ func (m *monitor) attach(w *wire, a Attach) {
 
 // kill sends a signal that a person asked for. One that is meant to end the
 // container keeps it from being started again.
-func (m *monitor) kill(s syscall.Signal) error {
+func (m *monitor) kill(s syscall.Signal, byUnit bool) error {
 	deadly := s == unix.SIGKILL || s == syscall.Signal(m.facts.StopSignal)
 	l, err := m.present()
 	if deadly {
+		m.wishedBy(byUnit)
 		l, err = m.unwanted(true), nil
 	}
 	if err == nil {
