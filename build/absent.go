@@ -97,6 +97,18 @@ func (s *stage) recall(ctx context.Context, layers []string, title, key string) 
 	return true, nil
 }
 
+// recallShort is recall by a short key, "" for none, with the line of the history that
+// goes with it.
+func (s *stage) recallShort(ctx context.Context, layers []string, title, command, short string) (found bool, err error) {
+	if short == "" {
+		return false, nil
+	}
+	if found, err = s.recall(ctx, layers, title, short); found {
+		s.history(command, true)
+	}
+	return found, err
+}
+
 // known is an absent result, nil if no cache elsewhere knows of it or if the stage has
 // to have all files.
 func (s *stage) known(key string) *result {

@@ -88,20 +88,15 @@ func (s *stage) copyFiles(ctx context.Context, t transfer) error {
 	if err != nil {
 		return err
 	}
-	if short != "" {
-		if found, err := s.recall(ctx, s.below(t), oneLine(t.title), short); err != nil {
-			return err
-		} else if found {
-			s.history(t.command(), true)
-			return nil
-		}
+	command := t.command()
+	if found, err := s.recallShort(ctx, s.below(t), oneLine(t.title), command, short); found || err != nil {
+		return err
 	}
 	from, closed, err := s.openSource(ctx, t.from)
 	if err != nil {
 		return err
 	}
 	defer closed()
-	command := t.command()
 	remote, dir, err := s.fetched(ctx, &t)
 	if err != nil {
 		return err

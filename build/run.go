@@ -41,13 +41,8 @@ func (s *stage) runCommand(ctx context.Context, c *instructions.RunCommand) erro
 		return err
 	}
 	command := "RUN " + s.withArgs(e.args) + " # buildkit"
-	if short != "" {
-		if found, err := s.recall(ctx, s.layers(), oneLine(c.String()), short); err != nil {
-			return err
-		} else if found {
-			s.history(command, true)
-			return nil
-		}
+	if found, err := s.recallShort(ctx, s.layers(), oneLine(c.String()), command, short); found || err != nil {
+		return err
 	}
 	key, err := s.runKey(ctx, e)
 	if err != nil {
