@@ -50,10 +50,13 @@ func (b *builder) readFile() error {
 	return b.epochOfFile()
 }
 
+// EpochArg is the build argument, and the variable, with the time for the image.
+const EpochArg = "SOURCE_DATE_EPOCH"
+
 // epochOfFile is the time that an ARG SOURCE_DATE_EPOCH before the first FROM asks
 // for, unless the command line says another.
 func (b *builder) epochOfFile() (err error) {
-	if text, ok := shell.EnvsFromSlice(b.global).Get("SOURCE_DATE_EPOCH"); ok && b.Epoch == nil {
+	if text, ok := shell.EnvsFromSlice(b.global).Get(EpochArg); ok && b.Epoch == nil {
 		b.Epoch, err = ParseEpoch(text)
 	}
 	return err
@@ -67,7 +70,7 @@ func ParseEpoch(text string) (*time.Time, error) {
 	}
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("SOURCE_DATE_EPOCH %q is not a number of seconds since 1970", text)
+		return nil, fmt.Errorf("%s %q is not a number of seconds since 1970", EpochArg, text)
 	}
 	t := time.Unix(seconds, 0).UTC()
 	return &t, nil
@@ -112,7 +115,6 @@ func (b *builder) globals(args []instructions.ArgCommand) error {
 		return err
 	}
 	b.global = slices.Concat(platformArgs("BUILD", "linux", runtime.GOARCH, ""), target, []string{"TARGETSTAGE=" + b.targetName()})
-	b.global = append(b.global, "TARGETSTAGE="+b.targetName())
 	for _, key := range slices.Clone(b.global) {
 		name, _, _ := strings.Cut(key, "=")
 		if v, ok := b.Args[name]; ok {

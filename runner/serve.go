@@ -170,7 +170,7 @@ func (m *monitor) attach(w *wire, a Attach) {
 	}
 }
 
-// kill sends a signal that a person asked for. One that is meant to end the
+// kill sends a signal that a person or a unit asked for. One that is meant to end the
 // container keeps it from being started again.
 func (m *monitor) kill(s syscall.Signal, byUnit bool) error {
 	deadly := s == unix.SIGKILL || s == syscall.Signal(m.facts.StopSignal)

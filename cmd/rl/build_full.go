@@ -17,9 +17,6 @@ import (
 	"github.com/rl-project/rl/storage/store"
 )
 
-// epochName is the variable, and the build argument, with the time for the image.
-const epochName = "SOURCE_DATE_EPOCH"
-
 func (c *buildCmd) Run(a *app) error {
 	o, err := c.options(a)
 	if err != nil {
@@ -170,10 +167,10 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 	if err = c.private(&o); err != nil {
 		return o, err
 	}
-	if text := os.Getenv(epochName); text != "" && o.Args[epochName] == "" {
-		o.Args[epochName] = text // as buildx does
+	if text := os.Getenv(build.EpochArg); text != "" && o.Args[build.EpochArg] == "" {
+		o.Args[build.EpochArg] = text // as buildx does
 	}
-	if o.Epoch, err = build.ParseEpoch(o.Args[epochName]); err != nil {
+	if o.Epoch, err = build.ParseEpoch(o.Args[build.EpochArg]); err != nil {
 		return o, err
 	}
 	if err = c.caches(&o); err != nil {
