@@ -67,6 +67,13 @@ type Options struct {
 	ShmSize string
 	Ulimits []string
 	Limits  spec.Limits
+	// CgroupParent is where the control groups of RUN go: a slice of systemd's, or a
+	// path below what is delegated; "" for the usual place.
+	CgroupParent string
+	// SecurityOpt are the words of --security-opt, for RUN, and Seccomp is the text of
+	// the profile that they name.
+	SecurityOpt []string
+	Seccomp     []byte
 	// Secrets are what --secret names, by their ids. They get into the RUNs that
 	// mount them and nowhere else.
 	Secrets map[string][]byte

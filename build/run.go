@@ -184,7 +184,7 @@ func (s *stage) shortRunKey(ctx context.Context, e execution) (string, error) {
 func (s *stage) runKeyWith(e execution, mounts []string) string {
 	c := s.image.Config
 	return keyOf("run", s.key, e.args, e.script, e.network, e.insecure, mounts, s.env, c.User, c.WorkingDir,
-		s.b.Hosts, s.b.ShmSize, s.b.Ulimits)
+		s.b.Hosts, s.b.ShmSize, s.b.Ulimits, s.b.SecurityOpt, s.b.Seccomp)
 }
 
 // process executes a RUN.
@@ -232,10 +232,11 @@ func (u *undo) run() {
 func (s *stage) runStep(ctx context.Context, e execution, log *stepLog, w *workspace) (runner.Step, *undo, error) {
 	undo := new(undo)
 	step := runner.Step{
-		ID: newID(), Config: s.config(), Mount: w.mount(), Root: w.root(),
+		ID: newID(), Config: s.config(), Mount: w.mount(), Root: w.root(), Seccomp: s.b.Seccomp,
 		Options: spec.Options{
 			Args: e.args, Hostname: runner.StepHostname, Network: "none", Privileged: e.insecure,
 			ShmSize: s.b.ShmSize, Ulimits: s.b.Ulimits, Limits: s.b.Limits, Env: s.proxies(),
+			SecurityOpt: s.b.SecurityOpt, CgroupParent: s.b.CgroupParent,
 		},
 	}
 	switch e.network {

@@ -153,7 +153,7 @@ func TestBuildAsRootInRootsFolder(t *testing.T) {
 	}
 	id := filepath.Join(dir, "id")
 	for _, context := range []string{dir, "."} {
-		e.Cmd("build", "--no-cache", "--progress=plain", "--iidfile", id, context).In(dir).Run(t).Exits(t, 0).Says(t, "0:0 600\n", " f g ")
+		e.Cmd("build", "--no-cache", "--progress=plain", "--iidfile", id, context).In(dir).Set("PWD="+dir).Run(t).Exits(t, 0).Says(t, "0:0 600\n", " f g ")
 		text, err := os.ReadFile(id)
 		if err != nil || len(text) != 71 {
 			t.Errorf("--iidfile has %q, %v", text, err)

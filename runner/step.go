@@ -33,6 +33,8 @@ type Step struct {
 	// is none or host; with Network it is none.
 	Options spec.Options
 	Config  storage.Config
+	// Seccomp is the text of the profile that Options.SecurityOpt names.
+	Seccomp []byte
 	// Mount is how the root file system gets to Root, an empty folder.
 	Mount boot.RootMount
 	Root  string
@@ -83,7 +85,7 @@ func (s Step) Run(ctx context.Context) (Ended, error) {
 // describe builds the description, of which the network is taken out when the
 // step joins one.
 func (s Step) describe() (*specs.Spec, error) {
-	host, err := spec.LocalHost()
+	host, err := spec.Machine()
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +93,7 @@ func (s Step) describe() (*specs.Spec, error) {
 		return nil, err
 	}
 	host.Dir, host.Open, host.Files = "/", s.Open, s.Files
+	host.ReadFile = func(string) ([]byte, error) { return s.Seccomp, nil } // no other option here names a file
 	s.Options.ID = s.ID
 	value, err := spec.Build(s.Options, s.Config, host)
 	if err != nil {
@@ -175,22 +178,25 @@ func (s Step) execute(ctx context.Context, value *specs.Spec) (Ended, error) {
 	return waitStep(child.PID, group)
 }
 
-// CheckStepLimits tries whether steps can be held to limits here, and leaves nothing.
-// The caller is in rl's user namespace.
-func CheckStepLimits(ctx context.Context, l spec.Limits) error {
+// CheckStepGroup tries whether steps can be held to limits here, and be in groups below
+// parent, which is as Options.CgroupParent of a container; it leaves nothing. The caller
+// is in rl's user namespace.
+func CheckStepGroup(ctx context.Context, l spec.Limits, parent string) error {
 	resources, err := l.Resources(runtime.NumCPU())
-	if err != nil || len(cgroup2.Missing(resources, nil)) == 0 {
+	if err != nil || parent == "" && len(cgroup2.Missing(resources, nil)) == 0 {
 		return err
 	}
 	undo := new(cleanup)
 	defer undo.run()
-	_, err = Step{ID: newID()}.group(ctx, &specs.Spec{Linux: &specs.Linux{Resources: resources}}, undo)
+	_, err = Step{ID: newID(), Options: spec.Options{CgroupParent: parent}}.group(ctx, &specs.Spec{Linux: &specs.Linux{Resources: resources}}, undo)
 	return err
 }
 
-// group makes a cgroup for a step with limits.
+// group makes a cgroup for a step.
 func (s Step) group(ctx context.Context, value *specs.Spec, undo *cleanup) (*cgroup2.Group, error) {
-	group, err := cgroup2.Create(ctx, cgroup2.Options{ID: s.ID, Resources: value.Linux.Resources, PID: os.Getpid()})
+	group, err := cgroup2.Create(ctx, cgroup2.Options{
+		ID: s.ID, Resources: value.Linux.Resources, PID: os.Getpid(), Parent: s.Options.CgroupParent,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,7 @@ type buildCmd struct {
 	CacheFrom     []string `sep:"none" placeholder:"type=registry,ref=NAME|type=local,src=FOLDER" help:"Take results of steps from here, too."`
 	CacheTo       []string `sep:"none" placeholder:"type=registry,ref=NAME|type=local,dest=FOLDER[,mode=max]" help:"Leave the results of the image's steps here, with mode=max those of all stages."`
 	Call          string   `default:"build" placeholder:"KIND[,format=json]" help:"Do not build: check the Dockerfile, or list its arguments (outline) or stages (targets)."`
+	CgroupParent  string   `placeholder:"GROUP" help:"Control group of RUN: a slice of systemd's, or a path below what is delegated."`
 	Check         bool     `help:"Check the Dockerfile instead of building: as --call check."`
 	Compress      bool     `help:"As without it: rl sends the context nowhere."`
 	Debug         bool     `help:"Open a shell in a RUN that fails."`
@@ -57,6 +59,7 @@ type buildCmd struct {
 	Quiet         bool     `short:"q" help:"Print only the image's id."`
 	RM            bool     `name:"rm" default:"true" negatable:"" help:"As without it: steps run in no containers that are kept."`
 	Secret        []string `sep:"none" placeholder:"id=ID[,src=FILE|,env=NAME]" help:"Let RUN --mount=type=secret have this file or variable."`
+	SecurityOpt   []string `sep:"none" placeholder:"OPTION" help:"For RUN: no-new-privileges, seccomp=FILE|unconfined, ..., as of 'rl run'."`
 	ShmSize       string   `placeholder:"SIZE" help:"The size of /dev/shm of RUN."`
 	Squash        bool     `help:"Make one layer of those that the build adds."`
 	SSH           []string `name:"ssh" sep:"none" placeholder:"ID[=SOCKET|KEY[,KEY]]" help:"Let RUN --mount=type=ssh use an SSH agent or keys; default is the running agent."`
@@ -105,6 +108,11 @@ func (c *buildCmd) lends() []string {
 	if len(c.SSH) > 0 {
 		paths = append(paths, knownHosts())
 	}
+	for _, option := range c.SecurityOpt {
+		if key, profile, _ := strings.Cut(strings.Replace(option, ":", "=", 1), "="); key == "seccomp" {
+			paths = append(paths, profile)
+		}
+	}
 	for _, text := range c.BuildContext {
 		_, where, _ := strings.Cut(text, "=")
 		paths = append(paths, strings.TrimPrefix(where, "oci-layout://"))
@@ -115,3 +123,9 @@ func (c *buildCmd) lends() []string {
 
 // knownHosts is the person's list of the keys of SSH servers.
 func knownHosts() string { return filepath.Join(os.Getenv("HOME"), ".ssh", "known_hosts") }
+
+// confines is where the control groups of RUN go, and whether flags ask for any.
+func (c *buildCmd) confines() (parent string, asked bool) {
+	words := cmp.Or(c.CgroupParent, c.Memory, c.MemorySwap, c.CPUSetCPUs, c.CPUSetMems)
+	return c.CgroupParent, words != "" || cmp.Or(c.CPUShares, c.CPUPeriod, c.CPUQuota) != 0
+}

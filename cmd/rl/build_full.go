@@ -34,7 +34,7 @@ func (c *buildCmd) Run(a *app) error {
 	defer stop()
 	kind, _, _ := c.readCall()
 	if kind == "build" {
-		if err := runner.CheckStepLimits(ctx, o.Limits); err != nil {
+		if err := runner.CheckStepGroup(ctx, o.Limits, o.CgroupParent); err != nil {
 			return &exitError{exitUsage, err}
 		}
 	}
@@ -159,6 +159,9 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 	}
 	o.Squash = c.Squash
 	if err = c.checkValues(a); err != nil {
+		return o, err
+	}
+	if err = c.confine(a, &o); err != nil {
 		return o, err
 	}
 	if err = c.openOutputs(a, &o); err != nil {

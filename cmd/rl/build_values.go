@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/rl-project/rl/build"
 	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/storage/store"
 )
@@ -53,6 +54,22 @@ func (c *buildCmd) limits() spec.Limits {
 		Memory: c.Memory, MemorySwap: c.MemorySwap, CPUShares: c.CPUShares, CPUPeriod: c.CPUPeriod,
 		CPUQuota: c.CPUQuota, CPUSetCPUs: c.CPUSetCPUs, CPUSetMems: c.CPUSetMems,
 	}
+}
+
+// confine reads how RUN is confined: --security-opt, --cgroup-parent.
+func (c *buildCmd) confine(a *app, o *build.Options) (err error) {
+	read := func(name string) ([]byte, error) { return os.ReadFile(lentPath(name)) }
+	o.SecurityOpt = c.SecurityOpt
+	var notes []string
+	if o.Seccomp, notes, err = spec.ReadSecurity(c.SecurityOpt, read); err != nil {
+		return err
+	}
+	a.printNotes(notes)
+	places, err := a.dirs()
+	if places.UID != 0 { // root's lies there already, see lendGroup
+		o.CgroupParent = c.CgroupParent
+	}
+	return err
 }
 
 // checkReport wants the folder to be there of a file that is written at the end.

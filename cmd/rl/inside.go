@@ -84,6 +84,9 @@ func (a *app) runInsideThen(at where, args []string, started func()) error {
 		return &exitError{exitUsage, err}
 	}
 	defer closeFiles(lent)
+	if err := a.lendGroup(ns); err != nil {
+		return &exitError{exitUsage, err}
+	}
 	files, env = append(files, lent...), append(env, about...)
 	if at == inFull {
 		config, about, err := a.lendConfig(len(files))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/userns"
 )
 
@@ -19,6 +21,30 @@ import (
 
 // lender is a command with files of the person's: lends lists the paths, as typed.
 type lender interface{ lends() []string }
+
+// confiner is a command that has processes in control groups: confines says where they
+// go, as --cgroup-parent does, and whether any is asked for.
+type confiner interface {
+	confines() (parent string, asked bool)
+}
+
+// lendGroup has root give the process inside, which is another user, a control group
+// to work in. This process moves there, and the other is born there.
+func (a *app) lendGroup(ns *userns.Namespace) error {
+	c, ok := a.lent.(confiner)
+	if !ok || a.places.UID != 0 {
+		return nil
+	}
+	parent, asked := c.confines()
+	if !asked {
+		return nil
+	}
+	err := cgroup2.Lend(context.Background(), os.Getpid(), int(ns.UIDs[0].Host), int(ns.GIDs[0].Host), parent)
+	if parent == "" {
+		return nil // without one, limits are refused by name
+	}
+	return err
+}
 
 // lentVar holds the paths that were handed down, and their descriptors, as JSON.
 const lentVar = "RL_LENT"

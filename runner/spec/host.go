@@ -58,6 +58,18 @@ type Host struct {
 
 // LocalHost reads the facts of this machine and this process.
 func LocalHost() (Host, error) {
+	h, err := Machine()
+	if err != nil {
+		return h, err
+	}
+	if h.Dir, err = os.Getwd(); err != nil {
+		return h, fmt.Errorf("the current directory is gone: %w", err)
+	}
+	return h, nil
+}
+
+// Machine is LocalHost without Dir, for a process that may be in a directory which is closed to it.
+func Machine() (Host, error) {
 	h := Host{
 		LookupEnv: os.LookupEnv,
 		CPUs:      runtime.NumCPU(),
@@ -70,9 +82,6 @@ func LocalHost() (Host, error) {
 	h.Mqueue = unix.Access("/proc/sys/fs/mqueue", unix.F_OK) == nil
 	h.ThermalThrottle = thermalThrottle()
 	var err error
-	if h.Dir, err = os.Getwd(); err != nil {
-		return h, fmt.Errorf("the current directory is gone: %w", err)
-	}
 	if h.Hostname, err = os.Hostname(); err != nil {
 		return h, fmt.Errorf("read the host's name: %w", err)
 	}

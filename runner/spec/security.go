@@ -26,6 +26,22 @@ func (b *builder) parseSecurity() error {
 	return err
 }
 
+// ReadSecurity checks the words of --security-opt before any container is described. It returns the text of the
+// seccomp profile that they name, which read reads, nil for none, and notes about words that change nothing here.
+func ReadSecurity(list []string, read func(name string) ([]byte, error)) (profile []byte, notes []string, err error) {
+	sec, err := parseSecurityOpts(list)
+	if err != nil || sec.seccomp == "" || sec.seccomp == "unconfined" {
+		return nil, sec.notes, err
+	}
+	if profile, err = read(sec.seccomp); err != nil {
+		return nil, nil, fmt.Errorf("--security-opt seccomp: %w", err)
+	}
+	if _, err = seccomp.Load(profile, nil); err != nil {
+		return nil, nil, fmt.Errorf("--security-opt seccomp=%s: %w", sec.seccomp, err)
+	}
+	return profile, sec.notes, nil
+}
+
 // parseSecurityOpts reads the words of --security-opt, each KEY=VALUE or (as old scripts have it) KEY:VALUE.
 func parseSecurityOpts(list []string) (securityOpts, error) {
 	var sec securityOpts
