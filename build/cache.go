@@ -131,8 +131,9 @@ func (r *result) open() error {
 	return nil
 }
 
-// add makes a finished step's folder, which holds fs, a result.
-func (c cache) add(dir string, f facts) (*result, error) {
+// add makes a finished step's folder, which holds fs, the result for a key: that of
+// the facts, or a second one.
+func (c cache) add(dir, key string, f facts) (*result, error) {
 	for _, name := range []string{"steps", "keys", "fresh"} {
 		if err := os.MkdirAll(filepath.Join(c.dir, name), 0o700); err != nil {
 			return nil, err
@@ -156,7 +157,10 @@ func (c cache) add(dir string, f facts) (*result, error) {
 		return nil, err
 	}
 	r.dir = c.steps(r.id)
-	return r, c.link(f.Key, r)
+	if key != f.Key {
+		r.also = key
+	}
+	return r, c.link(key, r)
 }
 
 // alias makes a result known by a second key, which can be told without the files

@@ -2,7 +2,10 @@ package build
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"runtime"
 	"slices"
@@ -56,6 +59,11 @@ func (b *builder) openCache(ctx context.Context, from store.Remote) (c imported,
 		return c, err
 	}
 	c.number, c.steps, c.known = map[string]int{}, known.Steps, map[string]facts{}
+	for _, f := range slices.Concat(known.Steps, known.Known) {
+		if !isKey(f.Key) {
+			return c, fmt.Errorf("%w: %q is no key of a step", store.ErrArchive, f.Key)
+		}
+	}
 	for i, f := range known.Steps {
 		c.number[f.Key] = i
 	}
@@ -70,6 +78,12 @@ func (b *builder) openCache(ctx context.Context, from store.Remote) (c imported,
 		}
 	}
 	return c, nil
+}
+
+// isKey reports whether a text is one that keyOf made. It becomes the name of a file.
+func isKey(text string) bool {
+	sum, err := hex.DecodeString(text)
+	return err == nil && len(sum) == sha256.Size
 }
 
 // find looks for a result here.
@@ -95,10 +109,7 @@ func (b *builder) fetch(ctx context.Context, key string, layers []string, log *s
 		if !ok {
 			continue
 		}
-		r, err := b.fetchResult(ctx, c, number, layers)
-		if err == nil && r.Key != key {
-			err = b.cache.alias(key, r)
-		}
+		r, err := b.fetchResult(ctx, c, number, key, layers)
 		if err == nil {
 			return r
 		}
@@ -107,7 +118,9 @@ func (b *builder) fetch(ctx context.Context, key string, layers []string, log *s
 	return nil
 }
 
-func (b *builder) fetchResult(ctx context.Context, c imported, number int, layers []string) (*result, error) {
+// fetchResult gets one. It is kept under the key that was asked for and no other: what
+// else a cache elsewhere says is not to decide about later builds, which do not use it.
+func (b *builder) fetchResult(ctx context.Context, c imported, number int, key string, layers []string) (*result, error) {
 	w, err := b.workspace(layers)
 	if err != nil {
 		return nil, err
@@ -124,7 +137,7 @@ func (b *builder) fetchResult(ctx context.Context, c imported, number int, layer
 	if err != nil {
 		return nil, err
 	}
-	return b.cache.add(w.result(), c.steps[number])
+	return b.cache.add(w.result(), key, c.steps[number])
 }
 
 // exportCaches writes the results of the build to the caches of --cache-to.

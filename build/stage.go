@@ -419,7 +419,7 @@ func (s *stage) execute(ctx context.Context, layers []string, log *stepLog, comm
 	}
 	f := s.facts(key, command)
 	f.Copied = w.copied
-	return s.b.cache.add(w.result(), f)
+	return s.b.cache.add(w.result(), key, f)
 }
 
 func (s *stage) facts(key, command string) facts {

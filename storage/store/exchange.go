@@ -122,16 +122,17 @@ func (l inLayout) manifest(ctx context.Context) ([]byte, error) {
 	if len(index.Manifests) == 0 {
 		return nil, fmt.Errorf("%w: it has no image", ErrArchive)
 	}
-	if err := index.Manifests[0].Digest.Validate(); err != nil {
+	d := index.Manifests[0].Digest
+	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	return l.ReadFile(blobPath(index.Manifests[0].Digest))
+	if data, err = l.ReadFile(blobPath(d)); err == nil && d.Algorithm().FromBytes(data) != d {
+		err = fmt.Errorf("%w: its manifest is damaged", ErrArchive)
+	}
+	return data, err
 }
 
 func (l inLayout) blob(_ context.Context, d ispec.Descriptor) (io.ReadCloser, error) {
-	if err := d.Digest.Validate(); err != nil {
-		return nil, err
-	}
 	return l.Root.Open(blobPath(d.Digest))
 }
 
@@ -185,6 +186,11 @@ func (o *Opened) read(ctx context.Context) error {
 		return fmt.Errorf("%w: it is no image", ErrArchive)
 	}
 	o.layers = m.Layers
+	for _, d := range append([]ispec.Descriptor{m.Config}, m.Layers...) {
+		if err := d.Digest.Validate(); err != nil {
+			return fmt.Errorf("%w: %w", ErrArchive, err)
+		}
+	}
 	blob, err := o.source.blob(ctx, m.Config)
 	if err != nil {
 		return err
