@@ -55,8 +55,11 @@ func mountDigest(from source, m *instructions.Mount) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	items := []item{{name: path.Join(".", name)}}
-	return transfer{}.digest(from, items, tree.CopyOptions{Keep: from.keep, Owner: &tree.Owner{}})
+	o, err := transfer{}.options(from)
+	if err != nil {
+		return "", err
+	}
+	return transfer{}.digest(from, []item{{name: path.Join(".", name)}}, o)
 }
 
 // mounting is the work on the mounts of one RUN.
