@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -459,7 +460,7 @@ func (s *stage) place(w *workspace, t transfer, from source, items []item, remot
 		o.Owner = &owner
 	}
 	dest := s.destination(t.DestPath)
-	into, err := t.isFolder(root, dest, len(items)+len(remote.items)+len(t.SourceContents))
+	into, err := t.isFolder(root, dest, slices.Concat(items, remote.items))
 	if err != nil {
 		return err
 	}
@@ -474,16 +475,19 @@ func (s *stage) place(w *workspace, t transfer, from source, items []item, remot
 	return t.placeContents(root, dest, into, o)
 }
 
-// isFolder reports whether files go into dest rather than become it.
-func (t transfer) isFolder(root *tree.Root, dest string, count int) (bool, error) {
-	if strings.HasSuffix(dest, "/") {
+// isFolder reports whether files go into dest rather than become it: because it is
+// written so, it is one already, or what is in a folder is copied there as well.
+func (t transfer) isFolder(root *tree.Root, dest string, items []item) (bool, error) {
+	if strings.HasSuffix(dest, "/") || slices.ContainsFunc(items, func(i item) bool { return i.folder }) {
 		return true, nil
 	}
-	if count > 1 {
+	if e, err := root.Stat(dest); err == nil && e.IsDir() {
+		return true, nil
+	}
+	if len(items)+len(t.SourceContents) > 1 {
 		return true, fmt.Errorf("several sources need a folder to go into: end %q with a slash", t.DestPath)
 	}
-	e, err := root.Stat(dest)
-	return err == nil && e.IsDir(), nil
+	return false, nil
 }
 
 func (t transfer) placeItem(root *tree.Root, dest string, into bool, from source, i item, o tree.CopyOptions) error {

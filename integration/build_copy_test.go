@@ -54,6 +54,8 @@ func TestBuildCopies(t *testing.T) {
 		"COPY d/[a-s]ub/? dirlin[k]/e /o/":                                     "755 0:0 directory .\n644 0:0 regular file ./x\n755 0:0 regular file ./y",
 		"COPY d/inner dirlink/run /o/":                                         "755 0:0 directory .\n644 0:0 regular file ./inner\n700 0:0 regular file ./run",
 		"WORKDIR /o\nCOPY f d/sub/../a.o ./":                                   "755 0:0 directory .\n644 0:0 regular file ./a.o\n640 0:0 regular file ./f",
+		"WORKDIR /o\nCOPY f d/a.o /o":                                          "755 0:0 directory .\n644 0:0 regular file ./a.o\n640 0:0 regular file ./f",
+		"COPY d/e f /o":                                                        "755 0:0 directory .\n640 0:0 regular file ./f\n644 0:0 regular file ./x",
 		"ADD --chmod=600 f /o/":                                                "755 0:0 directory .\n600 0:0 regular file ./f",
 	} {
 		dir := e.toCopy(t, "FROM alpine:3.20\n"+line+"\nRUN test -e /o || exit 0; "+listAll+" >/list\n")
