@@ -111,6 +111,60 @@ func TestLookingMakesNothing(t *testing.T) {
 	}
 }
 
+// mistakes are command lines of makings, with their standard input, and the messages
+// with which they end.
+var mistakes = []struct{ line, input, says string }{
+	{"load", "", "not an image archive"},
+	{"load", "hello\n", "not an image archive"},
+	{"load -i /proc/self/exe", "", "not an image archive"},
+	{"load -i /nothing", "", "/nothing"},
+	{"load -i /proc", "", "not an image archive"},
+	{"load --platform a/b/c/d", "", "wrong platform"},
+	{"import - mine", strings.Repeat("hello\n", 1000), "not an image archive"},
+	{"import /proc/self/exe mine", "", "not an image archive"},
+	{"import /nothing", "", "/nothing"},
+	{"import http://localhost:1/rootfs.tar", "", "localhost:1"},
+	{"import -c NOTHING /proc/self/exe", "", "invalid change"},
+	{"import /proc/self/exe bad//name", "", "invalid reference"},
+	{"pull bad//name", "", "invalid reference"},
+	{"pull localhost:1/x:5", "", "cannot be reached"},
+	{"pull -a localhost:1/x", "", "cannot be reached"},
+	{"pull --platform a/b/c/d x", "", "wrong platform"},
+	{"run bad//name", "", "invalid reference"},
+	{"run localhost:1/x:5", "", "cannot be reached"},
+	{"run --pull never x", "", "no such image"},
+	{"run --nothing x", "", "--nothing"},
+	{"create localhost:1/x:5", "", "cannot be reached"},
+	{"tag nothing mine", "", "no such image"},
+	{"commit nothing mine", "", "no such container"},
+	{"build /nothing", "", "/nothing"},
+	{"build -t bad//name .", "", "invalid reference"},
+	{"volume create bad/name", "", "invalid volume name"},
+	{"network create --subnet nothing mine", "", "--subnet"},
+}
+
+// Who has nothing yet and makes a mistake still has nothing.
+func TestMistakesMakeNothing(t *testing.T) {
+	for _, who := range accounts() {
+		t.Run(who.name, func(t *testing.T) {
+			e := Fresh(t, who.account)
+			before := e.everything(t)
+			for _, m := range mistakes {
+				r := e.Cmd(strings.Fields(m.line)...).Input(m.input).Run(t)
+				if r.Code == 0 || strings.Count(r.Err, m.says) != 1 {
+					t.Errorf("want %q once: %s", m.says, r)
+				}
+				if now := e.everything(t); !slices.Equal(before, now) {
+					t.Fatalf("%s: %v", m.line, difference(before, now))
+				}
+				if left := e.Processes(); len(left) > 0 {
+					t.Fatalf("%s: still there: %v", m.line, left)
+				}
+			}
+		})
+	}
+}
+
 // everything lists all files of the Env, sockets and links too.
 func (e *Env) everything(t *testing.T) []string {
 	t.Helper()

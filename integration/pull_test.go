@@ -546,15 +546,16 @@ func TestRunPulls(t *testing.T) {
 			return e.Run(t, slices.Concat([]string{"run", "--rm", "--network", "none"}, more, []string{ref, "echo", "ran"})...)
 		}
 		run("--pull", "never").Exits(t, 125).Says(t, "no such image")
-		if r := run().Says(t, "Unable to find image '"+ref+"' locally", "Pull complete"); r.OK(t) != "ran" {
+		if r := run().Says(t, "Unable to find image '"+ref+"' locally", "1: Pulling from alpine", "Pull complete", "Status: Downloaded newer image for "+ref); r.OK(t) != "ran" {
 			t.Error(r)
 		}
 		if r := run(); r.OK(t) != "ran" || r.Err != "" {
 			t.Error(r)
 		}
-		if r := run("--pull", "always"); r.OK(t) != "ran" {
+		if r := run("--pull", "always").Says(t, "Status: Image is up to date for "+ref); r.OK(t) != "ran" {
 			t.Error(r)
 		}
-		e.Run(t, "run", "--rm", registry.Addr+"/nothing", "true").Exits(t, 125).Says(t, "no such image")
+		e.Run(t, "run", "--rm", registry.Addr+"/nothing", "true").Exits(t, 125).
+			Says(t, "no such image", "Unable to find image '"+registry.Addr+"/nothing:latest' locally", "latest: Pulling from nothing")
 	})
 }

@@ -11,7 +11,7 @@ import (
 // buildCommands make images. They run in the full program.
 var buildCommands = []command{
 	{
-		name: "build", aliases: []string{"image build", "builder build", "buildx build"}, group: groupImages, makes: true, where: inFull,
+		name: "build", aliases: []string{"image build", "builder build", "buildx build"}, group: groupImages, makes: true, rehearsed: true, where: inFull,
 		summary: "Make an image from a Dockerfile", usage: "[flags] FOLDER|URL|-",
 		examples: []string{"rl build -t app .", "rl build -t app --target test --build-arg VERSION=1.2 ."},
 		new:      func() any { return new(buildCmd) },

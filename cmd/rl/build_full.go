@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 )
 
 func (c *buildCmd) Run(a *app) error {
+	if a.rehearsing() {
+		return c.rehearse(a)
+	}
 	o, err := c.options(a)
 	if err != nil {
 		return &exitError{exitUsage, err}
@@ -64,6 +68,24 @@ func (c *buildCmd) Run(a *app) error {
 		a.printf("sha256:%s\n", img.ID)
 	}
 	return c.report(img, o.Tags)
+}
+
+// rehearse looks at the flags and at the folder, and leaves what cannot be read twice.
+func (c *buildCmd) rehearse(a *app) error {
+	c.Secret, c.SSH = nil, nil
+	o, err := c.options(a)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	file, err := os.Stat(lentPath(c.File))
+	if c.Context == "-" || build.IsRemote(lentPath(c.Context)) || c.File == "-" || err == nil && !file.Mode().IsRegular() {
+		return nil
+	}
+	files, err := c.fetch(context.Background(), a, &o)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	return files.Close()
 }
 
 // report writes the files that say what was built, under which complete names.

@@ -26,7 +26,9 @@ type command struct {
 	bare     bool // takes no flags, and its arguments as they are
 	monitor  bool // needs a monitor, which is started while the flags are read
 	makes    bool // may make something where there is nothing yet
-	new      func() any
+	// rehearsed is whether it says in a rehearsal what is wrong with its input.
+	rehearsed bool
+	new       func() any
 }
 
 // where says which process a command runs in.
@@ -81,6 +83,11 @@ func dispatch(a *app, args []string) error {
 	}
 	if cmd.where != outside && !a.inside() {
 		a.lent, _ = flags.(lender)
+		if cmd.rehearsed {
+			if err := a.rehearse(cmd.where, a.args); err != nil {
+				return err
+			}
+		}
 		return a.runInside(cmd.where, a.args)
 	}
 	if cmd.where == inFull {

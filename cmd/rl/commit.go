@@ -2,7 +2,7 @@ package main
 
 var commitCommands = []command{
 	{
-		name: "commit", aliases: []string{"container commit"}, group: groupImages, makes: true, where: inFull,
+		name: "commit", aliases: []string{"container commit"}, group: groupImages, makes: true, rehearsed: true, where: inFull,
 		summary: "Make an image of a container's files", usage: "[flags] CONTAINER [NAME[:TAG]]",
 		examples: []string{"rl commit web web:patched", `rl commit -c 'CMD ["nginx"]' -m patched web site`},
 		new:      func() any { return new(commitCmd) },

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/userns"
@@ -139,11 +140,16 @@ func (a *app) runner(flags ...string) (*runner.Runner, error) {
 		return nil, err
 	}
 	resolve := func(image string) error {
-		return a.runInside(inFull, append(append([]string{"resolve"}, flags...), "--", image))
+		return a.runInside(inFull, resolveLine(flags, image))
 	}
 	r := runner.New(a.places, ns, resolve, a.early)
 	r.Sockets = a.sockets
 	return r, nil
+}
+
+// resolveLine is the command line that finds an image.
+func resolveLine(flags []string, image string) []string {
+	return slices.Concat([]string{"resolve"}, flags, []string{"--", image})
 }
 
 // startEarly starts a monitor while this process reads its flags, which takes

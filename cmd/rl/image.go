@@ -4,7 +4,7 @@ package main
 // program that links containers/storage and containers/image.
 var imageCommands = []command{
 	{
-		name: "pull", aliases: []string{"image pull"}, group: groupImages, makes: true, where: inFull,
+		name: "pull", aliases: []string{"image pull"}, group: groupImages, makes: true, rehearsed: true, where: inFull,
 		summary: "Download an image from a registry", usage: "[flags] NAME[:TAG|@DIGEST]",
 		examples: []string{"rl pull alpine", "rl pull --platform linux/arm64 quay.io/fedora/fedora:42"},
 		new:      func() any { return new(pullCmd) },
@@ -34,7 +34,7 @@ var imageCommands = []command{
 		new:      func() any { return new(rmiCmd) },
 	},
 	{
-		name: "tag", aliases: []string{"image tag"}, group: groupImages, makes: true, where: inFull,
+		name: "tag", aliases: []string{"image tag"}, group: groupImages, makes: true, rehearsed: true, where: inFull,
 		summary: "Give an image another name", usage: "IMAGE NAME[:TAG]",
 		examples: []string{"rl tag alpine registry.example.org/base:1", "rl tag 91ef0af61f39 mine"},
 		new:      func() any { return new(tagCmd) },

@@ -14,6 +14,15 @@ import (
 )
 
 func (c *loadCmd) runInside(a *app) error {
+	if err := checkPlatform(c.Platform); err != nil {
+		return err
+	}
+	if a.rehearsing() {
+		if c.Input != "" {
+			return store.CheckLayout(c.Input)
+		}
+		return a.checkStart()
+	}
 	s, err := a.images()
 	if err != nil {
 		return err
@@ -43,6 +52,15 @@ func (c *loadCmd) load(ctx context.Context, a *app, s *store.Store, o store.Pull
 	return s.LoadLayout(ctx, c.Input, o)
 }
 
+// checkStart refuses what is no archive in a rehearsal, which is given the start of it.
+func (a *app) checkStart() error {
+	start, err := io.ReadAll(a.stdin)
+	if err != nil {
+		return err
+	}
+	return store.CheckStart(start)
+}
+
 func (c *saveCmd) runInside(a *app) error {
 	if c.Format != store.FormatDocker && c.Format != store.FormatOCI {
 		return usagef("format %q is neither %s nor %s", c.Format, store.FormatDocker, store.FormatOCI)
@@ -70,14 +88,22 @@ func (c *importCmd) runInside(a *app) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
+	o := store.ImportOptions{Name: c.Name, Changes: c.Change, Message: c.Message, Platform: c.Platform}
+	if err := o.Check(); err != nil {
+		return wrongInput(fmt.Errorf("import: %w", err))
+	}
+	if a.rehearsing() && c.Source == "-" {
+		return a.checkStart()
+	}
 	source, err := c.open(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer source.Close()
-	id, err := s.Import(ctx, source, store.ImportOptions{
-		Name: c.Name, Changes: c.Change, Message: c.Message, Platform: c.Platform,
-	})
+	if a.rehearsing() {
+		return nil
+	}
+	id, err := s.Import(ctx, source, o)
 	if err != nil {
 		return wrongInput(fmt.Errorf("import: %w", err))
 	}

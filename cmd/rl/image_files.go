@@ -28,7 +28,7 @@ func (c *loadCmd) Run(a *app) error {
 		if term.IsTerminal(int(a.stdin.Fd())) {
 			return errors.New("nothing to load: name an archive with -i, or send one to standard input")
 		}
-		return a.runInside(inFull, args)
+		return a.takeArchive(args)
 	}
 	f, err := os.Open(c.Input)
 	if err != nil {
@@ -36,10 +36,14 @@ func (c *loadCmd) Run(a *app) error {
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return a.runInside(inFull, append(args, "--input", c.Input))
+		args = append(args, "--input", c.Input)
+		if err := a.rehearse(inFull, args); err != nil {
+			return err
+		}
+		return a.runInside(inFull, args)
 	}
 	a.stdin = f
-	return a.runInside(inFull, args)
+	return a.takeArchive(args)
 }
 
 func (c *saveCmd) Run(a *app) error {
@@ -83,7 +87,13 @@ func (c *importCmd) Run(a *app) error {
 	if c.Name != "" {
 		args = append(args, c.Name)
 	}
-	return a.runInside(inFull, args)
+	if source != "-" {
+		if err := a.rehearse(inFull, args); err != nil {
+			return err
+		}
+		return a.runInside(inFull, args)
+	}
+	return a.takeArchive(args)
 }
 
 func isURL(s string) bool {

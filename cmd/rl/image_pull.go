@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -27,9 +28,16 @@ func (c *pullCmd) Run(a *app) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	names := []string{ref.WithDefaultTag().String()}
+	names, get := []string{ref.WithDefaultTag().String()}, s.Pull
+	if a.rehearsing() && !c.All {
+		err := s.Ask(ctx, names[0], store.PullOptions{Platform: c.Platform})
+		if err == nil {
+			return nil
+		}
+		get = func(context.Context, string, store.PullOptions) (store.Pulled, error) { return store.Pulled{}, err }
+	}
 	if c.All {
-		if names, err = s.Tags(ctx, ref.Name()); err != nil {
+		if names, err = s.Tags(ctx, ref.Name()); err != nil || a.rehearsing() {
 			return err
 		}
 	} else if ref.Tag == "" && ref.Digest == "" && !c.Quiet {
@@ -39,7 +47,7 @@ func (c *pullCmd) Run(a *app) error {
 		o := store.PullOptions{Platform: c.Platform}
 		if err := a.pull(a.stdout, c.Quiet, name, func(p *progress) (store.Pulled, error) {
 			o.Progress = p.report
-			return s.Pull(ctx, name, o)
+			return get(ctx, name, o)
 		}); err != nil {
 			return err
 		}
@@ -56,7 +64,7 @@ func (a *app) pull(w io.Writer, quiet bool, name string, do func(*progress) (sto
 	r = r.WithDefaultTag()
 	p := newProgress(w, quiet)
 	if !quiet {
-		fmt.Fprintf(w, "%s: Pulling from %s\n", r.Tag+r.Digest, r.Path)
+		pulling(w, r)
 	}
 	got, err := do(p)
 	p.close()
@@ -64,15 +72,23 @@ func (a *app) pull(w io.Writer, quiet bool, name string, do func(*progress) (sto
 		return err
 	}
 	if !quiet {
-		fmt.Fprintf(w, "Digest: %s\n", got.Digest)
-		status := "Image is up to date"
-		if got.New {
-			status = "Downloaded newer image"
-		}
-		fmt.Fprintf(w, "Status: %s for %s\n", status, r.Familiar())
+		pulled(w, r, got)
 	}
 	fmt.Fprintln(w, got.Name)
 	return nil
+}
+
+// pulling and pulled are what Docker prints before a pull and after it.
+func pulling(w io.Writer, r storage.Reference) {
+	fmt.Fprintf(w, "%s: Pulling from %s\n", r.Tag+r.Digest, r.Path)
+}
+
+func pulled(w io.Writer, r storage.Reference, got store.Pulled) {
+	status := "Image is up to date"
+	if got.New {
+		status = "Downloaded newer image"
+	}
+	fmt.Fprintf(w, "Digest: %s\nStatus: %s for %s\n", got.Digest, status, r.Familiar())
 }
 
 // Run finds the image for a command that starts a container of it.
@@ -83,19 +99,20 @@ func (c *resolveCmd) Run(a *app) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
+	ref, _ := storage.ParseReference(c.Image) // what is none is not pulled
+	ref = ref.WithDefaultTag()
 	p := newProgress(a.stderr, c.Quiet)
-	err = s.Resolve(ctx, c.Image, store.ResolveOptions{
-		When: c.Pull,
-		Pull: store.PullOptions{Platform: c.Platform, Progress: p.report},
-		Pulling: func(name string) {
-			if !c.Quiet && c.Pull == store.PullMissing {
-				fmt.Fprintf(a.stderr, "Unable to find image '%s' locally\n", c.Image)
+	o := store.ResolveOptions{When: c.Pull, Ask: a.rehearsing(), Pull: store.PullOptions{Platform: c.Platform, Progress: p.report}}
+	if !c.Quiet {
+		o.Pulling = func() {
+			if c.Pull == store.PullMissing {
+				fmt.Fprintf(a.stderr, "Unable to find image '%s' locally\n", ref.Familiar())
 			}
-			if !c.Quiet {
-				fmt.Fprintf(a.stderr, "Pulling %s\n", name)
-			}
-		},
-	})
+			pulling(a.stderr, ref)
+		}
+		o.Pulled = func(got store.Pulled) { pulled(a.stderr, ref, got) }
+	}
+	err = s.Resolve(ctx, c.Image, o)
 	p.close()
 	if err != nil {
 		return &exitError{exitUsage, err}

@@ -50,7 +50,7 @@ func (a *app) images() (*store.Store, error) {
 		Data: places.Data, Runtime: places.Runtime, Chosen: places.Chosen, UID: places.UID,
 		Warn: func(line string) { a.warnf("%s", line) },
 	}
-	if !a.makes {
+	if !a.makes || places.Chosen != "" {
 		o.Passing = func() (string, error) {
 			in, err := dirs.MountPassing()
 			return in.Runtime, err

@@ -18,7 +18,7 @@ import (
 // whose user 0 owns their records.
 var networkCommands = []command{
 	{
-		name: "network create", group: groupNetworks, makes: true, where: inside,
+		name: "network create", group: groupNetworks, makes: true, rehearsed: true, where: inside,
 		summary: "Create a network, on which containers find each other by name", usage: "[flags] NAME",
 		examples: []string{"rl network create front", "rl network create --subnet 10.9.8.0/24 --internal back"},
 		new:      func() any { return new(networkCreateCmd) },
@@ -87,7 +87,9 @@ func (c *networkCreateCmd) Run(a *app) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	a.printf("%s\n", made.ID)
+	if !a.rehearsing() {
+		a.printf("%s\n", made.ID)
+	}
 	return nil
 }
 

@@ -267,7 +267,7 @@ func (c *runCmd) Run(a *app) error {
 	if attach.Any() && c.TTY {
 		attach.Size = runner.TerminalSize(a.stdout)
 	}
-	r, err := a.runner(c.resolveFlags()...)
+	r, err := c.runner(a, o.Image)
 	if err != nil {
 		return err
 	}
@@ -312,6 +312,17 @@ func (f *createFlags) create(r *runner.Runner, o runner.CreateOptions, start boo
 		err = writeCidfile(f.CIDFile, session.ID)
 	}
 	return session, err
+}
+
+// runner returns what makes the container, once there is such an image.
+func (f *createFlags) runner(a *app, image string) (*runner.Runner, error) {
+	flags := f.resolveFlags()
+	if image != "" {
+		if err := a.rehearse(inFull, resolveLine(flags, image)); err != nil {
+			return nil, err
+		}
+	}
+	return a.runner(flags...)
 }
 
 // resolveFlags are for the command that finds the image.
@@ -385,7 +396,7 @@ func (c *createCmd) Run(a *app) error {
 		return err
 	}
 	o.Options.Attach = streamNames(attach)
-	r, err := a.runner(c.resolveFlags()...)
+	r, err := c.runner(a, o.Image)
 	if err != nil {
 		return err
 	}

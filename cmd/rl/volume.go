@@ -17,7 +17,7 @@ import (
 // whose ids own their files.
 var volumeCommands = []command{
 	{
-		name: "volume create", group: groupVolumes, makes: true, where: inside,
+		name: "volume create", group: groupVolumes, makes: true, rehearsed: true, where: inside,
 		summary: "Create a volume", usage: "[flags] [VOLUME]",
 		examples: []string{"rl volume create data", "rl volume create --opt type=none --opt o=bind --opt device=/srv/data data"},
 		new:      func() any { return new(volumeCreateCmd) },
@@ -69,7 +69,9 @@ func (c *volumeCreateCmd) Run(a *app) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	a.printf("%s\n", made.Name)
+	if !a.rehearsing() {
+		a.printf("%s\n", made.Name)
+	}
 	return nil
 }
 

@@ -24,6 +24,17 @@ type ImportOptions struct {
 	Platform string
 }
 
+// Check finds what is wrong with o whatever is imported.
+func (o ImportOptions) Check() error {
+	if o.Name != "" {
+		if _, err := storage.NormalizeReference(o.Name); err != nil {
+			return err
+		}
+	}
+	_, err := importedConfig(o)
+	return err
+}
+
 // Import makes an image with one layer, the root file system in the tar r,
 // which may be compressed. It returns the image's id.
 func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (id string, err error) {

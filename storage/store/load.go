@@ -81,8 +81,8 @@ func (s *Store) loadFile(ctx context.Context, dir string, r io.Reader, o PullOpt
 
 // LoadLayout stores the images of a folder in the OCI layout.
 func (s *Store) LoadLayout(ctx context.Context, dir string, o PullOptions) ([]Loaded, error) {
-	if !isLayout(dir) {
-		return nil, fmt.Errorf("%w: folder %s has no index.json and oci-layout", ErrArchive, dir)
+	if err := CheckLayout(dir); err != nil {
+		return nil, err
 	}
 	list, err := layout.List(dir)
 	if err != nil {
@@ -97,6 +97,14 @@ func (s *Store) LoadLayout(ctx context.Context, dir string, o PullOptions) ([]Lo
 		images = append(images, archived{ref, annotatedNames(entry.ManifestDescriptor.Annotations)})
 	}
 	return s.loadAll(ctx, "load", images, o)
+}
+
+// CheckLayout refuses a folder that is not in the OCI layout.
+func CheckLayout(dir string) error {
+	if !isLayout(dir) {
+		return fmt.Errorf("%w: folder %s has no index.json and oci-layout", ErrArchive, dir)
+	}
+	return nil
 }
 
 func (s *Store) loadDocker(ctx context.Context, file string, o PullOptions) (loaded []Loaded, err error) {

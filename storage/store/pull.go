@@ -65,23 +65,12 @@ type Pulled struct {
 // image; the layers that had arrived whole are taken up by the next pull, or
 // removed with what else is left over (see RemoveLeftovers).
 func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, error) {
-	name, err := storage.NormalizeReference(ref)
+	named, source, sys, err := s.inRegistry(ref, o.Platform)
 	if err != nil {
 		return Pulled{}, err
 	}
-	named, err := reference.ParseNamed(name)
-	if err != nil {
-		return Pulled{}, fmt.Errorf("%w: %w", storage.ErrInvalidReference, err)
-	}
-	source, err := docker.NewReference(named)
-	if err != nil {
-		return Pulled{}, err
-	}
+	name := named.String()
 	before, _ := s.findName(name)
-	sys, err := s.systemContext(o.Platform, reference.Domain(named))
-	if err != nil {
-		return Pulled{}, err
-	}
 	if err := checkPlatform(ctx, source, sys, o.Platform); err != nil {
 		return Pulled{}, explainRegistry("pull", name, err)
 	}
@@ -102,6 +91,38 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, er
 		Name: name, ID: img.ID, Digest: img.Digest.String(),
 		New: before == nil || before.ID != img.ID,
 	}, nil
+}
+
+// Ask asks the registry for what Pull would pull, and stores nothing. Its errors are
+// those with which Pull would begin.
+func (s *Store) Ask(ctx context.Context, ref string, o PullOptions) error {
+	named, source, sys, err := s.inRegistry(ref, o.Platform)
+	if err != nil {
+		return err
+	}
+	img, err := source.NewImage(ctx, sys)
+	if err == nil {
+		err = errors.Join(img.Close(), checkPlatform(ctx, source, sys, o.Platform))
+	}
+	return explainRegistry("pull", named.String(), err)
+}
+
+// inRegistry is where a registry has what ref names, and how to ask for it.
+func (s *Store) inRegistry(ref, platform string) (reference.Named, types.ImageReference, *types.SystemContext, error) {
+	name, err := storage.NormalizeReference(ref)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	named, err := reference.ParseNamed(name)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%w: %w", storage.ErrInvalidReference, err)
+	}
+	source, err := docker.NewReference(named)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	sys, err := s.systemContext(platform, reference.Domain(named))
+	return named, source, sys, err
 }
 
 // checkPlatform refuses an image that is for another platform than was asked

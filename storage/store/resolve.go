@@ -21,8 +21,12 @@ const (
 type ResolveOptions struct {
 	When string // PullMissing, PullAlways or PullNever
 	Pull PullOptions
-	// Pulling, if set, is told the complete name before a pull begins.
-	Pulling func(name string)
+	// Pulling, if set, is called before a pull begins, and Pulled after it.
+	Pulling func()
+	Pulled  func(Pulled)
+	// Ask has the registry asked for an image that would be pulled, and nothing
+	// stored; Pulling is called only if it has none.
+	Ask bool
 }
 
 // Resolve finds the image that ref names, pulls it if it should, and writes the
@@ -35,15 +39,26 @@ func (s *Store) Resolve(ctx context.Context, ref string, o ResolveOptions) error
 	case err == nil && o.When != PullAlways:
 		return s.record(ref, o.Pull.Platform)
 	}
-	name, bad := storage.NormalizeReference(ref)
-	if bad != nil {
+	if _, bad := storage.ParseReference(ref); bad != nil {
 		return err
+	}
+	if o.Ask {
+		if err = s.Ask(ctx, ref, o.Pull); err == nil {
+			return nil
+		}
 	}
 	if o.Pulling != nil {
-		o.Pulling(name)
+		o.Pulling()
 	}
-	if _, err := s.Pull(ctx, ref, o.Pull); err != nil {
+	if o.Ask {
 		return err
+	}
+	got, err := s.Pull(ctx, ref, o.Pull)
+	if err != nil {
+		return err
+	}
+	if o.Pulled != nil {
+		o.Pulled(got)
 	}
 	return s.record(ref, o.Pull.Platform)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ const (
 // stands at the end of some archives, so it has to be more than any image has.
 const maxSniffed = 1 << 16
 
+var errNoTar = fmt.Errorf("%w: it is no tar archive", ErrArchive)
+
 // sniff tells what an uncompressed tar is, by the names in it. It reads all of
 // r, and returns an error for an archive that breaks off.
 func sniff(r io.Reader) (archiveKind, error) {
@@ -40,7 +43,7 @@ func sniff(r io.Reader) (archiveKind, error) {
 			return kindOf(seen), nil
 		}
 		if err != nil && n == 0 {
-			return unknownArchive, fmt.Errorf("%w: it is no tar archive", ErrArchive)
+			return unknownArchive, errNoTar
 		}
 		if err != nil {
 			return unknownArchive, fmt.Errorf("%w: it breaks off or is damaged: %w", ErrArchive, err)
@@ -48,6 +51,22 @@ func sniff(r io.Reader) (archiveKind, error) {
 		seen[path.Clean("/"+h.Name)] = true
 	}
 	return kindOf(seen), nil
+}
+
+// tarBlock is what tars are made of: no tar is shorter.
+const tarBlock = 512
+
+// CheckStart refuses, by the first bytes of an archive, what is none. start holds
+// them, tarBlock of them or more unless the archive is shorter.
+func CheckStart(start []byte) error {
+	packed, r, err := compression.DetectCompression(bytes.NewReader(start))
+	if err != nil || packed != nil {
+		return err
+	}
+	if _, err := tar.NewReader(r).Next(); errors.Is(err, tar.ErrHeader) || len(start) < tarBlock {
+		return errNoTar
+	}
+	return nil
 }
 
 func kindOf(seen map[string]bool) archiveKind {
