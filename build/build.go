@@ -81,8 +81,11 @@ type Options struct {
 	SSH map[string]SSH
 	// KnownHosts is the file with the keys of servers, for Git over SSH.
 	KnownHosts string
-	// Allow are the rights that RUN may ask for: network.host, security.insecure.
+	// Allow are the rights that RUN may ask for: network.host, security.insecure,
+	// device, device=NAME.
 	Allow []string
+	// CDIDirs are the folders of CDI files, for RUN --device.
+	CDIDirs []string
 	// Epoch, if not nil, replaces all younger times in the image.
 	Epoch *time.Time
 	// Annotations are those of the image's manifest.

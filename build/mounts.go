@@ -86,6 +86,9 @@ func (s *stage) addMounts(ctx context.Context, e execution, step *runner.Step, w
 	if err := m.lockCaches(ctx); err != nil {
 		return err
 	}
+	if err := m.devicePoints(e.devices); err != nil {
+		return err
+	}
 	for i, one := range m.list {
 		if err := m.add(ctx, one, m.list[i+1:]); err != nil {
 			return fmt.Errorf("--mount=type=%s: %w", one.Type, err)

@@ -29,6 +29,8 @@ type execution struct {
 	network  string
 	insecure bool
 	mounts   []*instructions.Mount
+	devices  *spec.Injection // nil for none
+	absent   []string        // devices that are not there and need not be
 }
 
 func (s *stage) runCommand(ctx context.Context, c *instructions.RunCommand) error {
@@ -83,10 +85,12 @@ func (s *stage) execution(c *instructions.RunCommand) (execution, error) {
 		e.network = s.b.Network
 	}
 	e.insecure = instructions.GetSecurity(c) == instructions.SecurityInsecure
-	if len(instructions.GetDevices(c)) > 0 {
-		return e, errors.New("RUN --device is not supported: a build gets no devices")
+	if err := s.b.allowed(e); err != nil {
+		return e, err
 	}
-	return e, s.b.allowed(e)
+	var err error
+	e.devices, e.absent, err = s.b.devices(instructions.GetDevices(c))
+	return e, err
 }
 
 // allowed refuses what lets a RUN out of its box unless the person said so: a
@@ -183,7 +187,7 @@ func (s *stage) shortRunKey(ctx context.Context, e execution) (string, error) {
 
 func (s *stage) runKeyWith(e execution, mounts []string) string {
 	c := s.image.Config
-	return keyOf("run", s.key, e.args, e.script, e.network, e.insecure, mounts, s.env, c.User, c.WorkingDir,
+	return keyOf("run", s.key, e.args, e.script, e.network, e.insecure, e.devices, mounts, s.env, c.User, c.WorkingDir,
 		s.b.Hosts, s.b.ShmSize, s.b.Ulimits, s.b.SecurityOpt, s.b.Seccomp)
 }
 
@@ -236,7 +240,7 @@ func (s *stage) runStep(ctx context.Context, e execution, log *stepLog, w *works
 		Options: spec.Options{
 			Args: e.args, Hostname: runner.StepHostname, Network: "none", Privileged: e.insecure,
 			ShmSize: s.b.ShmSize, Ulimits: s.b.Ulimits, Limits: s.b.Limits, Env: s.proxies(),
-			SecurityOpt: s.b.SecurityOpt, CgroupParent: s.b.CgroupParent,
+			SecurityOpt: s.b.SecurityOpt, CgroupParent: s.b.CgroupParent, Injection: e.devices,
 		},
 	}
 	switch e.network {
@@ -255,6 +259,9 @@ func (s *stage) runStep(ctx context.Context, e execution, log *stepLog, w *works
 	case "none":
 	default:
 		return step, undo, fmt.Errorf("network %q: choose default, none or host", e.network)
+	}
+	for _, name := range e.absent {
+		log.print("WARN: there is no device " + name + " in CDI files")
 	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {

@@ -22,7 +22,8 @@ const hookTimeout = time.Minute
 // the container has not entered its root yet. They are programs of the host's,
 // named by files of the administrator's or the person's, and run with the
 // person's rights in rl's user namespace.
-func (m *monitor) runHooks(ctx context.Context, pid int, l *launch) error {
+// Bundle is a folder with the container's description in config.json.
+func (l *launch) runHooks(ctx context.Context, id, bundle string, pid int) error {
 	if l.hooks == nil {
 		return nil
 	}
@@ -30,18 +31,18 @@ func (m *monitor) runHooks(ctx context.Context, pid int, l *launch) error {
 		return nil // the child says what went wrong
 	}
 	state, err := json.Marshal(specs.State{
-		Version: specs.Version, ID: m.ID, Status: specs.StateCreating, Pid: pid, Bundle: m.store.Folder(m.ID),
+		Version: specs.Version, ID: id, Status: specs.StateCreating, Pid: pid, Bundle: bundle,
 	})
 	if err != nil {
 		return err
 	}
-	for _, h := range m.Spec.Hooks.CreateRuntime {
+	for _, h := range l.Spec.Hooks.CreateRuntime {
 		if err := runHook(ctx, h, state); err != nil {
 			return err
 		}
 	}
 	err = inMountNamespace(pid, func() error {
-		for _, h := range m.Spec.Hooks.CreateContainer {
+		for _, h := range l.Spec.Hooks.CreateContainer {
 			if err := runHook(ctx, h, state); err != nil {
 				return err
 			}

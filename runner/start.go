@@ -161,11 +161,8 @@ func (m *monitor) launch(undo *cleanup) (*launch, error) {
 		return nil, err
 	}
 	l.Sync = int(l.ready.Fd())
-	if m.Spec.Hooks != nil {
-		if l.hooks, l.Hooks, err = l.socket(undo); err != nil {
-			return nil, err
-		}
-		l.HooksSync = int(l.hooks.Fd())
+	if err := l.openHooks(undo); err != nil {
+		return nil, err
 	}
 	if m.facts.Init {
 		l.Reaper = []string{"rl", "init", "--"}
@@ -181,6 +178,18 @@ func (m *monitor) launch(undo *cleanup) (*launch, error) {
 // openConsole makes the socket over which the child sends its terminal.
 func (l *launch) openConsole(undo *cleanup) (err error) {
 	l.console, l.Stdio.Console, err = l.socket(undo)
+	return err
+}
+
+// openHooks makes the socket on which the child waits for hooks, if it has any.
+func (l *launch) openHooks(undo *cleanup) (err error) {
+	if l.Spec.Hooks == nil {
+		return nil
+	}
+	l.hooks, l.Hooks, err = l.socket(undo)
+	if err == nil {
+		l.HooksSync = int(l.hooks.Fd())
+	}
 	return err
 }
 
@@ -248,7 +257,7 @@ func (m *monitor) arrange(ctx context.Context, pid int, l *launch) error {
 			return err
 		}
 	}
-	if err := m.runHooks(ctx, pid, l); err != nil {
+	if err := l.runHooks(ctx, m.ID, m.store.Folder(m.ID), pid); err != nil {
 		return failf("%w", err)
 	}
 	if l.console != nil {

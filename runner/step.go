@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +36,8 @@ type Step struct {
 	Config  storage.Config
 	// Seccomp is the text of the profile that Options.SecurityOpt names.
 	Seccomp []byte
-	// Mount is how the root file system gets to Root, an empty folder.
+	// Mount is how the root file system gets to Root, an empty folder. Beside it is
+	// written what hooks of devices ask for.
 	Mount boot.RootMount
 	Root  string
 	// Open opens a file of it, for the names of users.
@@ -133,6 +135,9 @@ func (s Step) execute(ctx context.Context, value *specs.Spec) (Ended, error) {
 		return Ended{}, err
 	}
 	l.Sync = int(l.ready.Fd())
+	if err := l.openHooks(undo); err != nil {
+		return Ended{}, err
+	}
 	if s.Options.TTY {
 		err = l.openConsole(undo)
 	} else {
@@ -158,6 +163,10 @@ func (s Step) execute(ctx context.Context, value *specs.Spec) (Ended, error) {
 	defer unix.Close(handle)
 	stop := context.AfterFunc(ctx, func() { unix.PidfdSendSignal(handle, unix.SIGKILL, nil, 0) })
 	defer stop()
+	if err := s.hooks(ctx, child.PID, l); err != nil {
+		killChild(child.PID)
+		return Ended{}, err
+	}
 	_, lost := l.ready.Write([]byte{1})
 	if l.console != nil {
 		end, err := s.connect(l.console)
@@ -176,6 +185,22 @@ func (s Step) execute(ctx context.Context, value *specs.Spec) (Ended, error) {
 		return Ended{}, lost
 	}
 	return waitStep(child.PID, group)
+}
+
+// hooks runs those of devices, for which the description lies beside the root.
+func (s Step) hooks(ctx context.Context, pid int, l *launch) error {
+	if l.hooks == nil {
+		return nil
+	}
+	bundle := filepath.Dir(s.Root)
+	data, err := json.Marshal(l.Spec)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(bundle, "config.json"), data, 0o644); err != nil {
+		return err
+	}
+	return l.runHooks(ctx, s.ID, bundle, pid)
 }
 
 // CheckStepGroup tries whether steps can be held to limits here, and be in groups below

@@ -33,7 +33,7 @@ type builderPruneCmd struct {
 
 type buildCmd struct {
 	AddHost       []string `sep:"none" placeholder:"NAME:IP" help:"Add a line to /etc/hosts of RUN."`
-	Allow         []string `placeholder:"RIGHT" help:"Let RUN ask for this: network.host or security.insecure."`
+	Allow         []string `placeholder:"RIGHT" help:"Let RUN ask for this: network.host, security.insecure, device or device=NAME."`
 	Annotation    []string `sep:"none" placeholder:"KEY=VALUE" help:"Add an annotation to the image's manifest."`
 	BuildArg      []string `sep:"none" placeholder:"NAME[=VALUE]" help:"Give an ARG this value, or that of the variable of its name."`
 	BuildContext  []string `sep:"none" placeholder:"NAME=FOLDER|URL|docker-image://IMAGE" help:"Further files for FROM and --from, under this name."`
@@ -116,6 +116,11 @@ func (c *buildCmd) lends() []string {
 	for _, text := range c.BuildContext {
 		_, where, _ := strings.Cut(text, "=")
 		paths = append(paths, strings.TrimPrefix(where, "oci-layout://"))
+	}
+	if config := personsConfig(); config != "" {
+		if _, err := os.Stat(filepath.Join(config, "cdi")); err == nil {
+			paths = append(paths, config)
+		}
 	}
 	slices.Sort(paths)
 	return slices.Compact(paths)

@@ -18,10 +18,10 @@ import (
 // private reads what RUNs get to see and images do not: --secret and --ssh, and
 // what a Dockerfile may ask for.
 func (c *buildCmd) private(o *build.Options) (err error) {
-	rights := []string{"network.host", "security.insecure"}
+	rights := []string{"network.host", "security.insecure", "device"}
 	for _, right := range c.Allow {
-		if !slices.Contains(rights, right) {
-			return fmt.Errorf("--allow %q: there are %s", right, strings.Join(rights, " and "))
+		if device, ok := strings.CutPrefix(right, "device="); !slices.Contains(rights, right) && (!ok || device == "") {
+			return fmt.Errorf("--allow %q: there are %s and device=NAME", right, strings.Join(rights, ", "))
 		}
 	}
 	for _, host := range c.AddHost {
@@ -33,6 +33,9 @@ func (c *buildCmd) private(o *build.Options) (err error) {
 		return fmt.Errorf("--network %s: a build knows default, none and host", c.Network)
 	}
 	o.Allow = c.Allow
+	for _, dir := range cdiDirs() {
+		o.CDIDirs = append(o.CDIDirs, lentPath(dir))
+	}
 	if o.Secrets, err = secrets(c.Secret); err != nil {
 		return err
 	}

@@ -23,10 +23,19 @@ type cdiCmd struct {
 // cdiDirs are the folders of CDI files, the person's own last, which wins.
 func cdiDirs() []string {
 	dirs := []string{"/etc/cdi", "/var/run/cdi"}
-	if dir, err := os.UserConfigDir(); err == nil {
+	if dir := personsConfig(); dir != "" {
 		dirs = append(dirs, filepath.Join(dir, "cdi"))
 	}
 	return dirs
+}
+
+// personsConfig is the folder of the person's configuration, "" if there is none.
+func personsConfig() string {
+	if dir := os.Getenv(lentConfigVar); dir != "" {
+		return dir
+	}
+	dir, _ := os.UserConfigDir()
+	return dir
 }
 
 // injectDevices completes options with what CDI files say of their devices.

@@ -49,6 +49,10 @@ func (a *app) lendGroup(ns *userns.Namespace) error {
 // lentVar holds the paths that were handed down, and their descriptors, as JSON.
 const lentVar = "RL_LENT"
 
+// lentConfigVar is where root's configuration is, which its environment does not say
+// to the process inside.
+const lentConfigVar = "RL_LENT_CONFIG"
+
 // lend opens what flags name for the process inside: the files, and what tells it
 // of them. What is not there is left to that process to complain about.
 func (a *app) lend(ns *userns.Namespace) (files []*os.File, env []string, err error) {
@@ -69,7 +73,7 @@ func (a *app) lend(ns *userns.Namespace) (files []*os.File, env []string, err er
 		files = append(files, f)
 	}
 	text, err := json.Marshal(fds)
-	return files, []string{lentVar + "=" + string(text)}, err
+	return files, []string{lentVar + "=" + string(text), lentConfigVar + "=" + personsConfig()}, err
 }
 
 // handDown opens one path: a socket by connecting to it, as what listens there
