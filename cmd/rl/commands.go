@@ -7,32 +7,34 @@ const (
 	groupImages   = "Images"
 	groupVolumes  = "Volumes"
 	groupNetworks = "Networks"
-	groupSystem   = "System"
 	groupServices = "Services"
+	groupSystem   = "System"
 )
 
-// commands is the command table. Each group's file adds its own rows.
+// commands is the command table, in the order of `rl --help`. Each group's file adds
+// its own rows.
 var commands = concat(
 	containerCommands,
 	controlCommands,
-	filesCommands,
 	lookCommands,
 	logsCommands,
-	imageCommands,
+	filesCommands,
+	pruneCommands,
 	buildCommands,
+	imageCommands,
+	commitCommands,
+	builderCommands,
+	loginCommands,
 	volumeCommands,
 	networkCommands,
-	pruneCommands,
-	dfCommands,
-	resetCommands,
-	systemPruneCommands,
-	commitCommands,
-	loginCommands,
-	systemCommands,
-	eventCommands,
-	checkCommands,
 	systemdCommands,
 	kubeCommands,
+	checkCommands,
+	systemCommands,
+	eventCommands,
+	dfCommands,
+	systemPruneCommands,
+	resetCommands,
 	hiddenCommands,
 )
 

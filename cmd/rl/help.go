@@ -51,16 +51,20 @@ every command exists under its noun as well: rl container ps, rl image rm.
 func printOverview(w io.Writer) {
 	fmt.Fprint(w, overview)
 	var groups []string
+	width := map[string]int{} // of the longest name
 	for _, c := range commands {
 		if c.group != "" && !slices.Contains(groups, c.group) {
 			groups = append(groups, c.group)
+		}
+		if !hasShorterName(c) {
+			width[c.group] = max(width[c.group], len(c.name), usualName)
 		}
 	}
 	for _, g := range groups {
 		fmt.Fprintf(w, "\n%s:\n", g)
 		for _, c := range commands {
 			if c.group == g && !hasShorterName(c) {
-				fmt.Fprintf(w, "  %-15s %s\n", c.name, c.summary)
+				fmt.Fprintf(w, "  %-*s %s\n", width[g], c.name, c.summary)
 			}
 		}
 	}
@@ -121,6 +125,7 @@ func printCommandHelp(w io.Writer, cmd command, parser *kong.Kong) {
 
 // Widths of a page in columns. Longer lines are hard to read.
 const (
+	usualName    = 15 // of a command, in the overview
 	flagColumn   = 34
 	minPageWidth = 60
 	maxPageWidth = 100
@@ -201,6 +206,8 @@ func flagForm(f *kong.Flag) string {
 		form = fmt.Sprintf("-%c, %s", f.Short, name)
 	}
 	switch {
+	case f.IsBool() && f.PlaceHolder != "":
+		return form + "[=" + f.PlaceHolder + "]"
 	case f.IsBool():
 		return form
 	case f.PlaceHolder != "":

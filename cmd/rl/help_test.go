@@ -157,12 +157,13 @@ func TestFlagForms(t *testing.T) {
 	var out bytes.Buffer
 	cmd := command{name: "x", summary: "X", usage: "[flags]"}
 	parser, err := newParser(cmd, &struct {
-		Plain  bool   `short:"p" help:"Plain."`
-		Proxy  bool   `default:"true" negatable:"" help:"Proxy."`
-		When   string `enum:"now,never" default:"now" help:"When."`
-		Size   string `placeholder:"BYTES" default:"64m" help:"Size."`
-		Number int    `default:"-1" help:"Number."`
-		Secret bool   `hidden:"" help:"Secret."`
+		Plain  bool          `short:"p" help:"Plain."`
+		Proxy  bool          `default:"true" negatable:"" help:"Proxy."`
+		When   string        `enum:"now,never" default:"now" help:"When."`
+		Size   string        `placeholder:"BYTES" default:"64m" help:"Size."`
+		Number int           `default:"-1" help:"Number."`
+		Secret bool          `hidden:"" help:"Secret."`
+		Init   optionalValue `placeholder:"true|always" help:"Init."`
 	}{})
 	if err != nil {
 		t.Fatal(err)
@@ -174,6 +175,7 @@ func TestFlagForms(t *testing.T) {
 		"      --when now|never            When (now if not given).\n",
 		"      --size BYTES                Size (64m if not given).\n",
 		"      --number NUMBER             Number.\n",
+		"      --init[=true|always]        Init.\n",
 	} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("no line %q in\n%s", line, out.String())

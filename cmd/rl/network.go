@@ -19,7 +19,7 @@ import (
 var networkCommands = []command{
 	{
 		name: "network create", group: groupNetworks, makes: true, rehearsed: true, where: inside,
-		summary: "Create a network, on which containers find each other by name", usage: "[flags] NAME",
+		summary: "Create a network where containers find each other by name", usage: "[flags] NAME",
 		examples: []string{"rl network create front", "rl network create --subnet 10.9.8.0/24 --internal back"},
 		new:      func() any { return new(networkCreateCmd) },
 	},

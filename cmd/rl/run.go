@@ -27,7 +27,7 @@ type createFlags struct {
 	TTY         bool          `group:"Container" name:"tty" short:"t" help:"Give the command a terminal."`
 	RM          bool          `group:"Container" name:"rm" help:"Remove the container when it ends."`
 	Restart     string        `group:"Container" placeholder:"POLICY" help:"Start it again when it ends: no, on-failure[:N], always or unless-stopped."`
-	Systemd     optionalValue `group:"Container" placeholder:"true|always|false" help:"Prepare it for an init system: true (the default) where the command is one."`
+	Systemd     optionalValue `group:"Container" placeholder:"true|always|false" help:"Prepare it for an init system: where the command is one (true, the default), always, or never (false)."`
 	SDNotify    string        `group:"Container" name:"sdnotify" placeholder:"WHO" help:"Who tells systemd that it is ready: rl (the default), healthy, container or ignore."`
 	Init        bool          `group:"Container" help:"Run the command below a small init that reaps and forwards signals."`
 	CIDFile     string        `group:"Container" name:"cidfile" placeholder:"FILE" help:"Write the container's id to a new file."`
