@@ -7,6 +7,7 @@ FUZZTIME  ?= 10s
 BENCHARGS ?=
 TESTARGS  ?=
 VERSION   ?= $(shell git -c safe.directory='*' describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT    ?= $(shell git -c safe.directory='*' rev-parse --short HEAD 2>/dev/null)
 
 # The tags leave out what would need C libraries: gpgme and btrfs.
 TAGS := containers_image_openpgp,exclude_graphdriver_btrfs
@@ -15,7 +16,7 @@ export GOARCH
 export CGO_ENABLED := 0
 export GOFLAGS := -buildvcs=false -tags=$(TAGS)
 
-LDFLAGS := -s -w -X main.version=$(VERSION)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 CARRIED := cmd/rl/carried/rl-full
 
 .PHONY: all build install demo test test-vm bench lint fuzz packages clean help

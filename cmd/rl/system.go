@@ -13,7 +13,7 @@ import (
 	"github.com/rl-project/rl/userns"
 )
 
-// Version and Commit are set by the linker (see the Makefile).
+// Both are set by the linker (see the Makefile).
 var (
 	version = "development"
 	commit  = ""
