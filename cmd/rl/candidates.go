@@ -122,7 +122,7 @@ func flagValues(f *kong.Flag, prefix string, exist names) []candidate {
 		values = []string{"build", "check", "check,format=json", "outline", "outline,format=json", "targets", "targets,format=json"}
 	case f.PlaceHolder == "SIGNAL":
 		values = []string{"HUP", "INT", "KILL", "QUIT", "TERM", "USR1", "USR2"}
-	case slices.Contains([]string{"FILE", "FOLDER", "SOURCE:TARGET[:OPTIONS]", "HOST[:TARGET]"}, f.PlaceHolder):
+	case beginsWithFile(f.PlaceHolder):
 		return []candidate{anyFile}
 	default:
 		return nil
@@ -132,6 +132,15 @@ func flagValues(f *kong.Flag, prefix string, exist names) []candidate {
 		list = append(list, candidate{text: prefix + v})
 	}
 	return list
+}
+
+// beginsWithFile reports whether the form of a flag's value begins with a path.
+func beginsWithFile(form string) bool {
+	word := form
+	if i := strings.IndexAny(form, ":[|"); i >= 0 {
+		word = form[:i]
+	}
+	return slices.Contains([]string{"FILE", "FOLDER", "SOURCE", "HOST"}, word)
 }
 
 // operands returns what fits as a command's operand number n, by the words of
