@@ -101,8 +101,15 @@ func takePolicy(t *translation, value string) error {
 	return errors.New("it is always, newer, missing or never")
 }
 
+// takePull is takePolicy for a container: rl run knows no newer, and with always it
+// takes the newer one.
 func takePull(t *translation, value string) error {
-	t.pull = value
+	if err := takePolicy(t, value); err != nil {
+		return err
+	}
+	if value == "newer" {
+		t.pull = "always"
+	}
 	return nil
 }
 

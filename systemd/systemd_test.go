@@ -129,6 +129,7 @@ func TestQuadletOtherKinds(t *testing.T) {
 		"try.image":     {"[Image]\nImage=a\nRetry=3\nRetryDelay=5s\n", "try-image.service", `/bin/sh -c "for pause in 5 5 5; do /bin/rl pull a && exit; sleep $$pause; done; exec /bin/rl pull a"`},
 		"try.build":     {"[Build]\nImageTag=app\nFile=/s/D\nRetry=1\n", "try-build.service", `/bin/sh -c "for pause in 1; do /bin/rl build -t app --file /s/D /s && exit; sleep $$pause; done; exec /bin/rl build -t app --file /s/D /s"`},
 		"app.build":     {"[Build]\nImageTag=app\nSetWorkingDirectory=/src\nFile=Dockerfile\n", "app-build.service", "/bin/rl build -t app --file /src/Dockerfile /src"},
+		"new.container": {"[Container]\nImage=a\nPull=newer\n", "new.service", "/bin/rl run --name systemd-new --rm --sdnotify rl --pull always a"},
 		"job@.container": {"[Container]\nImage=alpine\nExec=echo %i\n", "job@.service",
 			"/bin/rl run --name systemd-job_%i --rm --sdnotify rl alpine echo %i"},
 	} {
@@ -216,6 +217,7 @@ func TestQuadletRefusesByLine(t *testing.T) {
 		"[Container]\nExec=x\n":                      "has no Image",
 		"[Container]\nImage=a\nRetry=many\n":         "line 3: Retry: it is a number from 0 to 100",
 		"[Container]\nImage=a\nRetryDelay=1ms\n":     "line 3: RetryDelay: it is a second or more",
+		"[Container]\nImage=a\nPull=sometimes\n":     "line 3: Pull: it is always, newer, missing or never",
 		"[Container]\nImage=a\nCgroupsMode=none\n":   "line 3: CgroupsMode: it can only be split: ",
 		"[Container]\nImage=a\nVolume=b.volume:/x\n": "line 3: Volume: it needs the file b.volume",
 	} {
