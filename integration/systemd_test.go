@@ -280,3 +280,21 @@ func TestSystemdSocketInTheContainer(t *testing.T) {
 	e.Cmd("run", "--rm", "--sdnotify", "container", Image, "sh", "-c", "test -S $NOTIFY_SOCKET").Set("NOTIFY_SOCKET=" + socket).Run(t).OK(t)
 	e.Run(t, "run", "--sdnotify", "loudly", Image, "true").Exits(t, 125).Says(t, "--sdnotify")
 }
+
+// A unit that cannot be written is told in one line, and leaves nothing.
+func TestSystemdInstallWhereNothingCanBeWritten(t *testing.T) {
+	e := AsUser(t)
+	name, config := e.Name(t), e.Folder(t)
+	e.OK(t, "create", "--name", name, Image, "true")
+	dir := filepath.Join(config, "systemd/user")
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.Chmod(dir, 0o555)); err != nil {
+		t.Fatal(err)
+	}
+	r := e.Cmd("systemd", "install", name).Set("XDG_CONFIG_HOME="+config).Run(t).Exits(t, 1).Says(t, name+".service", "permission denied")
+	if strings.Count(r.Err, "\n") != 1 {
+		t.Errorf("more than one line:\n%s", r.Err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); left != nil {
+		t.Errorf("it left %v", left)
+	}
+}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rl-project/rl/internal/process"
+	"github.com/rl-project/rl/internal/replace"
 	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/systemd"
 )
@@ -76,10 +76,7 @@ func writeUnit(dir string, u *systemd.Unit) error {
 		return err
 	}
 	path := filepath.Join(dir, u.Name)
-	if err := os.WriteFile(path+".rl-new", []byte(u.String()), 0o644); err != nil {
-		return errors.Join(err, os.Remove(path+".rl-new"))
-	}
-	return os.Rename(path+".rl-new", path)
+	return replace.Durably(path, path+".rl-new", []byte(u.String()), 0o644)
 }
 
 func systemctl(a *app, args ...string) error {
