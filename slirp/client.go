@@ -24,9 +24,8 @@ type Options struct {
 	Uplink string
 	// Command starts the network process: a program and its arguments, the
 	// program as a path. Empty means this very program with "netd" and the
-	// uplink. It gets
-	// null for stdin and stdout, Log for stderr, and as descriptor 3 a pipe to
-	// close when it listens.
+	// uplink. It gets null for stdin and stdout, Log for stderr, and as
+	// descriptor 3 a pipe to close when it listens.
 	Command []string
 	// Log receives the network process's complaints; nil discards them.
 	Log *os.File

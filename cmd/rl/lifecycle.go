@@ -10,12 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/spec"
 )
-
-func oomText(limit int64) string { return cgroup2.OOMText(limit) }
 
 type startCmd struct {
 	Attach      bool     `short:"a" help:"Attach to output and errors, and pass signals on."`

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/rl-project/rl/cgroup2"
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/logs"
 	"github.com/rl-project/rl/runner/spec"
@@ -464,7 +465,7 @@ func (a *app) stream(session *runner.Session, o streamOptions) error {
 // ended says why a container ended where that is not plain, and ends as it did.
 func (a *app) ended(exit runner.Exit) error {
 	if exit.OOMKilled {
-		a.warnf("%s", oomText(exit.Limit))
+		a.warnf("%s", cgroup2.OOMText(exit.Limit))
 	}
 	if exit.Error != "" {
 		a.warnf("%s", exit.Error)
