@@ -129,7 +129,7 @@ func (b *builder) imageStage(name string) *stage {
 	return s
 }
 
-func (b *builder) sshAccess() SSHAccess { return SSHAccess{b.KnownHosts, b.agents["default"]} }
+func (b *builder) sshAccess() sshKeys { return sshKeys{b.KnownHosts, b.agents["default"]} }
 
 // networks are the network namespaces of RUN, each used by one at a time.
 type networks struct {

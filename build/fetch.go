@@ -110,7 +110,7 @@ func (f *Fetched) fetch(ctx context.Context, w Where) error {
 		if err != nil {
 			return err
 		}
-		checkout := gitCheckout{Dir: f.Dir, Keep: w.KeepGit, Secrets: w.Secrets, SSH: SSHAccess{w.KnownHosts, agents["default"]}}
+		checkout := gitCheckout{Dir: f.Dir, Keep: w.KeepGit, Secrets: w.Secrets, SSH: sshKeys{w.KnownHosts, agents["default"]}}
 		found, err := checkout.get(ctx, w.Context)
 		if err != nil {
 			return err

@@ -32,13 +32,13 @@ type gitCheckout struct {
 	Checksum string
 	// Secrets may have GIT_AUTH_TOKEN or GIT_AUTH_HEADER, for HTTP.
 	Secrets map[string][]byte
-	SSH     SSHAccess
+	SSH     sshKeys
 	remote  string
 	socket  string // of the agent
 }
 
-// SSHAccess is what it takes to fetch over SSH.
-type SSHAccess struct {
+// sshKeys is what it takes to fetch over SSH.
+type sshKeys struct {
 	// KnownHosts is the file with the keys of servers.
 	KnownHosts string
 	// Agent, if not nil, has the keys of the person. Without it, an agent that the

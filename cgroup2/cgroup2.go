@@ -102,7 +102,7 @@ func (m machine) create(ctx context.Context, o Options) (*Group, error) {
 	case m.Mode != Unified:
 		return nil, nil
 	case m.delegated != "":
-		return belowParent(ctx, m.delegated, o.Parent, GroupName(o.ID))
+		return belowParent(ctx, m.delegated, o.Parent, groupName(o.ID))
 	}
 	ctx, cancel := context.WithTimeout(ctx, systemdTimeout)
 	defer cancel()
@@ -112,7 +112,7 @@ func (m machine) create(ctx context.Context, o Options) (*Group, error) {
 	}
 	defer sd.conn.Close()
 	if m.unit != "" && sd.delegates(ctx, m.unit) {
-		return belowParent(ctx, m.unit, o.Parent, GroupName(o.ID))
+		return belowParent(ctx, m.unit, o.Parent, groupName(o.ID))
 	}
 	if o.Parent != "" && !validSlice(o.Parent) {
 		return nil, notSlice(o.Parent)
@@ -133,8 +133,8 @@ func refuse(m machine, g *Group, r *specs.LinuxResources, cause error) error {
 	return &MissingError{Limits: missing, Mode: m.Mode, Root: m.uid == 0, Cause: cause}
 }
 
-// GroupName is the name of a container's group, and of its scope without the suffix.
-func GroupName(id string) string { return prefix + id[:min(idLength, len(id))] }
+// groupName is the name of a container's group, and of its scope without the suffix.
+func groupName(id string) string { return prefix + id[:min(idLength, len(id))] }
 
 // below makes the container's group directly below a delegated one.
 func below(ctx context.Context, parent, name string) (*Group, error) {

@@ -20,11 +20,11 @@ var (
 	ErrUnsupported = errors.New("not possible with cgroup v2")
 )
 
-// DropIn is the file by which an administrator delegates more controllers to
-// all users, and DropInText its content.
+// dropIn is the file by which an administrator delegates more controllers to
+// all users, and dropInText its content.
 const (
-	DropIn     = "/etc/systemd/system/user@.service.d/delegate.conf"
-	DropInText = "[Service]\nDelegate=cpu cpuset io memory pids\n"
+	dropIn     = "/etc/systemd/system/user@.service.d/delegate.conf"
+	dropInText = "[Service]\nDelegate=cpu cpuset io memory pids\n"
 )
 
 // Limit is a requested limit and the controller it needs.
@@ -82,7 +82,7 @@ func (e *MissingError) remedy() string {
 	}
 	if e.Mode != Unified {
 		return fmt.Sprintf("this machine has %s; boot it with systemd.unified_cgroup_hierarchy=1, "+
-			"then an administrator delegates with %s containing %q", e.Mode, DropIn, oneLine(DropInText))
+			"then an administrator delegates with %s containing %q", e.Mode, dropIn, oneLine(dropInText))
 	}
 	if e.Root {
 		return "no writable cgroup v2 offers them"
@@ -92,7 +92,7 @@ func (e *MissingError) remedy() string {
 			"running with loginctl enable-linger (then see rl check)"
 	}
 	return fmt.Sprintf("not delegated to this user; an administrator adds %s containing %q, "+
-		"runs systemctl daemon-reload, and you log in again", DropIn, oneLine(DropInText))
+		"runs systemctl daemon-reload, and you log in again", dropIn, oneLine(dropInText))
 }
 
 func oneLine(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), "\n", " ") }

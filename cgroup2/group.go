@@ -159,8 +159,8 @@ func (g *Group) Frozen() (bool, error) {
 	return events["frozen"] == 1, err
 }
 
-// Populated tells whether any process lives in the group or below it.
-func (g *Group) Populated() (bool, error) {
+// populated tells whether any process lives in the group or below it.
+func (g *Group) populated() (bool, error) {
 	if g == nil {
 		return false, nil
 	}

@@ -105,7 +105,7 @@ func TestAddMovesAProcess(t *testing.T) {
 	if err := g.Add(a.cmd.Process.Pid); err != nil {
 		t.Fatal(err)
 	}
-	if populated, err := g.Populated(); err != nil || !populated {
+	if populated, err := g.populated(); err != nil || !populated {
 		t.Errorf("populated %v (%v)", populated, err)
 	}
 	if err := g.Add(0); err == nil {
@@ -230,7 +230,7 @@ func lend(t *testing.T, parent string) {
 	m.say()
 	path := m.hear()
 	home := filepath.Dir(path)
-	if filepath.Dir(home) != filepath.Join(Root, parent) || filepath.Base(path) != GroupName(testID) || !strings.HasPrefix(filepath.Base(home), lentPrefix) {
+	if filepath.Dir(home) != filepath.Join(Root, parent) || filepath.Base(path) != groupName(testID) || !strings.HasPrefix(filepath.Base(home), lentPrefix) {
 		t.Errorf("the container's group is %q", path)
 	}
 	if got, _ := groupOf(fmt.Sprint(m.cmd.Process.Pid)); got != filepath.Join(home, supervisorName) {

@@ -71,7 +71,7 @@ func cpuSettings(c *specs.LinuxCPU) []setting {
 		return nil
 	}
 	var all []setting
-	if weight := CPUWeight(value(c.Shares)); weight != 0 {
+	if weight := cpuWeightOf(value(c.Shares)); weight != 0 {
 		all = append(all, setting{Limit{"--cpu-shares", "cpu"}, "cpu.weight", strconv.FormatUint(weight, 10)})
 	}
 	if quota, period := value(c.Quota), value(c.Period); quota != 0 || period != 0 {
@@ -107,10 +107,10 @@ func cpuMax(quota int64, period uint64) string {
 	return q + " " + strconv.FormatUint(period, 10)
 }
 
-// CPUWeight converts cpu-shares (2 to 262144, usually 1024) to cpu.weight (1 to 10000, usually 100). The
+// cpuWeightOf converts cpu-shares (2 to 262144, usually 1024) to cpu.weight (1 to 10000, usually 100). The
 // curve goes through both ends and both defaults, as crun 1.23 and runc 1.3.2 have it;
 // the straight line used before gave a container of 1024 shares a weight of 39. 0 stays 0: unset.
-func CPUWeight(shares uint64) uint64 {
+func cpuWeightOf(shares uint64) uint64 {
 	const lowest, highest = 2, 262144
 	switch {
 	case shares == 0:
@@ -124,8 +124,8 @@ func CPUWeight(shares uint64) uint64 {
 	return uint64(math.Ceil(math.Pow(10, (l*l+125*l)/612-7.0/34)))
 }
 
-// IOWeight converts blkio-weight (10 to 1000) to io.weight (1 to 10000). 0 stays 0: unset.
-func IOWeight(weight uint16) uint64 {
+// ioWeightOf converts blkio-weight (10 to 1000) to io.weight (1 to 10000). 0 stays 0: unset.
+func ioWeightOf(weight uint16) uint64 {
 	if weight == 0 {
 		return 0
 	}
@@ -249,10 +249,10 @@ func toIOWeight(v string) string {
 	var device string
 	var w uint16
 	if n, _ := fmt.Sscanf(v, "%s %d", &device, &w); n == 2 {
-		return fmt.Sprintf("%s %d", device, IOWeight(w))
+		return fmt.Sprintf("%s %d", device, ioWeightOf(w))
 	}
 	n, _ := strconv.Atoi(v)
-	return "default " + strconv.FormatUint(IOWeight(uint16(n)), 10)
+	return "default " + strconv.FormatUint(ioWeightOf(uint16(n)), 10)
 }
 
 func value[T any](p *T) T {

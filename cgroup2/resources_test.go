@@ -99,16 +99,16 @@ func TestCPUWeight(t *testing.T) {
 	for shares, want := range map[uint64]uint64{
 		0: 0, 1: 1, 2: 1, 10: 4, 100: 17, 512: 59, 1024: 100, 2048: 174, 262144: 10000, math.MaxUint64: 10000,
 	} {
-		if got := CPUWeight(shares); got != want {
-			t.Errorf("CPUWeight(%d) = %d, want %d", shares, got, want)
+		if got := cpuWeightOf(shares); got != want {
+			t.Errorf("cpuWeightOf(%d) = %d, want %d", shares, got, want)
 		}
 	}
 }
 
 func TestIOWeight(t *testing.T) {
 	for weight, want := range map[uint16]uint64{0: 0, 10: 1, 500: 4950, 1000: 10000} {
-		if got := IOWeight(weight); got != want {
-			t.Errorf("IOWeight(%d) = %d, want %d", weight, got, want)
+		if got := ioWeightOf(weight); got != want {
+			t.Errorf("ioWeightOf(%d) = %d, want %d", weight, got, want)
 		}
 	}
 	for given, want := range map[string]string{"500": "default 4950", "8:0 1000": "8:0 10000"} {
@@ -129,7 +129,7 @@ func TestRefusal(t *testing.T) {
 	if want := []string{"cpu", "cpuset", "memory"}; !slices.Equal(missing.Controllers(), want) {
 		t.Errorf("controllers %q, want %q", missing.Controllers(), want)
 	}
-	for _, part := range []string{"--memory, --cpus, --cpuset-cpus", "controllers cpu, cpuset, memory", DropIn, "Delegate=cpu cpuset io memory pids"} {
+	for _, part := range []string{"--memory, --cpus, --cpuset-cpus", "controllers cpu, cpuset, memory", dropIn, "Delegate=cpu cpuset io memory pids"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q does not name %q", err, part)
 		}

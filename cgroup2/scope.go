@@ -33,7 +33,7 @@ type scope struct {
 // its own too, hence BindsTo. There is no After: a oneshot service is still starting while it runs the
 // caller, and a scope ordered after it would wait for ever.
 func containerScope(m machine, o Options) scope {
-	s := monitorScope(GroupName(o.ID), "rl container "+o.ID[:idLength], o.PID)
+	s := monitorScope(groupName(o.ID), "rl container "+o.ID[:idLength], o.PID)
 	if unit := filepath.Base(m.unit); isService(unit) {
 		s.properties = append(s.properties, set("BindsTo", []string{unit}))
 	}

@@ -42,7 +42,7 @@ func TestScope(t *testing.T) {
 		t.Fatal(err)
 	}
 	scope := filepath.Dir(g.Path())
-	if filepath.Base(scope) != GroupName(scopeID(1))+".scope" {
+	if filepath.Base(scope) != groupName(scopeID(1))+".scope" {
 		t.Errorf("the group is %s", g.Path())
 	}
 	if got, _ := groupOf(fmt.Sprint(m.cmd.Process.Pid)); got != filepath.Join(scope, supervisorName) {
@@ -148,7 +148,7 @@ func TestMissingControllerIsNamed(t *testing.T) {
 	m := monitor(t)
 	_, err := Create(t.Context(), Options{ID: scopeID(4), PID: m.cmd.Process.Pid, Resources: &specs.LinuxResources{
 		BlockIO: &specs.LinuxBlockIO{Weight: ptr(uint16(100))}}})
-	if err == nil || !strings.Contains(err.Error(), "--blkio-weight") || !strings.Contains(err.Error(), DropIn) {
+	if err == nil || !strings.Contains(err.Error(), "--blkio-weight") || !strings.Contains(err.Error(), dropIn) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -61,7 +61,7 @@ func populated(path string) bool {
 		return false
 	}
 	defer g.Close()
-	yes, err := g.Populated()
+	yes, err := g.populated()
 	return yes && err == nil
 }
 

@@ -89,6 +89,6 @@ func (i Info) Script() string {
 	if !missing || !i.Systemd {
 		return ""
 	}
-	dir := DropIn[:strings.LastIndex(DropIn, "/")]
-	return fmt.Sprintf("mkdir -p %s\ncat > %s <<'END'\n%sEND\nsystemctl daemon-reload\n", dir, DropIn, DropInText)
+	dir := dropIn[:strings.LastIndex(dropIn, "/")]
+	return fmt.Sprintf("mkdir -p %s\ncat > %s <<'END'\n%sEND\nsystemctl daemon-reload\n", dir, dropIn, dropInText)
 }

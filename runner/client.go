@@ -56,7 +56,7 @@ func (s *Session) Close() error { return s.wire.Close() }
 // Create makes a container and, with start, starts it. The session is that of
 // its monitor.
 func (r *Runner) Create(o CreateOptions, start bool, a Attach) (*Session, error) {
-	if err := r.Inherit(&o.Options); err != nil {
+	if err := r.inherit(&o.Options); err != nil {
 		return nil, failf("%w", err)
 	}
 	readNamed(&o)

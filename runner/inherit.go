@@ -8,8 +8,8 @@ import (
 	"github.com/rl-project/rl/runner/spec"
 )
 
-// Inherit puts into o the mounts of the containers that o.VolumesFrom names.
-func (s Store) Inherit(o *spec.Options) error {
+// inherit puts into o the mounts of the containers that o.VolumesFrom names.
+func (s Store) inherit(o *spec.Options) error {
 	o.Inherited = nil
 	for _, word := range o.VolumesFrom {
 		name, mode, _ := strings.Cut(word, ":")

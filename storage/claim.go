@@ -37,8 +37,8 @@ type claim struct {
 	Created  time.Time `json:"created"`
 }
 
-// ClaimMetadata is the text that an entry of rl's carries.
-type ClaimMetadata struct {
+// claimMetadata is the text that an entry of rl's carries.
+type claimMetadata struct {
 	Owner  string `json:"owner"`  // Owner
 	Folder string `json:"folder"` // of the container; without it the claim is dead
 }
@@ -59,7 +59,7 @@ type ClaimMetadata struct {
 // It waits for the disk only if the list holds containers of others: a power cut
 // could leave the list empty, and rl's own claims can do without it.
 func (img *Image) Claim(containerID, folder string) error {
-	metadata, err := json.Marshal(ClaimMetadata{Owner: Owner, Folder: folder})
+	metadata, err := json.Marshal(claimMetadata{Owner: Owner, Folder: folder})
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func readClaim(entry json.RawMessage) (c claim, ok bool) {
 	if !bytes.Contains(entry, []byte(Owner)) {
 		return c, false
 	}
-	var m ClaimMetadata
+	var m claimMetadata
 	ok = json.Unmarshal(entry, &c) == nil && json.Unmarshal([]byte(c.Metadata), &m) == nil && m.Owner == Owner
 	return c, ok
 }
@@ -153,7 +153,7 @@ func readClaim(entry json.RawMessage) (c claim, ok bool) {
 // IsDead reports whether metadata is that of a claim of rl's whose container is
 // gone.
 func IsDead(metadata string) bool {
-	var m ClaimMetadata
+	var m claimMetadata
 	if json.Unmarshal([]byte(metadata), &m) != nil || m.Owner != Owner || m.Folder == "" {
 		return false
 	}
@@ -163,7 +163,7 @@ func IsDead(metadata string) bool {
 
 // IsOurs reports whether metadata is that of a claim of rl's.
 func IsOurs(metadata string) bool {
-	var m ClaimMetadata
+	var m claimMetadata
 	return json.Unmarshal([]byte(metadata), &m) == nil && m.Owner == Owner
 }
 

@@ -82,7 +82,7 @@ func TestClaimIsDescribed(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := claims(t, img.Store)[1]
-	var m ClaimMetadata
+	var m claimMetadata
 	if err := json.Unmarshal([]byte(c.Metadata), &m); err != nil {
 		t.Fatal(err)
 	}

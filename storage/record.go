@@ -93,12 +93,6 @@ func SplitKey(key string) (ref, platform string) {
 	return ref, platform
 }
 
-// RemoveRecords forgets every image. Nothing is lost by it but the time that
-// resolving takes.
-func RemoveRecords(dataDir string) error {
-	return os.RemoveAll(filepath.Join(dataDir, "images"))
-}
-
 // recordPath returns the file for a key. References hold no '%', so a slash
 // can be written as one.
 func recordPath(dataDir, key string) string {

@@ -74,7 +74,7 @@ func TestRecordsGoOutOfDate(t *testing.T) {
 		"record emptied":   func(t *testing.T, data, _ string) { writeFile(t, recordPath(data, someID), `{"Format":2}`) },
 		"record of future": func(t *testing.T, data, _ string) { writeFile(t, recordPath(data, someID), `{"Format":3,"Image":{}}`) },
 		"records removed": func(t *testing.T, data, _ string) {
-			if err := RemoveRecords(data); err != nil {
+			if err := os.RemoveAll(filepath.Join(data, "images")); err != nil {
 				t.Error(err)
 			}
 		},

@@ -123,7 +123,7 @@ func FromQuadlet(name, text string, o Options) (u *Unit, needs []string, err err
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &translation{file: f, o: o, unit: &Unit{Name: ServiceOf(name)}, stop: defaultStop}
+	t := &translation{file: f, o: o, unit: &Unit{Name: serviceOf(name)}, stop: defaultStop}
 	if err := t.copySections(k.section); err != nil {
 		return nil, nil, err
 	}
@@ -145,9 +145,9 @@ func FromQuadlet(name, text string, o Options) (u *Unit, needs []string, err err
 	return t.unit, t.needs, nil
 }
 
-// ServiceOf is the name of the service made from a Quadlet file: web.service of
+// serviceOf is the name of the service made from a Quadlet file: web.service of
 // web.container, data-volume.service of data.volume.
-func ServiceOf(name string) string {
+func serviceOf(name string) string {
 	ext := path.Ext(name)
 	base, instance, template := strings.Cut(strings.TrimSuffix(name, ext), "@")
 	k, _ := kindOf(name)
@@ -163,7 +163,7 @@ func (f *file) service() string {
 	if name := f.last("ServiceName"); name != "" {
 		return name + ".service"
 	}
-	return ServiceOf(f.name)
+	return serviceOf(f.name)
 }
 
 // copySections takes over what is systemd's own.

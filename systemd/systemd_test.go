@@ -242,7 +242,7 @@ func TestOrderAndCircles(t *testing.T) {
 
 func TestQuote(t *testing.T) {
 	for word, want := range map[string]string{"a": "a", "": `""`, "a b": `"a b"`, `a"b`: `"a\"b"`, "100%": "100%%", "$x": "$$x"} {
-		if got := Quote(word); got != want {
+		if got := quoteWord(word); got != want {
 			t.Errorf("%q: %s", word, got)
 		}
 	}

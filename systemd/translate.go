@@ -220,7 +220,7 @@ func (t *translation) own() string {
 
 // command is a command line of rl.
 func (t *translation) command(list ...string) string {
-	line := Quote(t.o.Program)
+	line := quoteWord(t.o.Program)
 	for _, w := range list {
 		line += " " + quoteSpecifiers(w)
 	}

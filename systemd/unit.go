@@ -90,10 +90,10 @@ func ForContainer(c Container) *Unit {
 	u := &Unit{Name: c.Name + ".service"}
 	u.Add("Unit", "Description", "Container "+c.Name+" of "+c.Image)
 	u.need(c.Needs)
-	name := Quote(c.Name)
-	u.Add("Service", "ExecCondition", Quote(c.Program)+" systemd may-start "+name)
-	u.Add("Service", "ExecStart", Quote(c.Program)+" start --attach "+name)
-	u.Add("Service", "ExecStop", Quote(c.Program)+" stop "+name)
+	name := quoteWord(c.Name)
+	u.Add("Service", "ExecCondition", quoteWord(c.Program)+" systemd may-start "+name)
+	u.Add("Service", "ExecStart", quoteWord(c.Program)+" start --attach "+name)
+	u.Add("Service", "ExecStop", quoteWord(c.Program)+" stop "+name)
 	u.service(c)
 	u.again(c)
 	u.Add("Install", "WantedBy", "default.target")
@@ -164,15 +164,15 @@ func restartOf(policy string) string {
 	return "no"
 }
 
-// Quote writes a word as systemd reads it in a command line: as it is if it
+// quoteWord writes a word as systemd reads it in a command line: as it is if it
 // can be, and "in quotes" otherwise. Percent and dollar signs are doubled,
 // because systemd replaces what follows them.
-func Quote(word string) string {
+func quoteWord(word string) string {
 	word = strings.NewReplacer("%", "%%", "$", "$$").Replace(word)
 	return quoteSpecifiers(word)
 }
 
-// quoteSpecifiers is Quote that leaves %i and $VARIABLE to systemd.
+// quoteSpecifiers is quoteWord that leaves %i and $VARIABLE to systemd.
 func quoteSpecifiers(word string) string {
 	if word != "" && !strings.ContainsAny(word, " \t\n\"'\\;") {
 		return word

@@ -24,13 +24,6 @@ const (
 	rootSize = 65536
 )
 
-func size(maps []Mapping) (n uint32) {
-	for _, m := range maps {
-		n += m.Size
-	}
-	return n
-}
-
 // plan is how a new namespace gets its ids.
 type plan struct {
 	uids, gids []Mapping

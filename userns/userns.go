@@ -95,9 +95,6 @@ func Existing(places dirs.Dirs) *Namespace { return recall(places) }
 // Close lets go of the namespace, which goes on existing.
 func (n *Namespace) Close() error { return n.file.Close() }
 
-// SingleID reports whether only one user id exists in the namespace.
-func (n *Namespace) SingleID() bool { return size(n.UIDs) < 2 || size(n.GIDs) < 2 }
-
 // holderFile keeps the holder's process id and start time.
 func holderFile(places dirs.Dirs) string { return filepath.Join(places.Runtime, "holder") }
 

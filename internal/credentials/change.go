@@ -14,7 +14,7 @@ import (
 // Save keeps a login. plain is the file it stands in, readable to who can read
 // that file, or "" if a program keeps it.
 func Save(registry string, l Login) (plain string, err error) {
-	path, err := Path()
+	path, err := filePath()
 	if err != nil {
 		return "", err
 	}
@@ -23,10 +23,10 @@ func Save(registry string, l Login) (plain string, err error) {
 		return "", err
 	}
 	if name := f.helperFor(registry); name != "" {
-		return "", store(name, Key(registry), l)
+		return "", store(name, entryKey(registry), l)
 	}
 	f.drop(registry)
-	f.auths[Key(registry)] = entryOf(l)
+	f.auths[entryKey(registry)] = entryOf(l)
 	return path, f.write()
 }
 
@@ -40,8 +40,8 @@ func Erase(registry string) error {
 			return err
 		}
 		if name := f.helperFor(registry); name != "" {
-			if _, err := get(name, Key(registry)); err == nil {
-				if err := erase(name, Key(registry)); err != nil {
+			if _, err := get(name, entryKey(registry)); err == nil {
+				if err := erase(name, entryKey(registry)); err != nil {
 					return err
 				}
 				erased = true

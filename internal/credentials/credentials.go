@@ -27,8 +27,8 @@ var ErrNotLoggedIn = errors.New("not logged in")
 // hub is the name under which Docker keeps the login of Docker Hub.
 const hub = "https://index.docker.io/v1/"
 
-// Key returns the name under which credentials of a registry are kept.
-func Key(registry string) string {
+// entryKey returns the name under which credentials of a registry are kept.
+func entryKey(registry string) string {
 	if registry == "docker.io" {
 		return hub
 	}
@@ -47,9 +47,9 @@ func host(key string) string {
 	return key
 }
 
-// Path returns the file that Save writes: the one of $REGISTRY_AUTH_FILE, or
+// filePath returns the file that Save writes: the one of $REGISTRY_AUTH_FILE, or
 // else Docker's, which Podman reads too.
-func Path() (string, error) {
+func filePath() (string, error) {
 	if file := os.Getenv("REGISTRY_AUTH_FILE"); file != "" {
 		return file, nil
 	}
@@ -66,7 +66,7 @@ func Path() (string, error) {
 // paths returns the files that are read, the ones that count first.
 // $REGISTRY_AUTH_FILE stands for all of them.
 func paths() []string {
-	own, err := Path()
+	own, err := filePath()
 	if err != nil || os.Getenv("REGISTRY_AUTH_FILE") != "" {
 		return []string{own}
 	}
@@ -179,7 +179,7 @@ func Find(registry string) (l Login, ok bool, err error) {
 
 func (f *file) find(registry string) (l Login, ok bool, err error) {
 	if name := f.helperFor(registry); name != "" {
-		l, err := get(name, Key(registry))
+		l, err := get(name, entryKey(registry))
 		if err == nil || !errors.Is(err, errNotFound) {
 			return l, err == nil, err
 		}

@@ -126,7 +126,7 @@ func dataFolder(uid int) (dir string, scratch bool, err error) {
 	if uid == 0 {
 		return "/var/lib/rl", false, nil
 	}
-	parent, err := DataHome()
+	parent, err := dataHome()
 	if err != nil {
 		return "", false, err
 	}
@@ -136,8 +136,8 @@ func dataFolder(uid int) (dir string, scratch bool, err error) {
 	return filepath.Join(parent, "rl"), false, nil
 }
 
-// DataHome is the folder in which an ordinary person's programs keep their data.
-func DataHome() (string, error) {
+// dataHome is the folder in which an ordinary person's programs keep their data.
+func dataHome() (string, error) {
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return dir, nil
 	}

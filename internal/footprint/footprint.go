@@ -25,14 +25,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// again is when Release drops the program's pages for the second time: when the
+// again is when giveBack drops the program's pages for the second time: when the
 // collector's goroutines, which it woke, are back to sleep.
 const again = 300 * time.Millisecond
 
-// Release gives back what the process does not need while it waits, at once
-// and once more a little later: by then the collector, and what Release itself
+// giveBack gives back what the process does not need while it waits, at once
+// and once more a little later: by then the collector, and what giveBack itself
 // needed, are mapped again, while the second time takes but system calls.
-func Release() error {
+func giveBack() error {
 	debug.FreeOSMemory()
 	program, err := programFile()
 	if err != nil {
@@ -128,10 +128,10 @@ func drop(r pages) error {
 
 // refresh is a little shorter than the two minutes after which the runtime
 // collects garbage even in an idle program, and in doing so maps a megabyte of
-// the program again. Release collects too, which sets that clock back.
+// the program again. giveBack collects too, which sets that clock back.
 const refresh = 110 * time.Second
 
-// Idler calls Release some time after a burst of activity began, and then
+// Idler calls giveBack some time after a burst of activity began, and then
 // often enough that the program stays small.
 type Idler struct {
 	delay time.Duration
@@ -159,7 +159,7 @@ func (i *Idler) Touch() {
 func (i *Idler) release() {
 	i.armed.Store(false)
 	// A process that cannot shrink works as well.
-	_ = Release()
+	_ = giveBack()
 	if !i.armed.Load() {
 		i.timer.Reset(refresh)
 	}

@@ -55,7 +55,7 @@ func residentFile(t *testing.T) int {
 
 func TestReleaseMakesTheProcessSmaller(t *testing.T) {
 	before := residentFile(t)
-	if err := Release(); err != nil {
+	if err := giveBack(); err != nil {
 		t.Fatal(err)
 	}
 	if after := residentFile(t); after >= before {

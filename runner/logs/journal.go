@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// JournalSocket is where journald takes messages (systemd.journal-fields(7)).
-const JournalSocket = "/run/systemd/journal/socket"
+// journalSocket is where journald takes messages (systemd.journal-fields(7)).
+const journalSocket = "/run/systemd/journal/socket"
 
 // journal sends output to journald, one message for each line.
 type journal struct {

@@ -10,8 +10,8 @@
 //
 //	{"log":"hello\n","stream":"stdout","time":"2026-03-04T05:06:07.000000008Z"}
 //
-// A line of output is one entry. One of MaxPiece bytes or more is cut into
-// pieces of MaxPiece; all but the last lack the newline at the end of "log",
+// A line of output is one entry. One of maxPiece bytes or more is cut into
+// pieces of maxPiece; all but the last lack the newline at the end of "log",
 // and so does the last line of a stream that ends without one.
 //
 // JSON cannot hold bytes that are not UTF-8. As Docker does, "log" then has
@@ -22,8 +22,8 @@ package logs
 
 import "time"
 
-// MaxPiece is the longest text of one entry, in bytes, without its newline.
-const MaxPiece = 16 << 10
+// maxPiece is the longest text of one entry, in bytes, without its newline.
+const maxPiece = 16 << 10
 
 // Stream says where a container's output came from.
 type Stream uint8

@@ -46,7 +46,7 @@ type Options struct {
 	Select Select `json:",omitzero"`
 	// Attrs are added to each entry, to messages for journald as fields. Fields
 	// are sent with each message to journald, by way of Socket ("" for
-	// JournalSocket). All are the caller's and not stored.
+	// journalSocket). All are the caller's and not stored.
 	Attrs  map[string]string `json:"-"`
 	Fields map[string]string `json:"-"`
 	Socket string            `json:"-"`

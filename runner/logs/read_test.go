@@ -33,7 +33,7 @@ func TestTail(t *testing.T) {
 
 func TestTailCountsLinesNotPieces(t *testing.T) {
 	w, path := newLog(t, Options{MaxSize: 40_000, MaxFile: 100})
-	long := strings.Repeat("x", 5*MaxPiece+10)
+	long := strings.Repeat("x", 5*maxPiece+10)
 	write(t, w, Stdout, "one\n"+long+"\n"+long+"\n")
 	write(t, w, Stderr, "error")
 	write(t, w, Stdout, "last")

@@ -8,7 +8,7 @@ import (
 const (
 	readSize = 64 << 10
 	// maxLine is the longest line of a file that is looked at, in bytes. An
-	// entry of MaxPiece bytes that are not UTF-8 has an eighth of it.
+	// entry of maxPiece bytes that are not UTF-8 has an eighth of it.
 	maxLine = 1 << 20
 )
 

@@ -55,7 +55,7 @@ func Open(path string, o Options, report func(error)) (*Writer, error) {
 		return nil, err
 	}
 	if o.Driver == Journald {
-		if w.journal, err = dialJournal(cmp.Or(o.Socket, JournalSocket), o.journalFields()); err != nil {
+		if w.journal, err = dialJournal(cmp.Or(o.Socket, journalSocket), o.journalFields()); err != nil {
 			return nil, fmt.Errorf("journald does not run here (%w): choose --log-driver json-file", err)
 		}
 		w.startQueue(o)
@@ -170,12 +170,12 @@ func (w *Writer) plan() { w.limit = int(min(maxBatch, w.file.room())) }
 type LineWriter struct {
 	w       *Writer
 	stream  Stream
-	pending []byte // of a line, shorter than MaxPiece
+	pending []byte // of a line, shorter than maxPiece
 	trailer []byte
 }
 
 // Write logs p. The end of p that is not a whole line waits for the rest of
-// the line, MaxPiece bytes, or Close. The error is fs.ErrClosed after Close of
+// the line, maxPiece bytes, or Close. The error is fs.ErrClosed after Close of
 // the Writer, else nil: see Open.
 func (l *LineWriter) Write(p []byte) (int, error) {
 	if q := l.w.queue; q != nil {
@@ -216,7 +216,7 @@ func (l *LineWriter) takePlain(p []byte) (taken int) {
 		return 0
 	}
 	for {
-		line := p[taken:min(len(p), taken+MaxPiece)]
+		line := p[taken:min(len(p), taken+maxPiece)]
 		n := plain(line)
 		if n == len(line) || line[n] != '\n' {
 			return taken
@@ -231,13 +231,13 @@ func (l *LineWriter) takePlain(p []byte) (taken int) {
 // take logs one line or piece from the start of p, or keeps p for later, and
 // returns how many bytes that were.
 func (l *LineWriter) take(p []byte) int {
-	window := p[:min(len(p), MaxPiece-len(l.pending))]
+	window := p[:min(len(p), maxPiece-len(l.pending))]
 	end := bytes.IndexByte(window, '\n')
 	switch {
 	case end >= 0:
 		l.put(window[:end], l.trailer)
 		return end + 1
-	case len(l.pending)+len(window) == MaxPiece:
+	case len(l.pending)+len(window) == maxPiece:
 		l.put(window, l.unfinished())
 	default:
 		l.pending = append(l.pending, window...)

@@ -23,7 +23,7 @@ func texts(g *got) string {
 }
 
 func TestLinesAndPieces(t *testing.T) {
-	long := strings.Repeat("x", MaxPiece)
+	long := strings.Repeat("x", maxPiece)
 	for _, c := range []struct {
 		name   string
 		writes []string

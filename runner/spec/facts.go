@@ -7,9 +7,9 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// FactsAnnotation is the key under which Build stores Facts, as JSON. It is not the user's: `inspect` and
+// factsAnnotation is the key under which Build stores Facts, as JSON. It is not the user's: `inspect` and
 // the like leave it out of the annotations they show.
-const FactsAnnotation = "org.rl.facts"
+const factsAnnotation = "org.rl.facts"
 
 // Values of Facts.Seccomp.
 const (
@@ -38,7 +38,7 @@ type Facts struct {
 	// Join names, for each namespace that is another container's, that container by id. /dev/shm comes
 	// from there too when the ipc namespace does, see JoinedShm.
 	Join map[specs.LinuxNamespaceType]string `json:"join,omitempty"`
-	// UserNS is the mode of --userns as typed; see ParseUserNS.
+	// UserNS is the mode of --userns as typed; see parseUserNS.
 	UserNS string `json:"userns,omitempty"`
 	// CreateSources are the source directories of -v, which are made (as the caller, mode 0755) when they
 	// are missing at a start. Those of --mount are not: their absence is an error.
@@ -73,12 +73,12 @@ type Facts struct {
 // FactsOf reads what Build stored in s. A value that was not made by Build is an error.
 func FactsOf(s *specs.Spec) (Facts, error) {
 	var f Facts
-	text, ok := s.Annotations[FactsAnnotation]
+	text, ok := s.Annotations[factsAnnotation]
 	if !ok {
-		return f, fmt.Errorf("%w: no annotation %s", ErrNotBuilt, FactsAnnotation)
+		return f, fmt.Errorf("%w: no annotation %s", ErrNotBuilt, factsAnnotation)
 	}
 	if err := json.Unmarshal([]byte(text), &f); err != nil {
-		return f, fmt.Errorf("%w: annotation %s: %w", ErrNotBuilt, FactsAnnotation, err)
+		return f, fmt.Errorf("%w: annotation %s: %w", ErrNotBuilt, factsAnnotation, err)
 	}
 	return f, nil
 }
@@ -94,6 +94,6 @@ func (f Facts) store(s *specs.Spec) error {
 	if s.Annotations == nil {
 		s.Annotations = map[string]string{}
 	}
-	s.Annotations[FactsAnnotation] = string(text)
+	s.Annotations[factsAnnotation] = string(text)
 	return nil
 }

@@ -63,7 +63,7 @@ const (
 )
 
 func (b *builder) setHealth() error {
-	check, err := ParseHealth(b.opts.Health, b.img.Healthcheck)
+	check, err := parseHealth(b.opts.Health, b.img.Healthcheck)
 	if err != nil {
 		return err
 	}
@@ -80,8 +80,8 @@ func (b *builder) setHealth() error {
 	return nil
 }
 
-// ParseHealth lays the flags over the image's check, nil for none.
-func ParseHealth(o HealthOptions, img *storage.Healthcheck) (check storage.Healthcheck, err error) {
+// parseHealth lays the flags over the image's check, nil for none.
+func parseHealth(o HealthOptions, img *storage.Healthcheck) (check storage.Healthcheck, err error) {
 	if img != nil {
 		check = *img
 	}

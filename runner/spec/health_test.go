@@ -10,15 +10,15 @@ import (
 
 func TestParseHealthLaysFlagsOverTheImage(t *testing.T) {
 	img := &storage.Healthcheck{Test: []string{"CMD", "check"}, Interval: time.Minute, Retries: 7}
-	check, err := ParseHealth(HealthOptions{Interval: "2s"}, img)
+	check, err := parseHealth(HealthOptions{Interval: "2s"}, img)
 	if err != nil || check.Interval != 2*time.Second || check.Retries != 7 || check.Test[1] != "check" {
 		t.Errorf("%+v, %v", check, err)
 	}
-	check, err = ParseHealth(HealthOptions{Cmd: "true"}, img)
+	check, err = parseHealth(HealthOptions{Cmd: "true"}, img)
 	if err != nil || !slices.Equal(check.Test, []string{"CMD-SHELL", "true"}) {
 		t.Errorf("%+v, %v", check, err)
 	}
-	check, err = ParseHealth(HealthOptions{None: true}, img)
+	check, err = parseHealth(HealthOptions{None: true}, img)
 	if err != nil || !slices.Equal(check.Test, []string{"NONE"}) {
 		t.Errorf("%+v, %v", check, err)
 	}
@@ -28,7 +28,7 @@ func TestParseHealthRefuses(t *testing.T) {
 	for _, o := range []HealthOptions{
 		{None: true, Cmd: "true"}, {Interval: "1"}, {Timeout: "-1s"}, {StartPeriod: "1us"}, {Retries: -1}, {OnFailure: "reboot"},
 	} {
-		if _, err := ParseHealth(o, nil); err == nil {
+		if _, err := parseHealth(o, nil); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}
 	}

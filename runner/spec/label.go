@@ -27,8 +27,8 @@ func (b *builder) setLabels() error {
 	if err := ParseLabels(b.spec.Annotations, "--annotation", b.opts.Annotations); err != nil {
 		return err
 	}
-	if _, taken := b.spec.Annotations[FactsAnnotation]; taken {
-		return fmt.Errorf("--annotation %s: that key is rl's own", FactsAnnotation)
+	if _, taken := b.spec.Annotations[factsAnnotation]; taken {
+		return fmt.Errorf("--annotation %s: that key is rl's own", factsAnnotation)
 	}
 	return nil
 }

@@ -179,14 +179,14 @@ func (l Limits) cpuset(r *specs.LinuxResources, cpus int) error {
 	if l.CPUSetCPUs == "" && l.CPUSetMems == "" {
 		return nil
 	}
-	highest, err := ParseCPUSet(l.CPUSetCPUs)
+	highest, err := parseCPUSet(l.CPUSetCPUs)
 	if err != nil {
 		return fmt.Errorf("--cpuset-cpus %w", err)
 	}
 	if highest >= cpus {
 		return fmt.Errorf("--cpuset-cpus %s: processor %d is not available; there are 0-%d", l.CPUSetCPUs, highest, cpus-1)
 	}
-	if _, err := ParseCPUSet(l.CPUSetMems); err != nil {
+	if _, err := parseCPUSet(l.CPUSetMems); err != nil {
 		return fmt.Errorf("--cpuset-mems %w", err)
 	}
 	if r.CPU == nil {
@@ -196,8 +196,8 @@ func (l Limits) cpuset(r *specs.LinuxResources, cpus int) error {
 	return nil
 }
 
-// ParseCPUSet checks a list such as 0-3,5 and gives its highest number, -1 for "".
-func ParseCPUSet(s string) (highest int, err error) {
+// parseCPUSet checks a list such as 0-3,5 and gives its highest number, -1 for "".
+func parseCPUSet(s string) (highest int, err error) {
 	highest = -1
 	if s == "" {
 		return highest, nil

@@ -176,7 +176,7 @@ func TestSysctls(t *testing.T) {
 		{in: "net/../../x=1", bad: "not a name"},
 		{in: "net.\x00=1", bad: "not a name"},
 	} {
-		key, value, err := ParseSysctl(test.in)
+		key, value, err := parseSysctl(test.in)
 		checkError(t, test.in, err, test.bad)
 		if test.bad == "" && (key != test.key || value != test.value) {
 			t.Errorf("%q: %q=%q", test.in, key, value)
@@ -286,7 +286,7 @@ func TestParseUserNS(t *testing.T) {
 		{in: "host:uid=1", bad: "nothing after"},
 		{in: "nomap", bad: "keep-id"},
 	} {
-		got, err := ParseUserNS(test.in)
+		got, err := parseUserNS(test.in)
 		checkError(t, test.in, err, test.bad)
 		if test.bad == "" && got != test.want {
 			t.Errorf("%q: %+v", test.in, got)
@@ -361,7 +361,7 @@ func TestLabels(t *testing.T) {
 		t.Errorf("annotations %v, the image's labels %v", s.Annotations, img.Labels)
 	}
 	for _, opts := range []Options{{Labels: []string{"=x"}}, {Labels: []string{""}}, {LabelFiles: []string{"/missing"}},
-		{Annotations: []string{FactsAnnotation + "=x"}}} {
+		{Annotations: []string{factsAnnotation + "=x"}}} {
 		if _, err := Build(opts, img, testHost()); err == nil {
 			t.Errorf("%+v: no error", opts)
 		}
@@ -401,7 +401,7 @@ func FuzzParseSysctl(f *testing.F) {
 	f.Add("net.ipv4.ip_forward=1")
 	f.Add("net/ipv4/conf/eth0.5/forwarding=1")
 	f.Fuzz(func(t *testing.T, s string) {
-		key, _, err := ParseSysctl(s)
+		key, _, err := parseSysctl(s)
 		if err != nil {
 			return
 		}
@@ -414,7 +414,7 @@ func FuzzParseSysctl(f *testing.F) {
 func FuzzParseUserNS(f *testing.F) {
 	f.Add("keep-id:uid=1,gid=2")
 	f.Fuzz(func(t *testing.T, s string) {
-		if ns, err := ParseUserNS(s); err == nil && (ns.UID < -1 || ns.GID < -1) {
+		if ns, err := parseUserNS(s); err == nil && (ns.UID < -1 || ns.GID < -1) {
 			t.Errorf("%q: %+v", s, ns)
 		}
 	})

@@ -72,7 +72,7 @@ func ParseMounts(opts Options, dir string) ([]Mount, error) {
 	}{
 		{opts.Volumes, ParseVolume},
 		{opts.Mounts, ParseMount},
-		{opts.Tmpfs, func(word, _ string) (Mount, error) { return ParseTmpfs(word) }},
+		{opts.Tmpfs, func(word, _ string) (Mount, error) { return parseTmpfs(word) }},
 	} {
 		for _, word := range set.words {
 			m, err := set.parse(word, dir)

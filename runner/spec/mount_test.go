@@ -148,7 +148,7 @@ func TestParseTmpfs(t *testing.T) {
 		{in: "/x:uid=-1", bad: "uid"},
 		{in: "/x:,", bad: "unknown option"},
 	} {
-		m, err := ParseTmpfs(test.in)
+		m, err := parseTmpfs(test.in)
 		checkError(t, test.in, err, test.bad)
 		if got := strings.Join(m.Options, ","); test.bad == "" && (got != test.want || m.Target != "/x") {
 			t.Errorf("%q: %s, want %s", test.in, got, test.want)
@@ -361,7 +361,7 @@ func FuzzParseTmpfs(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		m, err := ParseTmpfs(s)
+		m, err := parseTmpfs(s)
 		if err != nil {
 			return
 		}

@@ -194,7 +194,7 @@ func (f *mountFlag) finish(dir string) (Mount, error) {
 		return f.finishBind(dir)
 	}
 	if f.Source != "" {
-		return f.Mount, CheckVolumeName(f.Source)
+		return f.Mount, checkVolumeName(f.Source)
 	}
 	return f.Mount, nil
 }

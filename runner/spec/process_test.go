@@ -136,7 +136,7 @@ func TestResolveUser(t *testing.T) {
 		{in: "-1", bad: "-1"},
 		{in: "99999999999", bad: "99999999999"},
 	} {
-		got, err := ResolveUser(strings.NewReader(passwd), strings.NewReader(group), test.in)
+		got, err := resolveUser(strings.NewReader(passwd), strings.NewReader(group), test.in)
 		checkError(t, test.in, err, test.bad)
 		if test.bad != "" {
 			if !errors.Is(err, ErrNoUser) {
@@ -469,7 +469,7 @@ func FuzzResolveUser(f *testing.F) {
 	f.Add(passwd, group, "ann:wheel")
 	f.Add("a:b:c\n::::::\nx:x:-1:99999999999::\n", "g:x:1:a,,b\n", "x")
 	f.Fuzz(func(t *testing.T, passwd, group, asked string) {
-		id, err := ResolveUser(strings.NewReader(passwd), strings.NewReader(group), asked)
+		id, err := resolveUser(strings.NewReader(passwd), strings.NewReader(group), asked)
 		if err == nil && (id.UID > 1<<31-1 || id.GID > 1<<31-1 || id.Home == "") {
 			t.Errorf("%q: %+v", asked, id)
 		}

@@ -28,7 +28,7 @@ func (b *builder) setSysctls() error {
 		}
 	}
 	for _, s := range b.opts.Sysctls {
-		key, value, err := ParseSysctl(s)
+		key, value, err := parseSysctl(s)
 		if err != nil {
 			return err
 		}
@@ -62,9 +62,9 @@ func pingGroups(gids []specs.LinuxIDMapping) string {
 	return fmt.Sprintf("%d %d", first.ContainerID, last.ContainerID+last.Size-1)
 }
 
-// ParseSysctl reads name=value and refuses settings that are not a container's own. Slashes in the name are
+// parseSysctl reads name=value and refuses settings that are not a container's own. Slashes in the name are
 // dots, as in sysctl(8).
-func ParseSysctl(s string) (key, value string, err error) {
+func parseSysctl(s string) (key, value string, err error) {
 	key, value, found := strings.Cut(s, "=")
 	if !found || key == "" {
 		return "", "", fmt.Errorf("invalid sysctl %q: write NAME=VALUE", s)
@@ -90,7 +90,7 @@ func dotted(key string) string {
 	return exchange(key)
 }
 
-// SysctlFile is the path below /proc/sys of the setting key, as ParseSysctl gives it.
+// SysctlFile is the path below /proc/sys of the setting key, as parseSysctl gives it.
 func SysctlFile(key string) string { return exchange(key) }
 
 // exchange swaps dots and slashes.

@@ -9,8 +9,8 @@ import (
 	units "github.com/docker/go-units"
 )
 
-// ParseTmpfs reads the value of --tmpfs: PATH[:OPTIONS].
-func ParseTmpfs(s string) (Mount, error) {
+// parseTmpfs reads the value of --tmpfs: PATH[:OPTIONS].
+func parseTmpfs(s string) (Mount, error) {
 	m := Mount{Kind: KindTmpfs}
 	p, options, _ := strings.Cut(s, ":")
 	var err error

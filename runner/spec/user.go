@@ -62,7 +62,7 @@ func IdentityOf(host Host, asked string) (UserIdentity, error) {
 		return UserIdentity{}, err
 	}
 	defer group.Close()
-	return ResolveUser(passwd, group, asked)
+	return resolveUser(passwd, group, asked)
 }
 
 func (h Host) open(path string) (io.ReadCloser, error) {
@@ -80,10 +80,10 @@ func (h Host) open(path string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// ResolveUser finds the ids for asked, name|uid[:group|gid], in files of the formats of /etc/passwd and
+// resolveUser finds the ids for asked, name|uid[:group|gid], in files of the formats of /etc/passwd and
 // /etc/group. Numbers need not be listed there. "" is root. The supplementary groups are those that list
 // the user, unless asked names a group.
-func ResolveUser(passwd, group io.Reader, asked string) (UserIdentity, error) {
+func resolveUser(passwd, group io.Reader, asked string) (UserIdentity, error) {
 	u, err := user.GetExecUser(asked, &user.ExecUser{Home: "/"}, passwd, group)
 	if err != nil {
 		return UserIdentity{}, unknownUser(asked, err)

@@ -16,9 +16,9 @@ type UserNS struct {
 	UID, GID int
 }
 
-// ParseUserNS reads the mode of --userns: "", private or host (rl's one user namespace, in which containers are
+// parseUserNS reads the mode of --userns: "", private or host (rl's one user namespace, in which containers are
 // root without being root), or keep-id[:uid=N,gid=N].
-func ParseUserNS(s string) (UserNS, error) {
+func parseUserNS(s string) (UserNS, error) {
 	ns := UserNS{UID: -1, GID: -1}
 	mode, args, hasArgs := strings.Cut(s, ":")
 	switch mode {
@@ -63,7 +63,7 @@ func (ns *UserNS) set(arg string) error {
 // setUserNamespace gives a container with keep-id a user namespace of its own,
 // inside rl's. HostID in its maps counts as rl's namespace does.
 func (b *builder) setUserNamespace() error {
-	ns, err := ParseUserNS(b.opts.UserNS)
+	ns, err := parseUserNS(b.opts.UserNS)
 	if err != nil {
 		return err
 	}

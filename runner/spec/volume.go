@@ -57,14 +57,14 @@ func (m *Mount) setSource(source, dir string) error {
 		m.Kind, m.Source = KindBind, filepath.Join(dir, source)
 	default:
 		m.Source = source
-		return CheckVolumeName(source)
+		return checkVolumeName(source)
 	}
 	m.CreateSource = true
 	return nil
 }
 
-// CheckVolumeName is whether a volume may have that name.
-func CheckVolumeName(name string) error {
+// checkVolumeName is whether a volume may have that name.
+func checkVolumeName(name string) error {
 	for i, r := range name {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		if !letter && (i == 0 || !strings.ContainsRune("_.-", r)) {

@@ -45,10 +45,10 @@ import (
 	"github.com/rl-project/rl/slirp"
 )
 
-// DefaultLinger is how long the process stays after its last container. The
+// defaultLinger is how long the process stays after its last container. The
 // first start of everything costs some 20 ms, an attachment to a running
 // process 2: a loop of short `rl run` should pay the first only once.
-const DefaultLinger = 5 * time.Second
+const defaultLinger = 5 * time.Second
 
 // Options of the network process.
 type Options struct {
@@ -69,7 +69,7 @@ type Options struct {
 	// ResolvConf is the host's resolver configuration; empty means
 	// /etc/resolv.conf.
 	ResolvConf string
-	// Linger after the last container; 0 means DefaultLinger.
+	// Linger after the last container; 0 means defaultLinger.
 	Linger time.Duration
 	// Log receives one line per fault; nil discards them.
 	Log io.Writer
@@ -133,7 +133,7 @@ func withDefaults(opts Options) Options {
 		opts.ResolvConf = "/etc/resolv.conf"
 	}
 	if opts.Linger == 0 {
-		opts.Linger = DefaultLinger
+		opts.Linger = defaultLinger
 	}
 	if opts.Denied == nil {
 		opts.Denied = func(slirp.Denial) {}

@@ -78,8 +78,8 @@ type Store struct{ Data string }
 
 func (s Store) path(name string) string { return filepath.Join(s.Data, "networks", name) }
 
-// CheckName refuses what cannot be a network's name.
-func CheckName(name string) error {
+// checkName refuses what cannot be a network's name.
+func checkName(name string) error {
 	switch {
 	case !plainName(name):
 		return fmt.Errorf("%w: name %q: use letters, digits, _ . -, at most 200, a letter or digit first", ErrInvalid, name)
@@ -97,7 +97,7 @@ func plainName(name string) bool {
 // Get returns the network with a name, of those that a person has made.
 func (s Store) Get(name string) (Network, error) {
 	var n Network
-	if CheckName(name) != nil {
+	if checkName(name) != nil {
 		return n, fmt.Errorf("%w: %s", ErrNotFound, name)
 	}
 	data, err := os.ReadFile(s.path(name + ".json"))
@@ -198,7 +198,7 @@ func (s Store) lock(how int) (*os.File, error) {
 // Create makes a network. What want leaves open, its id, subnets and gateways,
 // is filled in; ipv6 is whether it is to have IPv6 also without a Subnet6.
 func (s Store) Create(want Network, ipv6 bool) (Network, error) {
-	if err := CheckName(want.Name); err != nil {
+	if err := checkName(want.Name); err != nil {
 		return want, err
 	}
 	lock, err := s.lock(unix.LOCK_EX)

@@ -113,7 +113,7 @@ func TestCheckName(t *testing.T) {
 		"a": true, "front_1.x-y": true, strings.Repeat("a", 200): true, "": false, "-a": false, ".a": false, "a b": false, "a/b": false,
 		"a,b": false, "a=b": false, strings.Repeat("a", 201): false, "none": false, "default": false, "gvisor": false,
 	} {
-		if err := CheckName(name); (err == nil) != good {
+		if err := checkName(name); (err == nil) != good {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

@@ -106,9 +106,9 @@ func (w *Wish) set(key, value string) (err error) {
 	case "alias":
 		w.Aliases = append(w.Aliases, value)
 	case "ip":
-		w.IP, err = ParseIP("ip", value)
+		w.IP, err = parseIP("ip", value)
 	case "ip6":
-		w.IP6, err = ParseIP("ip6", value)
+		w.IP6, err = parseIP("ip6", value)
 	case "mac-address":
 		w.MAC = value
 	case "gw-priority":
@@ -121,8 +121,8 @@ func (w *Wish) set(key, value string) (err error) {
 	return err
 }
 
-// ParseIP reads the value of --ip or --ip6; flag is its name without dashes.
-func ParseIP(flag, value string) (netip.Addr, error) {
+// parseIP reads the value of --ip or --ip6; flag is its name without dashes.
+func parseIP(flag, value string) (netip.Addr, error) {
 	ip, err := netip.ParseAddr(value)
 	if err != nil || ip.Is6() != (flag == "ip6") || ip.Zone() != "" || ip.Is4In6() {
 		kind := "IPv4"
@@ -200,12 +200,12 @@ func (p Personal) Apply(mode string, wishes []Wish) error {
 
 func (p Personal) applyTo(w *Wish) (err error) {
 	if p.IP != "" {
-		if w.IP, err = ParseIP("ip", p.IP); err != nil {
+		if w.IP, err = parseIP("ip", p.IP); err != nil {
 			return fmt.Errorf("--%w", err)
 		}
 	}
 	if p.IP6 != "" {
-		if w.IP6, err = ParseIP("ip6", p.IP6); err != nil {
+		if w.IP6, err = parseIP("ip6", p.IP6); err != nil {
 			return fmt.Errorf("--%w", err)
 		}
 	}

@@ -29,7 +29,7 @@ const anonymousLabel = "com.docker.volume.anonymous"
 
 // Check refuses what Create would refuse, and changes nothing.
 func (s Store) Check(want Volume) error {
-	if err := CheckName(want.Name); err != nil {
+	if err := checkName(want.Name); err != nil {
 		return err
 	}
 	if err := checkOptions(want.Options); err != nil {

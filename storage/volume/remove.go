@@ -15,7 +15,7 @@ import (
 // It returns the path in the trash, which Purge empties; the volume is gone
 // already.
 func (s Store) Remove(name string, user func() (string, error)) (trash string, err error) {
-	if CheckName(name) != nil {
+	if checkName(name) != nil {
 		return "", fmt.Errorf("%w: %s", ErrNotFound, name)
 	}
 	lock, err := s.lock(name, unix.LOCK_EX|unix.LOCK_NB)

@@ -74,7 +74,7 @@ func (s Store) Source(v Volume) string {
 
 // Get returns the record of a volume.
 func (s Store) Get(name string) (Volume, error) {
-	if err := CheckName(name); err != nil {
+	if err := checkName(name); err != nil {
 		return Volume{}, fmt.Errorf("%w: %s", ErrNotFound, name)
 	}
 	data, err := os.ReadFile(s.path(name, "volume.json"))
@@ -122,8 +122,8 @@ func (s Store) List() ([]Volume, error) {
 	return list, errors.Join(failed...)
 }
 
-// CheckName refuses what cannot be a volume's name, by Docker's rule.
-func CheckName(name string) error {
+// checkName refuses what cannot be a volume's name, by Docker's rule.
+func checkName(name string) error {
 	valid := func(i int, r rune) bool {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		return letter || i > 0 && strings.ContainsRune("_.-", r)
