@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,7 +52,8 @@ func (s *stage) fetched(ctx context.Context, t *transfer) (remote []item, dir st
 				return nil, "", err
 			}
 		}
-		i, err := s.fetchOne(ctx, *t, name, dir)
+		// A number, as names of different servers may be the same.
+		i, err := s.fetchOne(ctx, *t, name, filepath.Join(dir, strconv.Itoa(len(remote))))
 		if err != nil {
 			return nil, dir, fmt.Errorf("ADD %s: %w", name, err)
 		}
@@ -63,43 +66,35 @@ func (s *stage) fetched(ctx context.Context, t *transfer) (remote []item, dir st
 	return remote, dir, nil
 }
 
-// fetchOne gets one source into a folder: a repository as a folder in it.
-func (s *stage) fetchOne(ctx context.Context, t transfer, name, dir string) (item, error) {
+// fetchOne gets one source to a place: a repository as a folder.
+func (s *stage) fetchOne(ctx context.Context, t transfer, name, into string) (item, error) {
 	if !isGit(name) {
-		base, err := s.fetch(ctx, name, dir, t.checksum)
-		return item{name: base, base: base}, err
+		base, err := s.fetch(ctx, name, into, t.checksum)
+		return item{name: filepath.Base(into), base: base}, err
 	}
-	into, err := os.MkdirTemp(dir, "git-")
-	if err != nil {
-		return item{}, err
-	}
-	if err := os.Chmod(into, 0o755); err != nil {
+	if err := os.Mkdir(into, 0o755); err != nil {
 		return item{}, err
 	}
 	found, err := gitCheckout{Dir: into, Keep: t.keepGit, Checksum: t.checksum, Secrets: s.b.Secrets, SSH: s.b.sshAccess()}.get(ctx, name)
 	if err != nil {
 		return item{}, err
 	}
-	below, err := filepath.Rel(dir, found.Dir)
+	below, err := filepath.Rel(filepath.Dir(into), found.Dir)
 	return item{name: below, folder: true}, err
 }
 
-// fetch downloads a URL into a folder and returns the file's name.
-func (s *stage) fetch(ctx context.Context, from, dir, checksum string) (string, error) {
+// fetch downloads a URL into a file and returns the name that it has in a folder, ""
+// if nobody says.
+func (s *stage) fetch(ctx context.Context, from, file, checksum string) (string, error) {
 	u, err := url.Parse(from)
 	if err != nil {
 		return "", err
-	}
-	base := path.Base(u.Path)
-	if base == "/" || base == "." {
-		return "", errors.New("the URL does not end in the name of a file")
 	}
 	response, err := fetch.Get(ctx, from)
 	if err != nil {
 		return "", err
 	}
 	defer response.Body.Close()
-	file := filepath.Join(dir, base)
 	if err := download(file, response.Body, checksum); err != nil {
 		return "", err
 	}
@@ -107,7 +102,21 @@ func (s *stage) fetch(ctx context.Context, from, dir, checksum string) (string, 
 	if t, err := http.ParseTime(response.Header.Get("Last-Modified")); err == nil {
 		changed = t
 	}
-	return base, os.Chtimes(file, changed, changed)
+	return fileName(u, response.Header.Get("Content-Disposition")), os.Chtimes(file, changed, changed)
+}
+
+// fileName is what a URL ends with, or else the name that the server gives.
+func fileName(u *url.URL, disposition string) string {
+	_, given, err := mime.ParseMediaType(disposition)
+	if err != nil {
+		given = nil
+	}
+	for _, name := range []string{u.Path, given["filename"]} {
+		if base := path.Base(path.Join("/", name)); base != "/" {
+			return base
+		}
+	}
+	return ""
 }
 
 // download writes a file, and compares its digest if there is one to expect.
@@ -229,6 +238,9 @@ func (t transfer) placeFetched(root *tree.Root, dest string, into bool, d downlo
 			if done, err := t.placeArchive(root, target, d.source, i.name, o); done || err != nil {
 				return err
 			}
+		}
+		if into && i.base == "" {
+			return fmt.Errorf("neither the URL nor the server says what to call the file in %s: name it there, as in %s", dest, path.Join(dest, "FILE"))
 		}
 		if into {
 			target = path.Join(dest, i.base)

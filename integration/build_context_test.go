@@ -183,3 +183,34 @@ RUN cat /one /two /three
 		e.Run(t, "build", "--build-context", "base=/no/such/folder", "--build-context", "files="+files, dir).Exits(t, 125).Says(t, "--build-context base")
 	})
 }
+
+// A URL without a name at its end needs one from the server, or from the Dockerfile.
+func TestBuildAddsURLWithoutName(t *testing.T) {
+	e := AsUser(t)
+	given := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if given != "" {
+			w.Header().Set("Content-Disposition", given)
+		}
+		fmt.Fprint(w, "served from "+r.URL.Path)
+	}))
+	defer server.Close()
+	build := func(add string) Result {
+		t.Helper()
+		dir := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\n" + strings.ReplaceAll(add, "URL", server.URL) + "\nRUN for f in /d/* /f; do echo $f: $(cat $f); done\n"})
+		return e.Run(t, "build", "--no-cache", "--progress=plain", dir)
+	}
+	build("ADD URL/ /f").Exits(t, 0).Says(t, " /f: served from /\n")
+	build("ADD URL /f").Exits(t, 0).Says(t, " /f: served from /\n")
+	build("ADD URL/ /d/").Exits(t, 1).Says(t, "Dockerfile:2", "/d/FILE")
+	build("RUN mkdir /d\nADD URL/ /d").Exits(t, 1).Says(t, "Dockerfile:3", "/d/FILE")
+	given = `attachment; filename="../../etc/named"`
+	build("ADD URL/ /d/").Exits(t, 0).Says(t, " /d/named: served from /\n")
+	build("ADD URL/own /d/").Exits(t, 0).Says(t, " /d/own: served from /own\n")
+	build("ADD URL/ /f").Exits(t, 0).Says(t, " /f: served from /\n")
+	given = "attachment; filename=.."
+	build("ADD URL/ /d/").Exits(t, 1).Says(t, "/d/FILE")
+	given = ";;"
+	build("ADD URL/ /d/").Exits(t, 1).Says(t, "/d/FILE")
+	build("ADD URL/one/x URL/two/x URL/y /d/").Exits(t, 0).Says(t, " /d/x: served from /two/x\n", " /d/y: served from /y\n")
+}

@@ -92,6 +92,9 @@ func TestBuildContextFromGit(t *testing.T) {
 		e.Run(t, "build", url+ref).Exits(t, 125).Says(t, says)
 	}
 	e.Run(t, "build", "file:///etc/repo.git").Exits(t, 125)
+	once := e.context(t, map[string]string{"Dockerfile": fmt.Sprintf("FROM alpine:3.20\nADD %s#feature/x /r\n", url)})
+	e.Run(t, "build", once).Exits(t, 0)
+	e.Run(t, "build", "--progress=plain", once).Exits(t, 0).Says(t, "CACHED")
 	add := e.context(t, map[string]string{"Dockerfile": fmt.Sprintf("FROM alpine:3.20\nADD %s#feature/x /r\nADD --keep-git-dir=true --checksum=%s %s#main /k/\nRUN cat /r/f /k/f; ls -a /r /k; stat -c %%u:%%g /r/f\n", url, commit, url)})
 	r := e.Run(t, "build", "--progress=plain", add).Exits(t, 0).Says(t, "feature branch main branch ", "0:0")
 	if n := strings.Count(r.Err, " .git\n"); n != 1 {
