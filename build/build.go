@@ -16,6 +16,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
 	"github.com/rl-project/rl/internal/dirs"
@@ -116,8 +118,22 @@ type CacheTo struct {
 
 // Image is what a build made.
 type Image struct {
-	ID     string // 64 hexadecimal digits
-	Digest string // of the manifest
+	ID string // 64 hexadecimal digits
+	// Manifest describes the image's manifest, with the platform, and when it was made.
+	Manifest ispec.Descriptor
+	// Names are the complete references that it got.
+	Names []string
+}
+
+// describe completes what Image says of a manifest from the image's configuration.
+func (i *Image) describe(config []byte) error {
+	var about ispec.Image
+	if err := json.Unmarshal(config, &about); err != nil {
+		return err
+	}
+	i.Manifest.Platform = &about.Platform
+	i.Manifest.Annotations = map[string]string{ispec.AnnotationCreated: about.Created.UTC().Format(time.RFC3339)}
+	return nil
 }
 
 // Build builds an image and stores it.

@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -36,8 +37,9 @@ func (b *builder) commit(ctx context.Context, s *stage, names []string) (img Ima
 	if err != nil {
 		return img, err
 	}
-	img.ID, img.Digest, err = b.images.AddImage(blob, top, names, b.Annotations)
-	if err != nil {
+	img.Names = names
+	img.ID, img.Manifest, err = b.images.AddImage(blob, top, names, b.Annotations)
+	if err = errors.Join(err, img.describe(blob)); err != nil {
 		return img, err
 	}
 	log.print("writing image sha256:" + img.ID)

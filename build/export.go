@@ -128,12 +128,12 @@ func (b *builder) exportArchive(ctx context.Context, s *stage, o Output) (img Im
 		format = store.FormatDocker
 	}
 	err = o.To(func(w io.Writer) error {
-		img.Digest, err = b.images.SaveDraft(ctx, w, format, draft)
+		img.Manifest, err = b.images.SaveDraft(ctx, w, format, draft)
 		return err
 	})
-	img.ID = digest.FromBytes(draft.Config).Encoded()
+	img.ID, img.Names = digest.FromBytes(draft.Config).Encoded(), draft.Names
 	log.print("writing image sha256:" + img.ID)
-	return img, err
+	return img, errors.Join(err, img.describe(draft.Config))
 }
 
 // part is a layer that the build puts on top of the base image: what a step left,

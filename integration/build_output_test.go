@@ -3,6 +3,9 @@ package integration
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -47,6 +50,65 @@ func TestBuildOutputs(t *testing.T) {
 		}
 		e.OK(t, "rmi", name)
 	})
+}
+
+// What --metadata-file says of an image is what there is to be found of it; of plain
+// files it says nothing.
+func TestBuildMetadata(t *testing.T) {
+	e := AsUser(t)
+	dir, to := e.context(t, map[string]string{"f": "x", "Dockerfile": "FROM scratch\nCOPY f /\n"}), e.Folder(t)
+	file := filepath.Join(to, "about.json")
+	type metadata struct {
+		Config     string `json:"containerimage.config.digest"`
+		Digest     string `json:"containerimage.digest"`
+		Names      string `json:"image.name"`
+		Descriptor struct {
+			MediaType, Digest string
+			Size              int64
+			Platform          struct{ Architecture, OS string }
+			Annotations       map[string]string
+		} `json:"containerimage.descriptor"`
+	}
+	build := func(args ...string) (about metadata, text string) {
+		t.Helper()
+		args = append([]string{"build", "--platform", "linux/arm64", "--build-arg", "SOURCE_DATE_EPOCH=60", "--metadata-file", file}, args...)
+		e.Run(t, append(args, dir)...).Exits(t, 0)
+		data, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(data, &about)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return about, string(data)
+	}
+	stored, _ := build("-t", "about:1", "-t", "about:2")
+	d := stored.Descriptor
+	if d.MediaType != "application/vnd.oci.image.manifest.v1+json" || d.Digest != stored.Digest || d.Platform.Architecture != "arm64" ||
+		d.Platform.OS != "linux" || d.Annotations["org.opencontainers.image.created"] != "1970-01-01T00:01:00Z" {
+		t.Errorf("the descriptor is %+v", d)
+	}
+	if stored.Names != "docker.io/library/about:1,docker.io/library/about:2" {
+		t.Errorf("the names are %q", stored.Names)
+	}
+	e.Want(t, stored.Config+" ["+"about@"+stored.Digest+"]", "image", "inspect", "-f", "{{.Id}} {{.RepoDigests}}", "about:1")
+	for _, kind := range []string{"oci", "docker"} {
+		archive := filepath.Join(to, kind+".tar")
+		about, _ := build("-o", "type="+kind+",name=about:3,dest="+archive)
+		if about.Config != stored.Config || about.Digest != about.Descriptor.Digest || about.Names != "docker.io/library/about:3" {
+			t.Errorf("%s: %+v", kind, about)
+		}
+		blob := e.Tool("tar", "-xOf", archive, "blobs/sha256/"+strings.TrimPrefix(about.Digest, "sha256:")).Run(t).Exits(t, 0).Out
+		if int64(len(blob)) != about.Descriptor.Size || fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(blob))) != about.Digest {
+			t.Errorf("%s: the manifest has %d bytes, and %+v is said of it", kind, len(blob), about.Descriptor)
+		}
+	}
+	for _, kind := range []string{"local", "tar"} {
+		if _, text := build("-t", "about:4", "-o", "type="+kind+",dest="+filepath.Join(to, "files-"+kind)); text != "{}" {
+			t.Errorf("%s: %s", kind, text)
+		}
+	}
+	e.OK(t, "rmi", "about:1", "about:2")
 }
 
 // filesIn lists an archive: mode, owner and name.

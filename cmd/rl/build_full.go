@@ -67,7 +67,7 @@ func (c *buildCmd) Run(a *app) error {
 	if c.Quiet && img.ID != "" {
 		a.printf("sha256:%s\n", img.ID)
 	}
-	return c.report(img, o.Tags)
+	return c.report(img)
 }
 
 // rehearse looks at the flags and at the folder, and leaves what cannot be read twice.
@@ -88,8 +88,9 @@ func (c *buildCmd) rehearse(a *app) error {
 	return files.Close()
 }
 
-// report writes the files that say what was built, under which complete names.
-func (c *buildCmd) report(img build.Image, names []string) error {
+// report writes the files that say what was built. Files alone (-o type=local, tar)
+// have neither id nor digest.
+func (c *buildCmd) report(img build.Image) error {
 	if c.Iidfile != "" && img.ID != "" {
 		if err := writeReport(c.Iidfile, []byte("sha256:"+img.ID)); err != nil {
 			return err
@@ -100,10 +101,11 @@ func (c *buildCmd) report(img build.Image, names []string) error {
 	}
 	about := map[string]any{}
 	if img.ID != "" {
-		about["containerimage.config.digest"], about["containerimage.digest"] = "sha256:"+img.ID, img.Digest
+		about["containerimage.config.digest"], about["containerimage.digest"] = "sha256:"+img.ID, img.Manifest.Digest
+		about["containerimage.descriptor"] = img.Manifest
 	}
-	if len(names) > 0 {
-		about["image.name"] = strings.Join(names, ",")
+	if len(img.Names) > 0 {
+		about["image.name"] = strings.Join(img.Names, ",")
 	}
 	data, err := json.MarshalIndent(about, "", "  ")
 	if err != nil {

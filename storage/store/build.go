@@ -85,20 +85,21 @@ func (s *Store) LayerFolder(id string) (string, error) {
 
 // AddImage makes an image of a configuration and the layer top, with the layers
 // below it, and gives it names (complete references), which other images lose.
-// It returns the image's id, and the digest of its manifest.
-func (s *Store) AddImage(blob []byte, top string, names []string, annotations map[string]string) (id, manifestDigest string, err error) {
+// It returns the image's id, and describes its manifest.
+func (s *Store) AddImage(blob []byte, top string, names []string, annotations map[string]string) (id string, described ispec.Descriptor, err error) {
 	m := ispec.Manifest{MediaType: ispec.MediaTypeImageManifest, Annotations: annotations}
 	m.Versioned = specs.Versioned{SchemaVersion: 2}
 	m.Config = ispec.Descriptor{MediaType: ispec.MediaTypeImageConfig, Digest: digest.FromBytes(blob), Size: int64(len(blob))}
 	if m.Layers, err = s.descriptors(top); err != nil {
-		return "", "", err
+		return "", described, err
 	}
 	data, err := json.Marshal(m)
 	if err != nil {
-		return "", "", err
+		return "", described, err
 	}
 	defer s.tidy()
-	return s.putImage(blob, data, top, names)
+	id, _, err = s.putImage(blob, data, top, names)
+	return id, describe(ispec.MediaTypeImageManifest, data), err
 }
 
 // putImage stores an image whose layers are there.

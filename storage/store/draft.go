@@ -40,12 +40,12 @@ func measure(w io.Writer, write func(io.Writer) error) (digest.Digest, int64, er
 	return digester.Digest(), int64(*size), err
 }
 
-// SaveDraft writes d as an archive of one of the formats of Save, and returns the
-// digest of its manifest. Its layers have been measured.
-func (s *Store) SaveDraft(ctx context.Context, w io.Writer, format string, d Draft) (manifest string, err error) {
+// SaveDraft writes d as an archive of one of the formats of Save, and describes its
+// manifest. Its layers have been measured.
+func (s *Store) SaveDraft(ctx context.Context, w io.Writer, format string, d Draft) (manifest ispec.Descriptor, err error) {
 	o, manifest, err := s.outlineDraft(d)
 	if err != nil {
-		return "", explain(fmt.Errorf("write the image: %w", err))
+		return manifest, explain(fmt.Errorf("write the image: %w", err))
 	}
 	t := tar.NewWriter(w)
 	err = errors.Join(o.write(t, format), s.writeLayers(ctx, t, o.layers), t.Close())
@@ -55,15 +55,15 @@ func (s *Store) SaveDraft(ctx context.Context, w io.Writer, format string, d Dra
 	return manifest, err
 }
 
-func (s *Store) outlineDraft(d Draft) (o outline, manifest string, err error) {
+func (s *Store) outlineDraft(d Draft) (o outline, manifest ispec.Descriptor, err error) {
 	stack, err := s.layers(&cstorage.Image{TopLayer: d.Top})
 	if err != nil {
-		return o, "", err
+		return o, manifest, err
 	}
 	for i := len(stack) - 1; i >= 0; i-- {
 		l, err := s.describeLayer(stack[i])
 		if err != nil {
-			return o, "", err
+			return o, manifest, err
 		}
 		o.layers = append(o.layers, storedLayer{id: stack[i].ID, Descriptor: l})
 	}
@@ -86,12 +86,12 @@ func (s *Store) outlineDraft(d Draft) (o outline, manifest string, err error) {
 	}
 	data, err := json.Marshal(m)
 	if err != nil {
-		return o, "", err
+		return o, manifest, err
 	}
 	o.blobs, o.docker = [][]byte{d.Config, data}, []dockerImage{entry}
-	described := describe(ispec.MediaTypeImageManifest, data)
-	o.enter(described, names)
-	return o, described.Digest.String(), nil
+	manifest = describe(ispec.MediaTypeImageManifest, data)
+	o.enter(manifest, names)
+	return o, manifest, nil
 }
 
 // onceEach lists layers as a manifest does, and leaves each once to be written.
