@@ -39,6 +39,18 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// Who has called rl docker has its lines completed as well, and those of other aliases left alone.
+func TestCompletionOfAnAlias(t *testing.T) {
+	e := AsUser(t)
+	Need(t, Program("bash", "bash"))
+	out := e.Tool("bash", "-c", declare("bash", e.Dir, []string{"docker st"})+`PATH=$DIR:$PATH; alias docker=rl other=ls
+		source <(rl completion bash); COMP_LINE=$LINES_TO_TRY COMP_POINT=${#LINES_TO_TRY}; _rl
+		complete -p docker; complete -p other 2>&1; printf '%s\n' "${COMPREPLY[@]}"`).Run(t).OK(t)
+	if !strings.Contains(out, "complete -F _rl docker\n") || strings.Contains(out, "complete -F _rl other") || !strings.Contains(out+"\n", "\nstart\n") {
+		t.Errorf("docker is not completed: %s", out)
+	}
+}
+
 // declare writes the variables DIR and LINES_TO_TRY in a shell's words.
 func declare(shell, dir string, lines []string) string {
 	list := "'" + strings.Join(lines, "' '") + "'"

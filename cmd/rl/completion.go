@@ -30,13 +30,18 @@ _rl() {
 			return
 		fi
 		COMPREPLY+=("${answer%%$'\t'*}")
-	done < <("${words[0]}" complete -- "${words[@]:1}" 2>/dev/null)
+	done < <(${BASH_ALIASES[${words[0]}]:-"${words[0]}"} complete -- "${words[@]:1}" 2>/dev/null)
 	for prefix in "${cur%"${cur##*:}"}" "${cur%"${cur##*=}"}"; do
 		[[ -n "$prefix" && "$COMP_WORDBREAKS" == *"${prefix: -1}"* ]] && COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
 	done
 	[[ "${COMPREPLY[0]}" == *= ]] && compopt -o nospace 2>/dev/null
 }
 complete -F _rl rl
+# The aliases for rl that there are by now, such as docker, are completed too.
+for _rl_alias in "${!BASH_ALIASES[@]}"; do
+	[[ "${BASH_ALIASES[$_rl_alias]##*/}" == rl ]] && complete -F _rl "$_rl_alias"
+done
+unset _rl_alias
 `,
 	"zsh": `#compdef rl
 # completion of rl for zsh: source it after compinit, or put it as _rl into a folder of $fpath
