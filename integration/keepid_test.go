@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -33,6 +34,29 @@ func TestKeepID(t *testing.T) {
 				t.Errorf("the file belongs to %d outside, not to %d", owner, e.Account.UID)
 			}
 		})
+	}
+}
+
+// Docker's way to have files that are one's own, --user with one's own id, is
+// answered with rl's, and only where a folder is there to be written.
+func TestOwnUserIsTold(t *testing.T) {
+	e := AsUser(t)
+	dir, own := e.Folder(t), fmt.Sprint(e.Account.UID)
+	for _, test := range []struct {
+		flags []string
+		told  bool
+	}{
+		{[]string{"--user", own + ":" + own, "-v", dir + ":/data"}, true},
+		{[]string{"--user", own, "--userns", "keep-id", "-v", dir + ":/data"}, false},
+		{[]string{"--user", own, "-v", dir + ":/data:ro"}, false},
+		{[]string{"--user", own}, false},
+		{[]string{"--user", "4321", "-v", dir + ":/data"}, false},
+	} {
+		r := e.Run(t, slices.Concat([]string{"run", "--rm", "--network", "none"}, test.flags, []string{Image, "true"})...)
+		r.OK(t)
+		if told := strings.Contains(r.Err, "add --userns keep-id"); told != test.told {
+			t.Errorf("told to use keep-id: %v, want %v: %s", told, test.told, r)
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ type Facts struct {
 	Health *Health `json:"health,omitempty"`
 	// Labels are the image's, overlaid with --label-file and --label.
 	Labels map[string]string `json:"labels,omitempty"`
-	// Notes are lines for the person who asked, about options that are accepted and do nothing here.
+	// Notes are lines for the person who asked, about options that do not do here what they do elsewhere.
 	Notes []string `json:"notes,omitempty"`
 }
 

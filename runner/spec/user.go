@@ -46,7 +46,19 @@ func (b *builder) setUser() error {
 	u := &b.spec.Process.User
 	u.UID, u.GID, u.AdditionalGids, u.Umask = id.UID, id.GID, id.Groups, &umask
 	b.user = id
+	b.noteOwnID()
 	return nil
+}
+
+// noteOwnID is for who asks for his own id, which makes his folders his in a container of Docker's.
+// Here that id is a stranger to them, and root is who they belong to.
+func (b *builder) noteOwnID() {
+	writes := func(m Mount) bool { return m.Kind == KindBind && !m.ReadOnly }
+	if b.opts.User == "" || b.opts.UserNS != "" || b.host.UID == 0 || int(b.user.UID) != b.host.UID || !slices.ContainsFunc(b.mounts, writes) {
+		return
+	}
+	b.facts.Notes = append(b.facts.Notes, fmt.Sprintf("--user %s: in the container you are root, and %d is a stranger to your folders: leave it out, or add --userns keep-id",
+		b.opts.User, b.user.UID))
 }
 
 // IdentityOf resolves name|uid[:group|gid] with the image's files, read through host.Open. "" is root.
