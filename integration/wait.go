@@ -2,8 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -32,30 +30,6 @@ func waitGone(pid int, limit time.Duration) error {
 		err = fmt.Errorf("process %d still runs after %v", pid, limit)
 	}
 	return err
-}
-
-// WaitFile waits until a file is there. Its folder must exist.
-func WaitFile(t testing.TB, path string) {
-	t.Helper()
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(path), unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
-		t.Fatalf("watch %s: %v", filepath.Dir(path), err)
-	}
-	end := time.Now().Add(patience)
-	for {
-		if _, err := os.Lstat(path); err == nil {
-			return
-		}
-		ready, err := poll(fd, time.Until(end))
-		if err != nil || !ready {
-			t.Fatalf("no %s after %v: %v", path, patience, err)
-		}
-		unix.Read(fd, make([]byte, 4096))
-	}
 }
 
 // poll waits until a descriptor has something to read.
