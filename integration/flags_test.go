@@ -226,12 +226,12 @@ func TestSecurityOptFlags(t *testing.T) {
 				t.Errorf("%s: %s is %s", tt.option, tt.field, got)
 			}
 		}
-		profile := filepath.Join(e.Folder(t), "profile.json")
-		text := `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":1}]}`
-		if err := os.WriteFile(profile, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
+		profile := func(flag string) string {
+			return "seccomp=" + e.File(t, "profile.json", `{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_`+flag+
+				`"],"syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":1}]}`)
 		}
-		e.Run(t, "run", "--rm", "--security-opt", "seccomp="+profile, Image, "mkdir", "/new").Exits(t, 1).Says(t, "not permitted")
+		e.Run(t, "run", "--rm", "--security-opt", profile("LOG"), Image, "mkdir", "/new").Exits(t, 1).Says(t, "not permitted")
+		e.Run(t, "run", "--rm", "--security-opt", profile("WAIT_KILLABLE_RECV"), Image, "true").Exits(t, 125).Says(t, "WAIT_KILLABLE_RECV", "not supported")
 		e.Run(t, "run", "--rm", "--security-opt", "label=disable", Image, "true").Exits(t, 0).Says(t, "label=disable")
 		e.Run(t, "run", "--rm", "--security-opt", "apparmor=mine", Image, "true").Exits(t, 125).Says(t, "apparmor")
 		mounted := "grep -c ' /proc/sys ' /proc/self/mountinfo || true"

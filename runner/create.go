@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/rl-project/rl/internal/seccomp"
+	"github.com/rl-project/rl/runner/boot"
 	"github.com/rl-project/rl/runner/spec"
 	"github.com/rl-project/rl/storage"
 )
@@ -263,17 +264,19 @@ func (s Store) nameContainer(c *Container, name string) error {
 	}
 }
 
-// filterOf compiles a container's seccomp filter, nil for none.
-func filterOf(s *specs.Spec) ([]sockFilter, error) {
+// filterOf compiles a container's seccomp filter.
+func filterOf(s *specs.Spec) (f boot.Filter, err error) {
 	facts, err := spec.FactsOf(s)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	switch facts.Seccomp {
 	case spec.SeccompDefault:
-		return seccomp.Default(s.Process.Capabilities.Bounding)
+		f.Program, err = seccomp.Default(s.Process.Capabilities.Bounding)
 	case spec.SeccompProfile:
-		return seccomp.Compile(s.Linux.Seccomp)
+		if f.Flags, err = seccomp.Flags(s.Linux.Seccomp); err == nil {
+			f.Program, err = seccomp.Compile(s.Linux.Seccomp)
+		}
 	}
-	return nil, nil
+	return f, err
 }

@@ -16,8 +16,6 @@ import (
 // etcFiles are the files below /etc that rl writes for each container.
 var etcFiles = [...]string{"hosts", "hostname", "resolv.conf"}
 
-type sockFilter = unix.SockFilter
-
 // openIn opens a path below root, never following a link out of it.
 func openIn(root, path string) (*os.File, error) {
 	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

@@ -61,8 +61,7 @@ type Init struct {
 	// mounted, and waits for a byte before it enters its root; HooksSync is the
 	// parent's end of it, which the child must not keep open.
 	Hooks, HooksSync int
-	// Filter is the seccomp filter; nil for none.
-	Filter []unix.SockFilter
+	Filter           Filter
 	// Trees are descriptors of detached mounts (open_tree(2)) for bind mounts
 	// whose source is out of the child's reach, by where they are mounted. Each
 	// can be mounted once.

@@ -13,10 +13,9 @@ type Exec struct {
 	Stdio   Stdio
 	// Container is a descriptor of the container's first process (pidfd_open(2)),
 	// and Flags the namespaces of it to enter.
-	Container int
-	Flags     uint64
-	// Filter is the container's seccomp filter; nil for none.
-	Filter     []unix.SockFilter
+	Container  int
+	Flags      uint64
+	Filter     Filter // the container's
 	KeepGroups bool
 }
 

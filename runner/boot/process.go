@@ -13,10 +13,16 @@ import (
 	"github.com/rl-project/rl/runner/spec"
 )
 
+// Filter is a seccomp filter; without a program there is none.
+type Filter struct {
+	Program []unix.SockFilter
+	Flags   uint // of seccomp(2)
+}
+
 // process is who a child becomes.
 type process struct {
 	*specs.Process
-	filter     []unix.SockFilter
+	filter     Filter
 	keepGroups bool
 	ready      int  // descriptor that is still needed, 0 for none
 	sockets    int  // how many descriptors from 3 on are the command's
@@ -73,13 +79,13 @@ func (b *builder) limits(p *specs.Process) {
 	}
 }
 
-func (b *builder) seccomp(filter []unix.SockFilter) {
-	if len(filter) == 0 {
+func (b *builder) seccomp(f Filter) {
+	if len(f.Program) == 0 {
 		return
 	}
-	b.Pin(filter)
-	program := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	b.Call("load the seccomp filter", unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, fork.Pointer(program))
+	b.Pin(f.Program)
+	program := &unix.SockFprog{Len: uint16(len(f.Program)), Filter: &f.Program[0]}
+	b.Call("load the seccomp filter", unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, int(f.Flags), fork.Pointer(program))
 }
 
 // workdir enters the working folder and makes it where it is missing, through
