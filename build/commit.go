@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -15,15 +16,22 @@ import (
 	"github.com/rl-project/rl/storage/store"
 )
 
+// mostLayers is how many an image may have, as with Docker: of more the options of
+// a container's mount do not fit into a page.
+const mostLayers = 127
+
 // commit makes what a stage came to an image.
 func (b *builder) commit(ctx context.Context, s *stage, names []string) (img Image, err error) {
 	log := b.Progress.begin("exporting to image")
 	defer func() { log.done(err) }()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	top := s.base.Top
+	top, parts := s.base.Top, b.parts(s)
+	if n := len(s.image.RootFS.DiffIDs) + len(parts); n > mostLayers {
+		return img, fmt.Errorf("the image would have %d layers, and can have %d: put several steps into one, or add --squash", n, mostLayers)
+	}
 	var diffIDs []digest.Digest
-	for _, p := range b.parts(s) {
+	for _, p := range parts {
 		if err := ctx.Err(); err != nil {
 			return img, err
 		}

@@ -25,7 +25,7 @@ func (b *builder) readFile() error {
 	if len(bytes.TrimSpace(b.File)) == 0 {
 		return fmt.Errorf("%s is empty: it begins with FROM IMAGE", b.FileName)
 	}
-	if err := b.longLine(); err != nil {
+	if err := b.badLine(); err != nil {
 		return err
 	}
 	ast, err := parser.Parse(bytes.NewReader(b.File))
@@ -81,14 +81,22 @@ func (b *builder) targetName() string {
 	return cmp.Or(b.Target, b.list[len(b.list)-1].def.Name, "default")
 }
 
-// longLine complains of a line that the parser would not read, and would report
-// as something else.
-func (b *builder) longLine() error {
+// badLine complains of a line that the parser would not read, and would report
+// as something else, and of one that the kernel would take for a shorter one.
+func (b *builder) badLine() error {
 	number := 0
 	for line := range bytes.Lines(b.File) {
-		if number++; len(line) > bufio.MaxScanTokenSize-1 {
-			where := []parser.Range{{Start: parser.Position{Line: number}, End: parser.Position{Line: number}}}
-			return b.at(fmt.Errorf("the line has %d bytes and may have %d: put long texts into files, and COPY them", len(line), bufio.MaxScanTokenSize-1), where)
+		number++
+		var err error
+		switch {
+		case len(line) > bufio.MaxScanTokenSize-1:
+			err = fmt.Errorf("the line has %d bytes and may have %d: put long texts into files, and COPY them", len(line), bufio.MaxScanTokenSize-1)
+		case bytes.IndexByte(line, 0) >= 0:
+			err = errors.New("the line has a zero byte, which no text has: save the file as UTF-8")
+		}
+		if err != nil {
+			at := parser.Position{Line: number}
+			return b.at(err, []parser.Range{{Start: at, End: at}})
 		}
 	}
 	return nil
@@ -100,7 +108,11 @@ func (b *builder) syntax(err error) error {
 	if !errors.As(err, &located) || len(located.Locations) == 0 {
 		return fmt.Errorf("%s: %w", b.FileName, err)
 	}
-	err = b.at(located.Unwrap(), located.Locations[0])
+	where := located.Locations[0]
+	if len(where) > 0 && where[0].Start.Line == 0 { // of a directive
+		where = nil
+	}
+	err = b.at(located.Unwrap(), where)
 	if failed := new(StepError); errors.As(err, &failed) {
 		failed.Source = withCaret(failed.Source, failed.Line, failed.Err.Error())
 	}

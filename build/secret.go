@@ -16,10 +16,10 @@ import (
 // secretID is what --secret calls the secret of a mount.
 func secretID(one *instructions.Mount) string {
 	switch {
+	case one.Source != "": // BuildKit prefers it
+		return one.Source
 	case one.CacheID != "":
 		return one.CacheID
-	case one.Source != "":
-		return one.Source
 	}
 	return path.Base(one.Target)
 }

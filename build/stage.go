@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
@@ -54,6 +55,7 @@ type reached struct {
 	cmdSet  bool
 	// inherited is how many lines of the history the base image has.
 	inherited int
+	onbuild   int // how many of the first commands the base image has
 	step      int // that is being done
 	steps     int // that there are
 }
@@ -101,38 +103,49 @@ func (s *stage) wait(ctx context.Context) error {
 
 // attempt finds the base and does the steps.
 func (s *stage) attempt(ctx context.Context) error {
-	if err := s.from(ctx); err != nil {
+	if err := s.from(ctx); err != nil && s.index < 0 {
+		return err // who copies from it says where
+	} else if err != nil {
 		return s.b.at(err, s.def.Location)
 	}
 	commands, err := s.triggers()
 	if err != nil {
 		return s.b.at(err, s.def.Location)
 	}
+	s.onbuild = len(commands)
 	commands = append(commands, s.def.Commands...)
 	if err := s.prepare(ctx, commands); err != nil {
 		return err
 	}
-	for _, c := range commands {
+	for i, c := range commands {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 		if err := s.do(ctx, c); err != nil {
-			return s.b.at(err, c.Location())
+			return s.b.at(err, s.lines(i, c))
 		}
 	}
 	return nil
 }
 
+// lines are where command number i stands: one of the base image's, at FROM.
+func (s *stage) lines(i int, c instructions.Command) []parser.Range {
+	if i < s.onbuild {
+		return s.def.Location
+	}
+	return c.Location()
+}
+
 // prepare counts the steps and starts the stages that they need.
 func (s *stage) prepare(ctx context.Context, commands []instructions.Command) error {
 	s.step, s.steps = 1, 1
-	for _, c := range commands {
+	for i, c := range commands {
 		var from []string
 		switch c := c.(type) {
 		case *instructions.CopyCommand:
 			s.steps++
 			if word, _, err := s.b.lexer().ProcessWord(c.From, shell.EnvsFromSlice(nil)); err != nil || word != c.From {
-				return s.b.at(fmt.Errorf("--from=%s: variables are not replaced here: begin a stage with FROM %s AS NAME, and copy from NAME", c.From, c.From), c.Location())
+				return s.b.at(fmt.Errorf("--from=%s: variables are not replaced here: begin a stage with FROM %s AS NAME, and copy from NAME", c.From, c.From), s.lines(i, c))
 			}
 			from = append(from, c.From)
 		case *instructions.RunCommand:
@@ -152,7 +165,7 @@ func (s *stage) prepare(ctx context.Context, commands []instructions.Command) er
 			}
 			needed, err := s.b.source(name, s)
 			if err != nil {
-				return s.b.at(err, c.Location())
+				return s.b.at(err, s.lines(i, c))
 			}
 			needed.start(ctx)
 		}
@@ -214,6 +227,9 @@ func (s *stage) inherit(below *stage) {
 func (s *stage) fromImage(ctx context.Context, name string) error {
 	log := s.b.Progress.begin(s.title("FROM " + name))
 	err := s.openBase(ctx, name)
+	if err != nil && s.index < 0 && !strings.ContainsAny(name, "/:@.") {
+		err = fmt.Errorf("no stage is called %s, and as an image: %w", name, err)
+	}
 	log.done(err)
 	return err
 }

@@ -216,6 +216,8 @@ func TestBuildOnbuild(t *testing.T) {
 	e.built(t, above, "-t", "above", "--build-arg", "WHO=me")
 	e.Want(t, "triggerme", "run", "--rm", "above", "cat", "/seen")
 	e.Want(t, "nobody []", "image", "inspect", "-f", "{{.Config.User}} {{.Config.OnBuild}}", "above")
+	e.built(t, e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nONBUILD RUN exit 7\n"}), "-t", "onbuild")
+	e.Run(t, "build", e.context(t, map[string]string{"Dockerfile": "# a comment\n\nFROM onbuild\n"})).Exits(t, 1).Says(t, "exit code: 7", ">>> FROM onbuild", "Dockerfile:3")
 	for _, bad := range []string{"ONBUILD FROM x", "ONBUILD ONBUILD RUN x", "ONBUILD MAINTAINER me"} {
 		e.Run(t, "build", e.context(t, map[string]string{"Dockerfile": "FROM scratch\n" + bad + "\n"})).Exits(t, 1).Says(t, "Dockerfile:2")
 	}

@@ -224,3 +224,12 @@ func TestBuildBadOutputs(t *testing.T) {
 		r.Expect(t, "not written to a terminal")
 	}
 }
+
+// An image of more layers than a container can be mounted of is not made.
+func TestBuildTooManyLayers(t *testing.T) {
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{"Dockerfile": "FROM scratch\n" + strings.Repeat("COPY <<EOF /f\nf\nEOF\n", 128)})
+	e.Run(t, "build", "-q", "-t", "layers", dir).Exits(t, 1).Says(t, "128 layers", "--squash")
+	e.Run(t, "image", "inspect", "layers").Exits(t, 1)
+	e.built(t, dir, "--squash", "-t", "layers")
+}

@@ -189,6 +189,9 @@ func TestBuildErrors(t *testing.T) {
 		{"exit code", "FROM alpine:3.20\nRUN echo oh no; exit 3\n", "oh no"},
 		{"several into a file", "FROM scratch\nCOPY f* /x\n", "slash"},
 		{"empty", "", "is empty"},
+		{"no stage", "FROM scratch AS builder\nFROM scratch\nCOPY --from=buidler /x /\n", "Dockerfile:3: no stage is called buidler, and as an image: "},
+		{"zero byte", "FROM alpine:3.20\nRUN echo a\x00; false\n", "Dockerfile:2: the line has a zero byte"},
+		{"directive", "# escape=x\nFROM scratch\n", "rl: Dockerfile: invalid escape token"},
 	} {
 		dir := e.context(t, map[string]string{"Dockerfile": c.file, "left": "", "f1": "", "f2": "", ".dockerignore": "left\n"})
 		if err := os.Symlink("/etc/passwd", filepath.Join(dir, "out")); err != nil {
