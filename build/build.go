@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -88,8 +87,9 @@ type Options struct {
 	Allow []string
 	// CDIDirs are the folders of CDI files, for RUN --device.
 	CDIDirs []string
-	// Epoch, if not nil, replaces all younger times in the image.
-	Epoch *time.Time
+	// Made, if not nil, tells what time the context is from, nil if it is from none: for
+	// SOURCE_DATE_EPOCH=context.
+	Made func() (*time.Time, error)
 	// Annotations are those of the image's manifest.
 	Annotations map[string]string
 	// Outputs are the forms in which the result is wanted; none stands for an image.
@@ -139,10 +139,6 @@ func (i *Image) describe(config []byte) error {
 // Build builds an image and stores it.
 func Build(ctx context.Context, places dirs.Dirs, images *store.Store, o Options) (img Image, err error) {
 	b := &builder{Options: o, places: places, images: images, cache: cacheIn(places.Data), external: map[string]*stage{}}
-	b.named = map[string]*named{}
-	for name, where := range o.Named {
-		b.named[strings.ToLower(name)] = &named{where: where}
-	}
 	if err := b.readFile(); err != nil {
 		return img, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +31,8 @@ type builder struct {
 	cache   cache
 	scratch *scratch.Folder
 	context *buildContext
+	// Epoch, if not nil, replaces all younger times in the image.
+	Epoch *time.Time
 	// escape is the Dockerfile's escape character.
 	escape rune
 	// global are the ARGs before the first FROM, and the platform's.
@@ -102,7 +105,7 @@ func (b *builder) stageNamed(name string, limit int) *stage {
 
 // source is what --from names: an earlier stage, or an image.
 func (b *builder) source(name string, in *stage) (*stage, error) {
-	if b.named[strings.ToLower(name)] != nil {
+	if b.named[contextKey(name)] != nil {
 		return b.imageStage(name), nil
 	}
 	if s := b.stageNamed(name, in.index); s != nil {

@@ -206,7 +206,7 @@ func merge(a, b map[string]struct{}) map[string]struct{} {
 func (b *builder) checkBase(ctx context.Context, s *stage) {
 	name, _, err := b.lexer().ProcessWord(s.def.BaseName, shell.EnvsFromSlice(b.global))
 	platform, err2 := s.platform()
-	if err != nil || err2 != nil || name == scratchBase || b.stageNamed(name, s.index) != nil || b.Named[name] != "" {
+	if err != nil || err2 != nil || name == scratchBase || b.stageNamed(name, s.index) != nil || b.named[contextKey(name)] != nil {
 		return
 	}
 	want, err := platformOf(platform)

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
+	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 	"go.podman.io/image/v5/pkg/compression"
@@ -51,6 +54,7 @@ type Fetched struct {
 	Ignore   []byte
 
 	scratch *scratch.Folder // nil for a folder of the person's
+	made    *time.Time      // see Made; nil where nobody said
 }
 
 // Fetch gets a context to this machine and reads the Dockerfile. What was
@@ -86,6 +90,27 @@ func (f *Fetched) Close() error {
 	return f.scratch.Close()
 }
 
+// Made is the time that a context says it is from: that of a repository's commit, what
+// the server of a URL said, or of an archive the youngest file's. It is nil for a folder.
+func (f *Fetched) Made() (*time.Time, error) {
+	if f.scratch == nil || f.made != nil {
+		return f.made, nil
+	}
+	var youngest *time.Time
+	err := filepath.WalkDir(f.Dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil && (youngest == nil || info.ModTime().After(*youngest)) {
+			t := info.ModTime().UTC()
+			youngest = &t
+		}
+		return err
+	})
+	return youngest, err
+}
+
 // IsRemote reports whether a context has to be fetched. What is a folder here is
 // one, whatever it is called.
 func IsRemote(name string) bool {
@@ -115,7 +140,7 @@ func (f *Fetched) fetch(ctx context.Context, w Where) error {
 		if err != nil {
 			return err
 		}
-		f.Dir = found.Dir
+		f.Dir, f.made = found.Dir, &found.Made
 	case w.Context == "-":
 		if err := f.take(w.Stdin); err != nil {
 			return err
@@ -126,6 +151,9 @@ func (f *Fetched) fetch(ctx context.Context, w Where) error {
 			return err
 		}
 		defer response.Body.Close()
+		if t, err := http.ParseTime(response.Header.Get("Last-Modified")); err == nil {
+			f.made = &t
+		}
 		if err := f.take(response.Body); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strconv"
@@ -44,33 +45,61 @@ func (b *builder) readFile() error {
 	for i, def := range defs {
 		b.list = append(b.list, &stage{b: b, index: i, def: def})
 	}
+	b.openContexts()
+	b.replaced()
 	if err := b.globals(args); err != nil {
 		return err
 	}
-	return b.epochOfFile()
+	return b.findEpoch()
 }
 
 // EpochArg is the build argument, and the variable, with the time for the image.
 const EpochArg = "SOURCE_DATE_EPOCH"
 
-// epochOfFile is the time that an ARG SOURCE_DATE_EPOCH before the first FROM asks
-// for, unless the command line says another.
-func (b *builder) epochOfFile() (err error) {
-	if text, ok := shell.EnvsFromSlice(b.global).Get(EpochArg); ok && b.Epoch == nil {
+// contextEpoch stands for the time of the context.
+const contextEpoch = "context"
+
+// findEpoch finds the time that SOURCE_DATE_EPOCH asks for: on the command line, or in an
+// ARG before the first FROM. Stages see the number that it comes to.
+func (b *builder) findEpoch() (err error) {
+	global := shell.EnvsFromSlice(b.global)
+	inFile, declared := global.Get(EpochArg)
+	text, given := b.Args[EpochArg]
+	if !given {
+		text = inFile
+	}
+	if text != contextEpoch {
 		b.Epoch, err = ParseEpoch(text)
+		return err
+	}
+	if b.Made != nil {
+		b.Epoch, err = b.Made()
+	}
+	b.Args = maps.Clone(b.Args)
+	delete(b.Args, EpochArg)
+	b.global = slices.DeleteFunc(b.global, func(e string) bool { return strings.HasPrefix(e, EpochArg+"=") })
+	if b.Epoch == nil {
+		return err
+	}
+	text = strconv.FormatInt(b.Epoch.Unix(), 10)
+	if given {
+		b.Args[EpochArg] = text
+	}
+	if declared {
+		b.global = setEnv(b.global, EpochArg, text)
 	}
 	return err
 }
 
-// ParseEpoch reads SOURCE_DATE_EPOCH, the time to which younger ones are set: "" is nil,
-// for none.
+// ParseEpoch reads SOURCE_DATE_EPOCH, the time to which younger ones are set: nil for
+// none, which is "", and for the time of the context, which is not known here.
 func ParseEpoch(text string) (*time.Time, error) {
-	if text == "" {
+	if text == "" || text == contextEpoch {
 		return nil, nil
 	}
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("%s %q is not a number of seconds since 1970", EpochArg, text)
+		return nil, fmt.Errorf("%s %q is neither a number of seconds since 1970 nor %q", EpochArg, text, contextEpoch)
 	}
 	t := time.Unix(seconds, 0).UTC()
 	return &t, nil

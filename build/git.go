@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 
@@ -70,6 +71,7 @@ func (g *gitCheckout) serveAgent() (done func(), err error) {
 type gitFound struct {
 	Dir    string // of the files that were asked for
 	Commit string
+	Made   time.Time // the commit
 }
 
 func (g gitCheckout) get(ctx context.Context, name string) (found gitFound, err error) {
@@ -94,7 +96,10 @@ func (g gitCheckout) get(ctx context.Context, name string) (found gitFound, err 
 		defer done()
 	}
 	g.Keep = g.Keep || ref.KeepGitDir != nil && *ref.KeepGitDir
-	if found.Commit, err = g.checkout(ctx, ref); err != nil {
+	if err := g.checkout(ctx, ref); err != nil {
+		return found, err
+	}
+	if err := g.tell(ctx, &found); err != nil {
 		return found, err
 	}
 	if !strings.HasPrefix(found.Commit, g.Checksum) {
@@ -137,10 +142,22 @@ func folderIn(dir, name string) (string, error) {
 	return filepath.Join(dir, below), nil
 }
 
-// checkout fetches a branch, tag or commit and returns the commit's id.
-func (g gitCheckout) checkout(ctx context.Context, ref *dfgitutil.GitRef) (string, error) {
+// tell asks which commit was checked out.
+func (g gitCheckout) tell(ctx context.Context, found *gitFound) error {
+	line, err := g.git(ctx, "rev-list", "--timestamp", "--max-count=1", "HEAD")
+	if err != nil {
+		return err
+	}
+	var seconds int64
+	_, err = fmt.Sscan(line, &seconds, &found.Commit)
+	found.Made = time.Unix(seconds, 0).UTC()
+	return err
+}
+
+// checkout fetches a branch, tag or commit.
+func (g gitCheckout) checkout(ctx context.Context, ref *dfgitutil.GitRef) error {
 	if _, err := g.git(ctx, "init", "-q", "--template="); err != nil {
-		return "", err
+		return err
 	}
 	want := ref.Ref
 	if want == "" {
@@ -149,29 +166,28 @@ func (g gitCheckout) checkout(ctx context.Context, ref *dfgitutil.GitRef) (strin
 	at := "FETCH_HEAD"
 	if _, err := g.git(ctx, "fetch", "-q", "--depth=1", "--no-tags", "--", g.remote, want); err != nil {
 		if strings.Trim(want, "0123456789abcdef") != "" || ctx.Err() != nil {
-			return "", err
+			return err
 		}
 		// A commit by its id: not every server gives one that no branch ends with.
 		if _, err := g.git(ctx, "fetch", "-q", "--tags", "--", g.remote, "+refs/heads/*:refs/remotes/origin/*"); err != nil {
-			return "", err
+			return err
 		}
 		at = want
 	}
 	if _, err := g.git(ctx, "checkout", "-q", "--detach", at, "--"); err != nil {
-		return "", err
+		return err
 	}
 	if ref.Submodules == nil || *ref.Submodules {
 		if _, err := os.Lstat(filepath.Join(g.Dir, ".gitmodules")); err == nil {
 			if _, err := g.git(ctx, "remote", "add", "origin", g.remote); err != nil {
-				return "", err
+				return err
 			}
 			if _, err := g.git(ctx, "submodule", "update", "-q", "--init", "--recursive", "--depth=1"); err != nil {
-				return "", err
+				return err
 			}
 		}
 	}
-	commit, err := g.git(ctx, "rev-parse", "HEAD^{commit}")
-	return strings.TrimSpace(commit), err
+	return nil
 }
 
 // gitSettings are all of git's configuration.

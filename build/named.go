@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/rl-project/rl/internal/fetch"
+	"github.com/rl-project/rl/storage"
 	"github.com/rl-project/rl/storage/store"
 )
 
@@ -24,6 +25,34 @@ type named struct {
 	files *buildContext
 	image string
 	err   error
+}
+
+// contextKey is what a named context is known by: names of images stand for their
+// complete form, and letters for small ones, as with BuildKit.
+func contextKey(name string) string {
+	name = strings.ToLower(name)
+	if whole, err := storage.NormalizeReference(name); err == nil {
+		return whole
+	}
+	return name
+}
+
+func (b *builder) openContexts() {
+	b.named = map[string]*named{}
+	for name, where := range b.Named {
+		b.named[contextKey(name)] = &named{where: where}
+	}
+}
+
+// replaced makes the stages whose names are those of contexts just that. Two names
+// have a meaning of their own.
+func (b *builder) replaced() {
+	for _, s := range b.list {
+		name := strings.ToLower(s.def.Name)
+		if name != "" && name != scratchBase && name != "context" && b.named[contextKey(name)] != nil {
+			s.def.BaseName, s.def.Commands = s.def.Name, nil
+		}
+	}
 }
 
 // Kinds of --build-context that are images.
@@ -38,7 +67,7 @@ func (s *stage) contextNamed(ctx context.Context, name string) (*buildContext, e
 	if name == "" {
 		return s.b.context, nil
 	}
-	n := s.b.named[strings.ToLower(name)]
+	n := s.b.named[contextKey(name)]
 	if n == nil {
 		return nil, nil
 	}
@@ -54,7 +83,7 @@ func (s *stage) imageNamed(ctx context.Context, name string) (string, error) {
 	if _, err := s.contextNamed(ctx, name); err != nil {
 		return "", err
 	}
-	if n := s.b.named[strings.ToLower(name)]; n != nil && n.image != "" {
+	if n := s.b.named[contextKey(name)]; n != nil && n.image != "" {
 		return n.image, nil
 	}
 	return name, nil

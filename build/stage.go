@@ -160,7 +160,7 @@ func (s *stage) prepare(ctx context.Context, commands []instructions.Command) er
 			if name == "" {
 				continue
 			}
-			if s.b.named[strings.ToLower(name)] != nil {
+			if s.b.named[contextKey(name)] != nil {
 				continue
 			}
 			needed, err := s.b.source(name, s)
@@ -190,7 +190,7 @@ func (s *stage) from(ctx context.Context) error {
 	} else if files != nil {
 		return s.fromContext(ctx, name)
 	}
-	if s.index >= 0 && s.b.named[strings.ToLower(name)] == nil {
+	if s.index >= 0 && s.b.named[contextKey(name)] == nil {
 		if below := s.b.stageNamed(name, s.index); below != nil && !isNumber(name) {
 			if err := below.wait(ctx); err != nil {
 				return err

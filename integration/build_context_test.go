@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // tarOf makes an archive of files.
@@ -177,6 +178,21 @@ RUN cat /one /two /three
 		if strings.Contains(r.Err, " skip\n") {
 			t.Errorf(".dockerignore of a named context was not read: %s", r)
 		}
+		// A stage of the same name is what the context is, also as the target and by number.
+		stage := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20 AS base\nRUN false\nFROM Base AS last\nCOPY --from=0 /based /copied\nFROM FILES\n"})
+		for name, where := range map[string]string{"base": "docker-image://based:1", "BASE": "docker-image://based:1", "docker.io/library/base:latest": "docker-image://based:1"} {
+			e.built(t, stage, "-t", "based:2", "--target", "last", "--build-context", name+"="+where)
+			e.Want(t, "based\nbased", "run", "--rm", "based:2", "cat", "/based", "/copied")
+			e.built(t, stage, "-t", "based:2", "--target", "base", "--build-context", name+"="+where)
+			e.Want(t, "based", "run", "--rm", "based:2", "cat", "/based")
+		}
+		// The name of a context is none of a stage.
+		e.Run(t, "build", "--target", "files", "--build-context", "files="+files, stage).Exits(t, 1).Says(t, "files", "last")
+		e.Run(t, "build", "--build-context", "files="+files, stage).Exits(t, 0)
+		for _, image := range []string{"alpine:3.20", "docker.io/library/alpine:3.20"} {
+			other := e.context(t, map[string]string{"Dockerfile": "FROM " + image + "\nRUN cat /based\n"})
+			e.Run(t, "build", "--build-context", "alpine:3.20=docker-image://based:1", other).Exits(t, 0)
+		}
 		for _, bad := range []string{"x", "=y", "x="} {
 			e.Run(t, "build", "--build-context", bad, dir).Exits(t, 125)
 		}
@@ -213,4 +229,51 @@ func TestBuildAddsURLWithoutName(t *testing.T) {
 	given = ";;"
 	build("ADD URL/ /d/").Exits(t, 1).Says(t, "/d/FILE")
 	build("ADD URL/one/x URL/two/x URL/y /d/").Exits(t, 0).Says(t, " /d/x: served from /two/x\n", " /d/y: served from /y\n")
+}
+
+// SOURCE_DATE_EPOCH=context is the time that the context is from: what the server
+// says, or the youngest file of an archive. A folder has none.
+func TestBuildEpochOfContext(t *testing.T) {
+	e := AsUser(t)
+	const file = "FROM scratch\nARG SOURCE_DATE_EPOCH\nLABEL at=${SOURCE_DATE_EPOCH:-unset}\nCOPY f /\n"
+	entry := func(name, content string, seconds int64) tar.Header {
+		h := textFile(name, content)
+		h.ModTime = time.Unix(seconds, 0)
+		return h
+	}
+	archive := tarOf(t, entry("Dockerfile", file, 100), entry("f", "", 200), tar.Header{Name: "d/", Typeflag: tar.TypeDir, Mode: 0o755, ModTime: time.Unix(300, 0)})
+	modified := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if modified != "" {
+			w.Header().Set("Last-Modified", modified)
+		}
+		_, _ = w.Write(archive)
+	}))
+	defer server.Close()
+	want := func(want string, c *Cmd) {
+		t.Helper()
+		c.Run(t).Exits(t, 0)
+		got := e.OK(t, "image", "inspect", "-f", "{{.Config.Labels.at}} {{.Created}}", "dated")
+		if want == "unset" {
+			got, _, _ = strings.Cut(got, " ")
+		}
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	build := func(context string, args ...string) *Cmd {
+		return e.Cmd(append(append([]string{"build", "-t", "dated"}, args...), context)...)
+	}
+	want("200 1970-01-01T00:03:20Z", build(server.URL+"/c.tar", "--build-arg", "SOURCE_DATE_EPOCH=context"))
+	want("200 1970-01-01T00:03:20Z", build("-").Set("SOURCE_DATE_EPOCH=context").Stdin(bytes.NewReader(archive)))
+	modified = time.Unix(400, 0).UTC().Format(http.TimeFormat)
+	want("400 1970-01-01T00:06:40Z", build(server.URL+"/c.tar", "--build-arg", "SOURCE_DATE_EPOCH=context"))
+	dir := e.context(t, map[string]string{"f": "", "Dockerfile": file})
+	want("unset", build(dir, "--build-arg", "SOURCE_DATE_EPOCH=context"))
+	archive = tarOf(t, entry("f", "", 500), entry("Dockerfile", "ARG SOURCE_DATE_EPOCH=context\n"+file, 100))
+	modified = ""
+	want("500 1970-01-01T00:08:20Z", build(server.URL+"/c.tar"))
+	want("7 1970-01-01T00:00:07Z", build(server.URL+"/c.tar", "--build-arg", "SOURCE_DATE_EPOCH=7"))
+	build(dir, "--build-arg", "SOURCE_DATE_EPOCH=contexts").Run(t).Exits(t, 125).Says(t, "contexts", "number of seconds")
+	e.OK(t, "rmi", "dated")
 }

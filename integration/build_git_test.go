@@ -11,8 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -86,6 +88,13 @@ func TestBuildContextFromGit(t *testing.T) {
 		}
 	}
 	e.Run(t, "build", "--no-cache", "--progress=plain", "--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1", url).Exits(t, 0)
+	made := strings.TrimSpace(e.Tool("git", "-c", "safe.directory=*", "--git-dir", bare, "show", "-s", "--format=%ct", commit).Run(t).OK(t))
+	e.Run(t, "build", "-t", "dated", "--build-arg", "SOURCE_DATE_EPOCH=context", url+"#"+commit).Exits(t, 0)
+	seconds, err := strconv.ParseInt(made, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Want(t, time.Unix(seconds, 0).UTC().Format(time.RFC3339), "image", "inspect", "-f", "{{.Created}}", "dated")
 	for ref, says := range map[string]string{
 		"#none": "none", "#main:none": "not found", "#main:out": "not found", "#--upload-pack=x": "not", "?checksum=00000000": "is at commit",
 	} {

@@ -31,6 +31,7 @@ func (c *buildCmd) fetch(ctx context.Context, a *app, o *build.Options) (*build.
 		return nil, err
 	}
 	o.Context, o.File, o.FileName, o.Ignore = files.Dir, files.File, files.FileName, files.Ignore
+	o.Made = files.Made
 	return files, nil
 }
 

@@ -197,7 +197,7 @@ func (c *buildCmd) options(a *app) (o build.Options, err error) {
 	if text := os.Getenv(build.EpochArg); text != "" && o.Args[build.EpochArg] == "" {
 		o.Args[build.EpochArg] = text // as buildx does
 	}
-	if o.Epoch, err = build.ParseEpoch(o.Args[build.EpochArg]); err != nil {
+	if _, err = build.ParseEpoch(o.Args[build.EpochArg]); err != nil {
 		return o, err
 	}
 	if err = c.caches(&o); err != nil {
