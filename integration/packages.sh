@@ -12,7 +12,7 @@ test) wanted="newuidmap:uidmap busybox:busybox-static skopeo:skopeo docker-regis
 	mmdebstrap:mmdebstrap redis-cli:redis-tools psql:postgresql-client curl:curl dig:bind9-dnsutils
 	buildah:buildah git:git ssh-agent:openssh-client ip:iproute2 iperf3:iperf3 mkfs.ext4:e2fsprogs" ;;
 vm) wanted="mmdebstrap:mmdebstrap qemu-system-x86_64:qemu-system-x86 mkfs.ext4:e2fsprogs ssh:openssh-client" ;;
-bench) wanted="crun:crun runc:runc bwrap:bubblewrap podman:podman buildah:buildah slirp4netns:slirp4netns newuidmap:uidmap" ;;
+bench) wanted="crun:crun runc:runc bwrap:bubblewrap podman:podman buildah:buildah slirp4netns:slirp4netns newuidmap:uidmap mkfs.ext4:e2fsprogs" ;;
 *)
 	echo "usage: $0 test|vm|bench" >&2
 	exit 2

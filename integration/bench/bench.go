@@ -7,7 +7,8 @@
 // each round, so that what else the machine does meets all alike; ratios mean
 // something, milliseconds only on this machine. As root the whole comparison
 // runs in a mount namespace with a plain cgroup version 2 tree, without which
-// crun and podman refuse to work on a machine with version 1 controllers.
+// crun and podman refuse to work on a machine with version 1 controllers, and
+// with a file system of its own for the homes.
 package main
 
 import (
@@ -53,6 +54,9 @@ func bench(runs, size int, out, only string) error {
 			return err
 		}
 		defer ns.Close()
+		if err := ns.Do(journalled); err != nil {
+			return err
+		}
 	}
 	var table string
 	err = ns.Do(func() error {

@@ -28,9 +28,9 @@ func (s *stage) buildFigures(megabytes int) []figure {
 		{title: "build 20 steps, all cached", contenders: s.builds("steps"), goals: []goal{{"buildah", 1.0 / 10}}, most: slow},
 		{title: "build 20 times RUN true, nothing cached", contenders: s.builds("steps", "--no-cache"), goals: []goal{{"buildah", 1.0 / 5}}, most: 1},
 		{title: fmt.Sprintf("COPY %d small files", many), contenders: s.builds("small", "--no-cache"), goals: []goal{{"buildah", 1.0 / 2}}, most: 3},
-		{title: fmt.Sprintf("COPY %d small files, cached", many), contenders: s.builds("small"), most: slow},
+		{title: fmt.Sprintf("COPY %d small files, cached", many), contenders: s.cached("small"), goals: []goal{{cold, 1.0 / 10}}, most: 3},
 		{title: fmt.Sprintf("COPY %d MB", megabytes), contenders: s.builds("large", "--no-cache"), goals: []goal{{"buildah", 1.0 / 2}}, most: 3},
-		{title: fmt.Sprintf("COPY %d MB, cached", megabytes), contenders: s.builds("large"), most: slow},
+		{title: fmt.Sprintf("COPY %d MB, cached", megabytes), contenders: s.cached("large"), goals: []goal{{cold, 1.0 / 10}}, most: 3},
 		{title: "build 4 stages of about a second", goals: []goal{{"one such stage", 2.3}}, most: slow, contenders: []contender{
 			s.build("rl", s.rl.Prog, "build", "parallel", "--no-cache"), s.build("one such stage", s.rl.Prog, "build", "one", "--no-cache")}},
 	}
@@ -46,6 +46,13 @@ func (s *stage) builds(file string, flags ...string) []contender {
 		all = append(all, s.build("buildah", "buildah", "bud --layers --isolation chroot", file, flags...))
 	}
 	return all
+}
+
+// cold is rl's own build without the cache, beside the same build with it.
+const cold = "rl, nothing cached"
+
+func (s *stage) cached(file string) []contender {
+	return append(s.builds(file), s.build(cold, s.rl.Prog, "build", file, "--no-cache"))
 }
 
 func (s *stage) build(name, program, verb, file string, flags ...string) contender {
