@@ -59,10 +59,35 @@ func TestHealthProbeThatHangsOrWritesWithoutEnd(t *testing.T) {
 	})
 }
 
+// What a probe has started does not outlive it when it takes too long.
+func TestHealthProbeThatHangsLeavesNothing(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		name := e.checked(t, "sleep 777; true", "--health-timeout", "100ms")
+		e.Until(t, "5", "inspect", "-f", "{{len .State.Health.Log}}", name)
+		e.OK(t, "exec", name, "sh", "-c", "while [ $(ps | grep -c '[s]leep 777') -gt 1 ]; do sleep 0.02; done")
+		e.OK(t, "rm", "-f", name)
+	})
+}
+
+// Nor does a probe, or anything else of it, outlive the container, where that is not
+// killed with a pid namespace.
+func TestHealthProbeEndsWithTheContainer(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		dir := e.Folder(t)
+		name := e.checked(t, "echo $$ > /dir/probe; exec sleep 777", "--pid", "host", "-v", dir+":/dir")
+		e.Tool("sh", "-c", "until [ -s "+dir+"/probe ]; do sleep 0.02; done").Run(t).OK(t)
+		pid := e.Tool("cat", dir+"/probe").Run(t).OK(t)
+		e.OK(t, "rm", "-f", name)
+		e.Tool("sh", "-c", "while [ -e /proc/"+pid+" ]; do sleep 0.02; done").Run(t).OK(t)
+	})
+}
+
 func TestHealthOnFailure(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
-		name := e.checked(t, "false", "--health-on-failure", "kill")
+		name := e.checked(t, "echo sorry; false", "--health-on-failure", "kill")
 		e.Want(t, "137", "wait", name)
+		// What the check said is still there, for who asks why.
+		e.Want(t, "unhealthy 2 sorry\n", "inspect", "-f", "{{with .State.Health}}{{.Status}} {{.FailingStreak}} {{(index .Log 1).Output}}{{end}}", name)
 		if got := e.OK(t, "ps", "-a", "--filter", "name=^"+name+"$", "--format", "{{.Status}}"); !strings.HasSuffix(got, " ago, unhealthy") {
 			t.Errorf("ps says %q", got)
 		}
@@ -73,6 +98,9 @@ func TestHealthOnFailure(t *testing.T) {
 		name = e.checked(t, "test -e /second", "--health-on-failure", "restart")
 		e.Until(t, "1", "inspect", "-f", "{{.RestartCount}}", name)
 		e.OK(t, "rm", "-f", name)
+		name = e.Name(t)
+		e.Run(t, "create", "--name", name, "--health-on-failure", "kill", Image, "true").Exits(t, 125).Says(t, "--health-on-failure kill", "--health-cmd")
+		e.Want(t, "", "ps", "-aq", "--filter", "name="+name)
 	})
 }
 

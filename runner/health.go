@@ -30,7 +30,8 @@ const (
 
 // Health is what is known of a container by its health check. It is kept in
 // the runtime folder, which is in memory: a probe each second is not to write to
-// a disk each second.
+// a disk each second. It stays there after the container's end, for who asks why
+// it ended, until the next start.
 type Health struct {
 	Status        Healthiness
 	FailingStreak int
@@ -54,8 +55,8 @@ const (
 
 func (s Store) healthPath(id string) string { return filepath.Join(s.sockets(), id[:32]+".health") }
 
-// Health returns what the health check of a container has found, nothing if it
-// is not running.
+// Health returns what the health check of a container has found in its present
+// or last life, nothing after a reboot.
 func (s Store) Health(id string) Health {
 	var h Health
 	_ = s.readJSON(s.healthPath(id), &h) // no file: no probe has ended yet
@@ -98,8 +99,8 @@ func (m *monitor) watchHealth(l *life) {
 	}
 	h := Health{Status: Starting}
 	started := m.State.StartedAt
+	os.Remove(m.store.healthPath(m.ID)) // of the life before
 	m.serving.Go(func() {
-		defer os.Remove(m.store.healthPath(m.ID))
 		timer := time.NewTimer(h.next(o, started))
 		defer timer.Stop()
 		for {
@@ -119,24 +120,35 @@ func (m *monitor) watchHealth(l *life) {
 // noteHealth keeps the result of a probe, and acts when the status has changed.
 func (m *monitor) noteHealth(l *life, h *Health, p Probe, started time.Time) {
 	changed := h.add(p, m.facts.Health, started)
-	if data, err := json.Marshal(h); err == nil {
-		path := m.store.healthPath(m.ID)
-		_ = replace.File(path, path+".new", data, 0o600)
-	}
-	if !changed {
+	if !m.keepHealth(h, changed) || !changed {
 		return
 	}
 	if h.Status == Healthy {
 		l.markHealthy()
 	}
-	m.mu.Lock()
-	m.State.Health = h.Status
-	m.save()
-	m.mu.Unlock()
 	m.record("health_status: " + string(h.Status))
 	if h.Status == Unhealthy {
 		m.failHealth(l)
 	}
+}
+
+// keepHealth writes down what is known, and the status if it has changed; false once
+// the life has ended, after which the container may be gone at any moment.
+func (m *monitor) keepHealth(h *Health, changed bool) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.State.Init.PID == 0 {
+		return false
+	}
+	if data, err := json.Marshal(h); err == nil {
+		path := m.store.healthPath(m.ID)
+		_ = replace.File(path, path+".new", data, 0o600)
+	}
+	if changed {
+		m.State.Health = h.Status
+		m.save()
+	}
+	return true
 }
 
 // markHealthy lets those go on who wait for the first time.
@@ -245,20 +257,32 @@ func (m *monitor) runProbe(l *life, process *specs.Process, timeout time.Duratio
 	}
 	output := make(chan []byte, 1)
 	go func() { output <- readSome(out) }()
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	defer context.AfterFunc(ctx, func() {
-		if ctx.Err() == context.DeadlineExceeded {
-			e.process.Signal(unix.SIGKILL)
-		}
-	})()
-	code := e.wait()
+	code, late := l.awaitProbe(e, timeout)
 	out.SetReadDeadline(time.Now().Add(lateOutput))
 	p.Output = string(<-output)
-	if p.ExitCode = code; ctx.Err() == context.DeadlineExceeded {
+	if p.ExitCode = code; late {
 		p.ExitCode, p.Output = -1, fmt.Sprintf("Health check exceeded timeout (%v)", timeout)
 	}
 	return nil
+}
+
+// awaitProbe waits for the end of a probe. One that takes too long, or longer than
+// the container, is killed with all that it has started: the shell of a command
+// that hangs is not what hangs.
+func (l *life) awaitProbe(e executed, timeout time.Duration) (code int, late bool) {
+	done := make(chan int, 1)
+	go func() { done <- e.wait() }()
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case code = <-done:
+		return code, false
+	case <-l.ended:
+	case <-timer.C:
+		late = true
+	}
+	e.process.SignalGroup(unix.SIGKILL)
+	return <-done, late
 }
 
 // readSome returns the beginning of what can be read, and reads the rest away.

@@ -19,12 +19,13 @@ import (
 // with a restart policy has several below one monitor, one after the other. What
 // lasts from one to the next is the container's files, log, network and ports.
 type life struct {
-	io    stdio
-	group *cgroup2.Group
-	init  *process.Child
-	ended chan struct{} // closed when the end is written down
-	exit  Exit          // valid then
-	told  chan struct{} // closed when those attached know of the end, too
+	io     stdio
+	group  *cgroup2.Group
+	mounts *os.File // its mount namespace, where only that tells its processes from others'
+	init   *process.Child
+	ended  chan struct{} // closed when the end is written down
+	exit   Exit          // valid then
+	told   chan struct{} // closed when those attached know of the end, too
 
 	healthy chan struct{}  // closed when it is healthy for the first time
 	check   *specs.Process // of the health check, once it has been needed

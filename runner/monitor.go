@@ -368,8 +368,8 @@ const outputTime = 2 * time.Second
 // process; without, the others are killed.
 func (m *monitor) settle() (drained chan struct{}) {
 	io := &m.io
-	if !pidNamespace(m.Spec) && m.group != nil {
-		m.group.Kill()
+	if !pidNamespace(m.Spec) {
+		m.killOthers()
 	}
 	io.leave()
 	drained = make(chan struct{})

@@ -92,6 +92,7 @@ func (s Store) hide(c Container) error {
 	if target, err := os.Readlink(name); err == nil && filepath.Base(target) == c.ID {
 		os.Remove(name)
 	}
+	os.Remove(s.healthPath(c.ID))
 	return nil
 }
 

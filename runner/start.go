@@ -388,6 +388,7 @@ func (m *monitor) started(pid int) error {
 		return err
 	}
 	m.keepNetwork(pid)
+	m.keepMounts(pid)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.State.StartedAt, m.State.Error, m.State.OOMKilled, m.State.Restarting = time.Now(), "", false, false

@@ -28,6 +28,8 @@ const (
 // then, so it is that of SIGKILL.
 const LostExitCode = 137
 
+const lostText = "its monitor was killed or the machine stopped"
+
 // View is a container as it is at this moment.
 type View struct {
 	Container
@@ -48,9 +50,11 @@ func look(c Container, s State) View {
 		if s.frozen() || s.Suspended && cgroup2.Stopped(s.Init.PID) {
 			v.Status = Paused
 		}
+	case s.Restarting: // it ended by itself, and nobody starts it again
+		v.State.Error = lostText
 	case s.FinishedAt.Before(s.StartedAt):
 		v.ExitCode = LostExitCode
-		v.State.Error = "its monitor was killed or the machine stopped"
+		v.State.Error = lostText
 		v.State.Init, v.State.Monitor = process.ID{}, process.ID{}
 	}
 	return v

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,11 +30,15 @@ func TestStatusIsComputed(t *testing.T) {
 		{"ended a moment ago", State{Boot: boot, Init: gone, Monitor: self, StartedAt: began}, Running, 0},
 		{"lost with its monitor", State{Boot: boot, Init: gone, Monitor: gone, StartedAt: began}, Exited, LostExitCode},
 		{"lost in a reboot", State{Boot: "another", Init: self, Monitor: self, StartedAt: began}, Exited, LostExitCode},
+		{"lost before its next start", State{Boot: boot, Monitor: gone, StartedAt: began, FinishedAt: began.Add(1), ExitCode: 3, Restarting: true}, Exited, 3},
 		{"running again", State{Boot: boot, Init: self, Monitor: self, StartedAt: began, FinishedAt: began.Add(-1), ExitCode: 1}, Running, 1},
 	} {
 		v := look(Container{}, tt.state)
 		if v.Status != tt.want || v.ExitCode != tt.code {
 			t.Errorf("%s: %s (%d), want %s (%d)", tt.name, v.Status, v.ExitCode, tt.want, tt.code)
+		}
+		if lost := strings.HasPrefix(tt.name, "lost"); lost != (v.Reason() == lostText) && tt.state.Error == "" {
+			t.Errorf("%s: the reason is %q", tt.name, v.Reason())
 		}
 	}
 }

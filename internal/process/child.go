@@ -42,11 +42,16 @@ func (c *Child) Wait() (syscall.WaitStatus, error) {
 }
 
 // Signal sends a signal, and os.ErrProcessDone when the child was waited for.
-func (c *Child) Signal(s syscall.Signal) error {
+func (c *Child) Signal(s syscall.Signal) error { return c.send(c.PID, s) }
+
+// SignalGroup is Signal for all processes of the group that the child leads.
+func (c *Child) SignalGroup(s syscall.Signal) error { return c.send(-c.PID, s) }
+
+func (c *Child) send(to int, s syscall.Signal) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reaped {
 		return os.ErrProcessDone
 	}
-	return os.NewSyscallError("kill", unix.Kill(c.PID, s))
+	return os.NewSyscallError("kill", unix.Kill(to, s))
 }

@@ -82,11 +82,20 @@ func newHealth(store runner.Store, v runner.View) *Health {
 		return nil
 	}
 	known := store.Health(v.ID)
-	h := &Health{Status: string(v.Health), FailingStreak: known.FailingStreak, Log: []Probe{}}
+	h := &Health{Status: string(Healthiness(v)), FailingStreak: known.FailingStreak, Log: []Probe{}}
 	for _, p := range known.Log {
 		h.Log = append(h.Log, Probe{Start: rfc3339(p.Start), End: rfc3339(p.End), ExitCode: p.ExitCode, Output: p.Output})
 	}
 	return h
+}
+
+// Healthiness is what is said of a container's health, "" without a check. As with
+// Docker one that does not run is not healthy.
+func Healthiness(v runner.View) runner.Healthiness {
+	if v.Health != "" && !v.Active() {
+		return runner.Unhealthy
+	}
+	return v.Health
 }
 
 // GraphDriver says where a container's files are.

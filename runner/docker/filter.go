@@ -215,5 +215,5 @@ func filterHealth(_ runner.Store, value string) (test, error) {
 	if !slices.Contains(known, value) {
 		return nil, fmt.Errorf("a health is one of %s", strings.Join(known, ", "))
 	}
-	return func(v runner.View) bool { return string(v.Health) == value || v.Health == "" && value == "none" }, nil
+	return func(v runner.View) bool { return string(Healthiness(v)) == value || v.Health == "" && value == "none" }, nil
 }

@@ -69,13 +69,22 @@ func (b *builder) setHealth() error {
 	}
 	args := probeArgs(check.Test, b.img.Shell)
 	if args == nil {
-		return nil
+		return b.noHealth()
 	}
 	b.facts.Health = &Health{
 		Args: args, Check: check,
 		Interval: cmp.Or(check.Interval, probeInterval), StartInterval: cmp.Or(check.StartInterval, probeStartInterval),
 		StartPeriod: check.StartPeriod, Timeout: cmp.Or(check.Timeout, probeTimeout),
 		Retries: cmp.Or(check.Retries, probeRetries), OnFailure: cmp.Or(b.opts.Health.OnFailure, OnFailureNone),
+	}
+	return nil
+}
+
+// noHealth is for a container without a check: nothing would ever do what is to be
+// done when it fails.
+func (b *builder) noHealth() error {
+	if action := b.opts.Health.OnFailure; action != "" && action != OnFailureNone {
+		return fmt.Errorf("--health-on-failure %s: there is no health check that could fail: give --health-cmd", action)
 	}
 	return nil
 }
