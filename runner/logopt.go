@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,7 +10,7 @@ import (
 )
 
 // logOptions are those of the log, with what it says of the container: what
-// --log-opt chooses, and for journald the fields that Docker sends.
+// --log-opt chooses.
 func (m *monitor) logOptions() (o logs.Options, err error) {
 	o = m.Log
 	about := m.about()
@@ -23,10 +22,7 @@ func (m *monitor) logOptions() (o logs.Options, err error) {
 		return o, err
 	}
 	if o.Driver == logs.Journald {
-		o.Fields = map[string]string{
-			"CONTAINER_ID": about.ID(), "CONTAINER_ID_FULL": m.ID, "CONTAINER_NAME": m.Name, "CONTAINER_TAG": cmp.Or(tag, about.ID()),
-			"IMAGE_NAME": m.Image, "SYSLOG_IDENTIFIER": cmp.Or(tag, m.Name),
-		}
+		o.Fields = logs.FieldsOf(about, tag)
 		return o, nil
 	}
 	if tag != "" {

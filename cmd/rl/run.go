@@ -439,6 +439,10 @@ func (a *app) stream(session *runner.Session, o streamOptions) error {
 		left, stop = leaveWhenIgnored(session)
 		defer stop()
 	}
+	if j := a.journal(session, o); j != nil {
+		defer j.Close()
+		st.Out, st.Err = j.Stream(logs.Stdout), j.Stream(logs.Stderr)
+	}
 	if o.begun && supervised() {
 		go func() {
 			if err := a.ready(session, o.notify); err != nil {

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"net"
 	"slices"
@@ -33,6 +34,15 @@ func dialJournal(socket string, fields map[string]string) (*journal, error) {
 		j.fields = appendField(j.fields, name, []byte(fields[name]))
 	}
 	return j, nil
+}
+
+// FieldsOf are the fields that Docker sends to journald with each message of a
+// container, whose tag may be "".
+func FieldsOf(a About, tag string) map[string]string {
+	return map[string]string{
+		"CONTAINER_ID": a.ID(), "CONTAINER_ID_FULL": a.FullID(), "CONTAINER_NAME": a.Name(), "CONTAINER_TAG": cmp.Or(tag, a.ID()),
+		"IMAGE_NAME": a.Image, "SYSLOG_IDENTIFIER": cmp.Or(tag, a.Name()),
+	}
 }
 
 // appendField writes a field as journald's native protocol has it: a value that
