@@ -107,7 +107,7 @@ func (vm *VM) args(image, payload, debian string) []string {
 		// CPU is just patching, and that machine stands still in a breakpoint which is gone.
 		accel = "tcg,thread=single"
 	}
-	return []string{"-machine", "q35", "-accel", accel, "-cpu", "max", "-smp", "2", "-m", "1536", "-nodefaults",
+	return []string{"-machine", "q35", "-accel", accel, "-cpu", "max", "-smp", "2", "-m", "2048", "-nodefaults",
 		"-display", "none", "-serial", "stdio", "-qmp", "unix:" + vm.qmp() + ",server=on,wait=off",
 		"-kernel", filepath.Join(image, "vmlinuz"), "-initrd", filepath.Join(image, "initrd.img"),
 		// A kernel that looks whether the timer ticks finds that it does not when this machine is busy

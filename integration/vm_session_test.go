@@ -74,38 +74,3 @@ func TestVMLinger(t *testing.T) {
 		t.Errorf("the user namespace was %s and is now %s", namespace, got)
 	}
 }
-
-func TestVMReboot(t *testing.T) {
-	l := login(t, "tester")
-	l.OK(t, "rl run -d --name running "+Image+sleeper+"; rl run --name done --network none "+Image+" sh -c 'exit 3'; true")
-	l.Close()
-	showConsole(t, virtual(t))
-	if err := virtual(t).Reboot(); err != nil {
-		t.Fatal(err)
-	}
-	l = testerLogin(t)
-	got := l.OK(t, "rl ps -a --format '{{.Names}} {{.Status}}' | sort")
-	lines := strings.Split(got, "\n")
-	if len(lines) != 2 || !strings.HasPrefix(lines[0], "done Exited (3)") || !strings.HasPrefix(lines[1], "running Exited") {
-		t.Errorf("after the reboot ps says:\n%s", got)
-	}
-	l.OK(t, "rl start running && rl exec running true")
-}
-
-// Nobody is told that the power goes, and files not yet written are lost.
-func TestVMPowerCut(t *testing.T) {
-	l := login(t, "tester")
-	l.OK(t, "rl run -d --name written "+Image+sleeper+"; sync; rl run -d --name unwritten "+Image+sleeper)
-	showConsole(t, virtual(t))
-	if err := virtual(t).CutPower(); err != nil {
-		t.Fatal(err)
-	}
-	l = testerLogin(t)
-	got := l.OK(t, "rl ps -a --format '{{.Names}} {{.Status}}'")
-	if !strings.Contains(got, "written Exited") || strings.Contains(got, " Up ") {
-		t.Errorf("after the power cut ps says:\n%s", got)
-	}
-	if got := l.OK(t, "rl start written && rl exec written echo whole"); !strings.HasSuffix(got, "whole") {
-		t.Errorf("the container says %q", got)
-	}
-}
