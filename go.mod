@@ -128,10 +128,13 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.0 // indirect
 )
 
+// Newer ones make tables at each start of the program, for 20 ms.
 replace github.com/mattn/go-runewidth => github.com/mattn/go-runewidth v0.0.16
 
 tool honnef.co/go/tools/cmd/staticcheck
 
+// It cannot be downloaded.
 exclude github.com/moby/profiles/seccomp v0.2.4
 
+// It needs a module that cannot be downloaded.
 exclude go.podman.io/storage v1.65.0
