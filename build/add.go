@@ -180,7 +180,12 @@ func (t transfer) placeArchive(root *tree.Root, dest string, from source, name s
 		o.Owner = nil // the archive says who
 	}
 	// Links of the archive may be absolute: they mean the image's root.
-	return true, root.Unpack(whole, tree.Target{Path: dest, Contents: true, Time: o.Time, Owner: o.Owner})
+	if err := root.Unpack(whole, tree.Target{Path: dest, Contents: true, Time: o.Time, Owner: o.Owner}); err != nil {
+		return true, err
+	}
+	read, err := from.root.Stat(name)
+	o.Seen.Add(read)
+	return true, err
 }
 
 // unpacks reports whether archives are unpacked: local ones by ADD, and others
@@ -221,7 +226,7 @@ func (d downloads) close() {
 
 // placeFetched copies what was fetched; such files are their owner's alone.
 func (t transfer) placeFetched(root *tree.Root, dest string, into bool, d downloads, o tree.CopyOptions) error {
-	o.Keep = nil
+	o.Keep, o.Seen = nil, nil
 	for _, i := range d.items {
 		target := dest
 		if i.folder {

@@ -124,8 +124,16 @@ func (s *stage) copyFiles(ctx context.Context, t transfer) error {
 		parent, layers = "", nil
 	}
 	key := keyOf(t.word, parent, s.destination(t.DestPath), t.chown, t.chmod, t.parents, t.unpack, sum, remoteSum, s.b.Epoch)
-	err = s.changeOn(ctx, layers, oneLine(t.title), command, key, func(_ *stepLog, w *workspace) error {
-		return s.place(w, t, from, items, fetched, o)
+	err = s.changeOn(ctx, layers, oneLine(t.title), command, key, func(log *stepLog, w *workspace) error {
+		known := o.Seen
+		if known != nil {
+			o.Seen = new(tree.Seen)
+		}
+		err := s.place(w, t, from, items, fetched, o)
+		if w.torn = known != nil && !known.Same(o.Seen); w.torn {
+			log.print("WARN: files changed while they were copied: the next build copies them again")
+		}
+		return err
 	})
 	if err != nil {
 		return err
@@ -406,7 +414,7 @@ var specialBits = [...]struct {
 func (t transfer) options(from source) (tree.CopyOptions, error) {
 	o := tree.CopyOptions{Keep: from.keep}
 	if !from.own {
-		o.Owner = &tree.Owner{}
+		o.Owner, o.Seen = &tree.Owner{}, new(tree.Seen)
 	}
 	if t.chmod != "" {
 		var err error

@@ -42,6 +42,20 @@ func (s *stage) mountKeys(ctx context.Context, mounts []*instructions.Mount, sta
 	return keys, nil
 }
 
+// changed reports whether files of contexts that mounts show are not any more what
+// their keys say.
+func (s *stage) changed(ctx context.Context, mounts []*instructions.Mount, keys []string) bool {
+	for i, m := range mounts {
+		if from, err := s.contextNamed(ctx, m.From); m.Type != instructions.MountTypeBind || from == nil && err == nil {
+			continue
+		}
+		if now, err := s.mountKeys(ctx, mounts[i:i+1], nil); err != nil || now[0] != keys[i] {
+			return true
+		}
+	}
+	return false
+}
+
 // mountDigest stands for the files that a bind mount shows.
 func mountDigest(from source, m *instructions.Mount) (string, error) {
 	name := path.Join("/", m.Source)

@@ -46,13 +46,17 @@ func (s *stage) runCommand(ctx context.Context, c *instructions.RunCommand) erro
 	if found, err := s.recallShort(ctx, s.layers(), oneLine(c.String()), command, short); found || err != nil {
 		return err
 	}
-	key, err := s.runKey(ctx, e)
+	mounts, err := s.mountKeys(ctx, e.mounts, nil)
 	if err != nil {
 		return err
 	}
+	key := s.runKeyWith(e, mounts)
 	err = s.change(ctx, oneLine(c.String()), command, key, func(log *stepLog, w *workspace) error {
 		if err := s.process(ctx, e, log, w); err != nil {
 			return s.debug(ctx, e, log, w, err)
+		}
+		if w.torn = s.changed(ctx, e.mounts, mounts); w.torn {
+			log.print("WARN: files of the context changed meanwhile: the next build does the step again")
 		}
 		return nil
 	})
@@ -150,15 +154,6 @@ func (s *stage) withArgs(args []string) string {
 	return strings.Join(append(used, args...), " ")
 }
 
-// runKey is made of everything that decides what a RUN does.
-func (s *stage) runKey(ctx context.Context, e execution) (string, error) {
-	mounts, err := s.mountKeys(ctx, e.mounts, nil)
-	if err != nil {
-		return "", err
-	}
-	return s.runKeyWith(e, mounts), nil
-}
-
 // shortRunKey is one that can be told without the files of the stages that are mounted,
 // "" if there are none.
 func (s *stage) shortRunKey(ctx context.Context, e execution) (string, error) {
@@ -185,6 +180,7 @@ func (s *stage) shortRunKey(ctx context.Context, e execution) (string, error) {
 	return keyOf("short", s.runKeyWith(e, mounts)), nil
 }
 
+// runKeyWith is made of everything that decides what a RUN does.
 func (s *stage) runKeyWith(e execution, mounts []string) string {
 	c := s.image.Config
 	return keyOf("run", s.key, e.args, e.script, e.network, e.insecure, e.devices, mounts, s.env, c.User, c.WorkingDir,

@@ -433,6 +433,9 @@ func (s *stage) execute(ctx context.Context, layers []string, log *stepLog, comm
 	if err := w.unmount(); err != nil {
 		return nil, err
 	}
+	if w.torn {
+		key = keyOf(key, newID()) // nobody finds it again
+	}
 	f := s.facts(key, command)
 	f.Copied = w.copied
 	return s.b.cache.add(w.result(), key, f)

@@ -30,6 +30,9 @@ type workspace struct {
 	mounted bool
 	files   *tree.Root
 	copied  bool // see [facts]
+	// torn is whether what the step worked on is not what its key was made of: the
+	// person's files changed meanwhile.
+	torn bool
 }
 
 // workspace makes one on top of layers, the topmost first.

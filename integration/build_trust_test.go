@@ -122,3 +122,26 @@ RUN --mount=from=made,source=/f,target=/f stat -c %u /f >/owner
 		e.Want(t, owner, "run", "--rm", "owners", "cat", "/owner")
 	}
 }
+
+// A RUN sees the context as it is: what somebody writes there meanwhile is not kept
+// under the key of what was there before.
+func TestBuildContextChangesMeanwhile(t *testing.T) {
+	e := AsUser(t)
+	shared := "--mount=type=cache,id=" + e.Name(t) + ",target=/shared"
+	dir := e.context(t, map[string]string{"f": "1", "Dockerfile": "FROM alpine:3.20\nRUN " + shared + " --mount=target=/c echo waiting; until test -e /shared/go; do sleep 0.1; done; cat /c/f >/seen\n"})
+	second := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN " + shared + " touch /shared/go\n"})
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "f"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waits := e.Cmd("build", "--progress=plain", dir).Start(t)
+	waits.ExpectErr(t, "waiting")
+	write("2")
+	e.built(t, second)
+	waits.Wait(t).Exits(t, 0).Says(t, "changed meanwhile")
+	write("1")
+	e.built(t, dir, "-t", "meanwhile")
+	e.Want(t, "1", "run", "--rm", "meanwhile", "cat", "/seen")
+}

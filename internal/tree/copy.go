@@ -29,6 +29,10 @@ type CopyOptions struct {
 	// to it, and would double the work. The overlay must not have been looked at
 	// by anybody else, and is unmounted after the copy.
 	Upper *Root
+	// Seen, if not nil, is told how each file was when it had been read.
+	Seen *Seen
+	// names are the first names of files that have several, while a digest is made.
+	names map[[2]uint64]string
 }
 
 func (o CopyOptions) keep(name string, folder bool) bool {

@@ -30,12 +30,15 @@ func (c *copier) file(to place, name string, from *Root, source, below string) (
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.linked(to.Root, name, &st) {
+			c.Seen.add(&st)
 			return nil
 		}
 	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
+	if st.Mode&unix.S_IFMT == unix.S_IFREG {
 		return c.regular(to.Root, name, from, source, &st)
+	}
+	c.Seen.add(&st)
+	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFLNK:
 		err = copyLink(to.Root, name, from, source)
 	case unix.S_IFSOCK:
@@ -83,6 +86,9 @@ func (c *copier) regular(to *Root, name string, from *Root, source string, st *u
 	}
 	defer func() { err = errors.Join(err, unix.Close(out)) }()
 	if err := c.content(out, in, st.Size); err != nil {
+		return err
+	}
+	if err := c.Seen.addOpened(in); err != nil {
 		return err
 	}
 	// In this order: a change of owner clears set-user-id bits and capabilities.

@@ -42,6 +42,7 @@ func Content(in *Root, name string, e Entry) (string, error) {
 // Digest writes to w a line for every file that a copy with these options would
 // make of name, a folder or a file: what it is, not when it was changed.
 func (r *Root) Digest(w io.Writer, name string, o CopyOptions, hash Hash) error {
+	o.names = map[[2]uint64]string{}
 	e, err := r.Lstat(name)
 	if err != nil {
 		return err
@@ -113,11 +114,14 @@ func (o CopyOptions) line(w io.Writer, r *Root, base, shown string, hash Hash) e
 	if err := unix.Fstatat(int(r.dir.Fd()), base, &e.stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
 	}
+	o.Seen.add(&e.stat)
 	content := ""
 	var err error
 	switch {
 	case e.IsRegular() && hash != nil:
-		content, err = hash(r, base, e)
+		if content, err = hash(r, base, e); e.stat.Nlink > 1 {
+			content += o.firstName(&e.stat, shown)
+		}
 	case e.stat.Mode&unix.S_IFMT == unix.S_IFLNK:
 		content, err = r.readLink(base)
 	case !e.IsDir():
@@ -129,4 +133,14 @@ func (o CopyOptions) line(w io.Writer, r *Root, base, shown string, hash Hash) e
 	owner := o.owner(&e.stat)
 	_, err = fmt.Fprintf(w, "%q %o %d:%d %q\n", shown, e.stat.Mode&unix.S_IFMT|o.mode(&e.stat), owner.UID, owner.GID, content)
 	return err
+}
+
+// firstName is the name under which a file was met before, "" if it was not.
+func (o CopyOptions) firstName(st *unix.Stat_t, name string) string {
+	inode := [2]uint64{st.Dev, st.Ino}
+	first, met := o.names[inode]
+	if !met {
+		o.names[inode] = name
+	}
+	return first
 }
