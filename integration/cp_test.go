@@ -52,6 +52,35 @@ func TestCpOut(t *testing.T) {
 	})
 }
 
+// A whole container can be copied: what the kernel shows in it is left out, its
+// volumes are not, and the folder that it goes into is the only one that changes.
+func TestCpOfTheWholeContainer(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		for _, running := range []bool{true, false} {
+			c, dir := e.copied(t, running), e.Folder(t)
+			e.OK(t, "cp", c+":/", dir)
+			e.OK(t, "cp", c+":/", filepath.Join(dir, "new"))
+			for _, top := range []string{dir, filepath.Join(dir, "new")} {
+				if got, err := os.ReadFile(filepath.Join(top, "src/a")); err != nil || string(got) != "one\n" {
+					t.Errorf("running %v: %s/src/a: %q, %v", running, top, got, err)
+				}
+				if got, err := os.ReadFile(filepath.Join(top, "vol/v")); err != nil || string(got) != "kept\n" {
+					t.Errorf("running %v: %s/vol/v: %q, %v", running, top, got, err)
+				}
+				for _, name := range []string{"proc", "sys", "dev"} {
+					if got, err := os.ReadDir(filepath.Join(top, name)); len(got) > 0 {
+						t.Errorf("running %v: %s/%s holds %v, %v", running, top, name, got, err)
+					}
+				}
+			}
+			r := tar.NewReader(strings.NewReader(e.OK(t, "cp", c+":/", "-")))
+			if h, err := r.Next(); err != nil || h.Name != "./" {
+				t.Errorf("running %v: the archive begins with %v, %v", running, h, err)
+			}
+		}
+	})
+}
+
 func TestCpIn(t *testing.T) {
 	Each(t, func(t *testing.T, e *Env) {
 		for _, running := range []bool{true, false} {

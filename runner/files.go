@@ -26,7 +26,9 @@ type Files struct {
 	ReadOnly bool
 	// RootOwner is the container's root, in ids of the user namespace.
 	RootOwner tree.Owner
-	lock      *os.File // of a container that is not running
+	// System are the folders of a running container that the kernel fills.
+	System []string
+	lock   *os.File // of a container that is not running
 }
 
 // OpenFiles opens the files of a container: a running one's through its first
@@ -50,6 +52,7 @@ func (s Store) OpenFiles(id string, reading bool) (*Files, error) {
 	if v.State.live() {
 		f.Root, err = tree.Open(fmt.Sprintf("/proc/%d/root", v.State.Init.PID))
 		if err == nil && v.State.live() {
+			f.System = []string{"/dev", "/proc", "/sys"}
 			return f, nil
 		}
 		if err == nil { // the process may have been another one

@@ -131,14 +131,19 @@ func parsePlace(s string) place {
 // contents reports whether a path means what is in a folder.
 func (p place) contents() bool { return p.path == "." || strings.HasSuffix(p.path, "/.") }
 
-// name is what the path's last part is called.
+// name is what the path's last part is called: "." for a whole file system, which
+// has no name that it could keep in a folder.
 func (p place) name() string {
+	path := filepath.Clean("/" + p.path)
 	if p.container == "" {
 		if abs, err := filepath.Abs(p.path); err == nil {
-			return filepath.Base(abs)
+			path = abs
 		}
 	}
-	return filepath.Base(filepath.Clean("/" + p.path))
+	if path == "/" {
+		return "."
+	}
+	return filepath.Base(path)
 }
 
 // find returns the id of the container of p.
@@ -332,7 +337,7 @@ func (c *packCmd) Run(a *app) error {
 			return fmt.Errorf("%s in the container: %w", c.Path, errors.Unwrap(err))
 		}
 		widen(a.stdout)
-		return f.Pack(a.stdout, path, c.Name, c.Own)
+		return f.Pack(a.stdout, path, c.Name, c.Own, f.System...)
 	})
 }
 

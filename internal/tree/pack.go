@@ -15,9 +15,15 @@ import (
 
 // Pack writes the file or folder name as a tar in which it is called as, "." for
 // a folder whose contents count. A folder's own file system only, with oneMount.
-// Sockets are left out: nobody listens on a copy.
-func (r *Root) Pack(w io.Writer, name, as string, oneMount bool) error {
+// Sockets are left out: nobody listens on a copy; and so is what is in the folders
+// closed, absolute, where they lie below name.
+func (r *Root) Pack(w io.Writer, name, as string, oneMount bool, closed ...string) error {
 	p := newPacker(w)
+	for _, folder := range closed {
+		if below, ok := strings.CutPrefix(folder, strings.TrimSuffix(path.Join("/", name), "/")+"/"); ok {
+			p.closed = append(p.closed, path.Join(as, below))
+		}
+	}
 	above, err := r.Folder(path.Dir(clean(name)))
 	if err != nil {
 		return err
@@ -49,6 +55,7 @@ type packer struct {
 	upper  bool   // the folder is the upper one of an overlay
 	mount  uint64 // the only mount that is looked into, 0 for all
 	skip   func(name string) bool
+	closed []string // folders that are not looked into
 	buffer []byte
 }
 
@@ -143,6 +150,9 @@ func (p *packer) whiteout(name string, st *unix.Stat_t) error {
 func (p *packer) folder(r *Root, base, name string, h *tar.Header, hides bool, st *unix.Stat_t) error {
 	if err := p.tar.WriteHeader(h); err != nil {
 		return err
+	}
+	if slices.Contains(p.closed, name) {
+		return nil
 	}
 	if hides {
 		if err := p.whiteout(path.Join(name, whiteoutOpaque), st); err != nil {
