@@ -434,7 +434,11 @@ func (t transfer) digest(from source, items []item, o tree.CopyOptions) (string,
 		if from.key != "" {
 			continue
 		}
-		if err := from.root.Digest(hash, i.name, i.kept(o), from.hash); err != nil {
+		digest := from.root.Digest
+		if i.folder {
+			digest = from.root.DigestInside
+		}
+		if err := digest(hash, i.name, i.kept(o), from.hash); err != nil {
 			return "", err
 		}
 	}

@@ -1,9 +1,14 @@
 package integration
 
 import (
+	"archive/tar"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // What steps left in one cache is found by a build that has none of its own.
@@ -124,4 +129,73 @@ func TestBuildCopiesByContent(t *testing.T) {
 		t.Errorf("the first files gave %q, not %q", back, first)
 	}
 	e.OK(t, "rmi", "bycontent")
+}
+
+// Extended attributes that land in the image are in the key of a step; those of a folder
+// whose content is copied land nowhere, and are not.
+func TestBuildAttributesDecideTheCache(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		dir := e.context(t, map[string]string{"d/f": "x", "d/sub/g": "y", "Dockerfile": "FROM scratch\nCOPY d /d\n"})
+		out := filepath.Join(e.Folder(t), "files.tar")
+		build := func() (cached bool, attributes map[string]string) {
+			t.Helper()
+			r := e.Run(t, "build", "--progress=plain", "-o", "type=tar,dest="+out, dir).Exits(t, 0)
+			return strings.Contains(r.Err, "CACHED"), attributesIn(t, out)
+		}
+		set := func(name, key, value string) {
+			t.Helper()
+			if err := unix.Setxattr(filepath.Join(dir, name), key, []byte(value), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		build()
+		for _, name := range []string{"d/f", "d/sub"} {
+			for _, value := range []string{"1", "2"} {
+				set(name, "user.of", value)
+				if cached, got := build(); cached || got[name+" user.of"] != value {
+					t.Errorf("%s: cached: %t, attributes: %q", name, cached, got)
+				}
+			}
+		}
+		set("d", "user.of", "1")
+		if err := os.Chmod(filepath.Join(dir, "d"), 0o711); err != nil {
+			t.Fatal(err)
+		}
+		if cached, got := build(); !cached || got["d user.of"] != "" {
+			t.Errorf("the folder itself: cached: %t, attributes: %q", cached, got)
+		}
+		// Capabilities of the host's root mean nothing in a user's containers, and do not
+		// stand in the way.
+		const netRaw = "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+		set("d/f", "security.capability", netRaw)
+		cached, got := build()
+		if _, landed := got["d/f security.capability"]; landed == cached {
+			t.Errorf("capabilities: cached: %t, attributes: %q", cached, got)
+		}
+	})
+}
+
+// attributesIn lists the extended attributes in an archive: "NAME KEY" to value.
+func attributesIn(t *testing.T, file string) map[string]string {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	found := map[string]string{}
+	for archive := tar.NewReader(f); ; {
+		h, err := archive.Next()
+		if err == io.EOF {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, value := range h.PAXRecords {
+			if name, ok := strings.CutPrefix(key, "SCHILY.xattr."); ok {
+				found[strings.Trim(h.Name, "/")+" "+name] = value
+			}
+		}
+	}
 }

@@ -94,6 +94,11 @@ func TestCopyKeepsWhatFilesAre(t *testing.T) {
 	}
 }
 
+type digestChange struct {
+	of     string
+	change func() error
+}
+
 func TestDigestIsOfContentNotOfTime(t *testing.T) {
 	r, dir := folder(t, map[string]string{"a": "1", "sub/b": "2"})
 	digest := func() string {
@@ -110,13 +115,16 @@ func TestDigestIsOfContentNotOfTime(t *testing.T) {
 	if digest() != first {
 		t.Error("a time stamp changed the digest")
 	}
-	changes := []struct {
-		of     string
-		change func() error
-	}{
+	changes := []digestChange{
 		{"mode", func() error { return os.Chmod(filepath.Join(dir, "a"), 0o600) }},
 		{"content", func() error { return os.WriteFile(filepath.Join(dir, "a"), []byte("3"), 0o600) }},
 		{"name", func() error { return os.Rename(filepath.Join(dir, "a"), filepath.Join(dir, "c")) }},
+	}
+	if err := unix.Setxattr(filepath.Join(dir, "sub"), "user.a", []byte("1"), 0); err == nil { // the file system has attributes
+		set := func(name, value string) func() error {
+			return func() error { return unix.Setxattr(filepath.Join(dir, name), "user.a", []byte(value), 0) }
+		}
+		changes = append([]digestChange{{"a folder's attribute", set("sub", "2")}, {"a file's attribute", set("a", "2")}}, changes...)
 	}
 	for _, c := range changes {
 		before := digest()

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,16 +28,21 @@ func Content(in *Root, name string, e Entry) (string, error) {
 	if _, err := io.CopyBuffer(hash, struct{ io.Reader }{fdFile(fd)}, make([]byte, min(e.Size()+1, 256<<10))); err != nil {
 		return "", err
 	}
-	found, err := opened(fd).read()
-	if err != nil {
+	if err := opened(fd).digest(hash); err != nil {
 		return "", err
 	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// digest writes the attributes that a copy would have.
+func (a attributed) digest(w io.Writer) error {
+	found, err := a.read()
 	for _, key := range slices.Sorted(maps.Keys(found)) {
 		if portable(key) {
-			fmt.Fprintf(hash, "\x00%q %q", key, found[key])
+			fmt.Fprintf(w, "\x00%q %q", key, found[key])
 		}
 	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
+	return err
 }
 
 // Digest writes to w a line for every file that a copy with these options would
@@ -55,6 +61,25 @@ func (r *Root) Digest(w io.Writer, name string, o CopyOptions, hash Hash) error 
 		defer above.Close()
 		return o.line(w, above, path.Base(clean(name)), ".", hash)
 	}
+	if err := r.lineOf(w, name, o); err != nil {
+		return err
+	}
+	return r.DigestInside(w, name, o, hash)
+}
+
+func (r *Root) lineOf(w io.Writer, folder string, o CopyOptions) error {
+	dir, err := r.Folder(folder)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return o.line(w, dir, ".", ".", nil)
+}
+
+// DigestInside is Digest of what is in a folder, as CopyFolder copies it to one that
+// is there: what the folder itself looks like means nothing.
+func (r *Root) DigestInside(w io.Writer, name string, o CopyOptions, hash Hash) error {
+	o.names = map[[2]uint64]string{}
 	dir, err := r.Folder(name)
 	if err != nil {
 		return err
@@ -63,12 +88,9 @@ func (r *Root) Digest(w io.Writer, name string, o CopyOptions, hash Hash) error 
 	return o.lines(w, dir, clean(name), ".", hash)
 }
 
-// lines writes the lines of a folder; name is its path in the root and shown
-// that in the copy.
+// lines writes the lines of what is in a folder; name is its path in the root and
+// shown that in the copy.
 func (o CopyOptions) lines(w io.Writer, r *Root, name, shown string, hash Hash) error {
-	if err := o.line(w, r, ".", shown, nil); err != nil {
-		return err
-	}
 	entries, err := r.list()
 	if err != nil {
 		return err
@@ -105,6 +127,9 @@ func (o CopyOptions) subfolder(w io.Writer, r *Root, base, below, shown string, 
 	if !kept && !c.keepsAny(sub, below) {
 		return nil
 	}
+	if err := o.line(w, sub, ".", shown, nil); err != nil {
+		return err
+	}
 	return o.lines(w, sub, below, shown, hash)
 }
 
@@ -124,8 +149,8 @@ func (o CopyOptions) line(w io.Writer, r *Root, base, shown string, hash Hash) e
 		}
 	case e.stat.Mode&unix.S_IFMT == unix.S_IFLNK:
 		content, err = r.readLink(base)
-	case !e.IsDir():
-		content = fmt.Sprint(e.stat.Rdev)
+	default:
+		content, err = r.special(base, &e)
 	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", shown, err)
@@ -143,4 +168,14 @@ func (o CopyOptions) firstName(st *unix.Stat_t, name string) string {
 		o.names[inode] = name
 	}
 	return first
+}
+
+// special stands for a folder's attributes, or a device's number and attributes.
+func (r *Root) special(base string, e *Entry) (string, error) {
+	var content strings.Builder
+	if !e.IsDir() {
+		fmt.Fprint(&content, e.stat.Rdev)
+	}
+	err := r.named(base).digest(&content)
+	return content.String(), err
 }

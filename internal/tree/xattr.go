@@ -66,8 +66,8 @@ func (a attributed) read() (map[string][]byte, error) {
 	for key := range bytes.SplitSeq(bytes.TrimSuffix(names[:n], []byte{0}), []byte{0}) {
 		value := make([]byte, 1<<16)
 		n, err := a.get(string(key), value)
-		if errors.Is(err, unix.ENODATA) {
-			continue
+		if errors.Is(err, unix.ENODATA) || errors.Is(err, unix.EOVERFLOW) {
+			continue // it is gone, or capabilities for users that are nobody here
 		}
 		if err != nil {
 			return nil, err
