@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,18 @@ func TestNetworkFilesFlags(t *testing.T) {
 				t.Error(got)
 			}
 		})
+	})
+}
+
+// A container finds itself by its name with the domain, which comes first, and without.
+func TestHostsOfADomain(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		for _, flags := range [][]string{{"--hostname", "foo.example.org"}, {"--hostname", "foo", "--domainname", "example.org"}} {
+			got := e.OK(t, slices.Concat([]string{"run", "--rm"}, flags, []string{Image, "cat", "/etc/hosts"})...)
+			if !strings.Contains(got, "\tfoo.example.org foo\n") && !strings.HasSuffix(got, "\tfoo.example.org foo") {
+				t.Errorf("%v: %q", flags, got)
+			}
+		}
 	})
 }
 

@@ -44,9 +44,16 @@ func (m *monitor) namesResolve() bool {
 	return slices.ContainsFunc(m.State.Attachments, func(a slirp.Attachment) bool { return a.NetworkID != "" })
 }
 
-// ownHosts are the lines of /etc/hosts about the container on one network.
+// ownHosts are the lines of /etc/hosts about the container on one network: its name
+// with its domain first, which is what `hostname -f` takes, and without.
 func (m *monitor) ownHosts(a slirp.Attachment) []slirp.HostEntry {
 	names := []string{hostnameOf(m.Container)}
+	if m.Spec.Domainname != "" {
+		names[0] += "." + m.Spec.Domainname
+	}
+	if short, _, domain := strings.Cut(names[0], "."); domain {
+		names = append(names, short)
+	}
 	return []slirp.HostEntry{{IP: a.IPAddress, Names: names}, {IP: a.IPv6Address, Names: names}}
 }
 
