@@ -1,6 +1,9 @@
 package integration
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -83,6 +86,85 @@ func checkPod(t *testing.T, pod core.Pod, name, volume string) {
 	if len(c.VolumeMounts) != 3 || len(pod.Spec.Volumes) != 3 || c.VolumeMounts[0].Name != volume || !c.VolumeMounts[1].ReadOnly || c.VolumeMounts[1].SubPath == "" {
 		t.Errorf("mounts %+v of %+v", c.VolumeMounts, pod.Spec.Volumes)
 	}
+}
+
+// Names that are one in Kubernetes, where less is allowed in them, are kept apart, and
+// what Kubernetes would replace in words stays as it is.
+func TestKubeGenerateKeepsThingsApart(t *testing.T) {
+	e := AsUser(t)
+	id, dir := e.Name(t), e.Folder(t)
+	for name, text := range map[string]string{"a/b c": "one", "a-b c": "two", "run": "#!/bin/sh\n"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.OK(t, "create", "--name", "1_"+id, "--stop-timeout", "0", "-p", "80:80", "-p", "127.0.0.1:81:80/udp", "-e", "TEXT=a\x7f$$(HOME)", "-e", "not ours=1",
+		"-v", "files:/files", "-v", "a_"+id+":/one", "-v", "a."+id+":/two", "--tmpfs", "/t:size=1m", "-l", "app=mine", "--add-host", "db:10.0.0.1", "--shm-size", "1m",
+		"--uts", "host", "--log-opt", "max-size=1m", "--health-on-failure", "stop", "--health-cmd", "echo $$",
+		"-v", dir+"/a/b c:/x", "-v", dir+"/a-b c:/y:ro", "-v", dir+"/run:/run.sh", Image, "echo", "$$ $HOME $(HOME)")
+	e.OK(t, "create", "--name", "1."+id, "-p", "1080:80", "-p", "127.0.0.1:80:8080", "--tmpfs", "/t", Image, "true")
+	t.Cleanup(func() { e.OK(t, "rm", "1_"+id, "1."+id); e.OK(t, "volume", "rm", "files", "a_"+id, "a."+id) })
+	r := e.Run(t, "kube", "generate", "--service", "1_"+id, "1."+id)
+	r.OK(t)
+	for _, note := range []string{"--add-host db:10.0.0.1", "--shm-size 1m", "--uts host", "--log-opt", "--health-on-failure stop", "label app=mine", `"not ours"`,
+		"port 80 is published on 127.0.0.1", "port 80/tcp: the Service has one", dir + "/a/b c cannot be written"} {
+		if !strings.Contains(r.Err, note) {
+			t.Errorf("no note about %q in\n%s", note, r.Err)
+		}
+	}
+	docs := strings.Split(r.Out, "---\n")
+	if len(docs) != 6 {
+		t.Fatalf("%d documents:\n%s", len(docs), r.Out)
+	}
+	pod, files := strict[core.Pod](t, docs[4]), strict[core.ConfigMap](t, docs[0])
+	checkApart(t, pod, files)
+	if service := strict[core.Service](t, docs[5]); !strings.HasPrefix(service.Name, "svc-1-") || len(service.Spec.Ports) != 3 {
+		t.Errorf("service %+v", service)
+	}
+	e.Run(t, "kube", "generate", "--name", "___", "1_"+id).Exits(t, 125).Says(t, "___", "--name")
+}
+
+func checkApart(t *testing.T, pod core.Pod, files core.ConfigMap) {
+	t.Helper()
+	one, two := pod.Spec.Containers[0], pod.Spec.Containers[1]
+	if *pod.Spec.TerminationGracePeriodSeconds != 0 || one.Name == two.Name {
+		t.Errorf("grace %d, names %s %s", *pod.Spec.TerminationGracePeriodSeconds, one.Name, two.Name)
+	}
+	if len(one.Env) != 1 || one.Env[0].Value != "a\x7f$$$$(HOME)" || one.Args[1] != "$$$ $HOME $$(HOME)" || one.LivenessProbe.Exec.Command[2] != "echo $$$" {
+		t.Errorf("environment %q, args %q, probe %q", one.Env, one.Args, one.LivenessProbe.Exec.Command)
+	}
+	volumes, shown := map[string]core.Volume{}, map[string]core.VolumeMount{}
+	for _, v := range pod.Spec.Volumes {
+		volumes[v.Name] = v
+	}
+	if len(volumes) != 6 || len(volumes) != len(pod.Spec.Volumes) {
+		t.Errorf("volumes %+v", pod.Spec.Volumes)
+	}
+	for _, m := range one.VolumeMounts {
+		shown[m.MountPath] = m
+	}
+	for path, text := range map[string]string{"/x": "one", "/y": "two", "/run.sh": "#!/bin/sh\n"} {
+		config := volumes[shown[path].Name].ConfigMap
+		if config == nil || config.Name != files.Name || *config.DefaultMode != 0o755 || files.Data[shown[path].SubPath] != text || strings.Contains(shown[path].SubPath, " ") {
+			t.Errorf("%s: %+v %+v", path, shown[path], config)
+		}
+	}
+	if volumes[shown["/files"].Name].PersistentVolumeClaim == nil || shown["/one"].Name == shown["/two"].Name {
+		t.Errorf("claims %+v", shown)
+	}
+	if size := volumes[shown["/t"].Name].EmptyDir.SizeLimit; size.Value() != 1<<20 || two.VolumeMounts[0].Name == shown["/t"].Name {
+		t.Errorf("memory %v %+v", size, two.VolumeMounts)
+	}
+}
+
+// Kubernetes runs images, not folders.
+func TestKubeGenerateRefusesAFolder(t *testing.T) {
+	e := AsUser(t)
+	name, root := e.Name(t), e.Folder(t)
+	e.OK(t, "create", "--name", name, "--rootfs", root+":O", "/bin/true")
+	e.Run(t, "kube", "generate", name).Exits(t, 125).Says(t, "--rootfs", "rl import")
+	e.OK(t, "rm", name)
 }
 
 func TestKubeGenerateDeployment(t *testing.T) {

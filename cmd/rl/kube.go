@@ -54,7 +54,7 @@ func (c *kubeGenerateCmd) Run(a *app) error {
 		ReadFile: readConfigFile, IsFile: isFile, ImageName: fullImageName,
 	})
 	if err != nil {
-		return err
+		return usagef("%w", err)
 	}
 	for _, n := range notes {
 		a.warnf("not carried over: %s", n)
@@ -76,17 +76,19 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-func readConfigFile(path string) (string, error) {
-	if info, err := os.Stat(path); err != nil {
-		return "", err
-	} else if info.Size() > maxConfigFile {
-		return "", fmt.Errorf("%d bytes are too many for a ConfigMap", info.Size())
+func readConfigFile(path string) (text string, executable bool, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", false, err
+	}
+	if info.Size() > maxConfigFile {
+		return "", false, fmt.Errorf("%d bytes are too many for a ConfigMap", info.Size())
 	}
 	data, err := os.ReadFile(path)
 	if err == nil && !utf8.Valid(data) {
 		err = errors.New("not a text")
 	}
-	return string(data), err
+	return string(data), info.Mode()&0o111 != 0, err
 }
 
 // fullImageName names the registry too: what a short name means is each

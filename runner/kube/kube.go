@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/rl-project/rl/runner"
 )
@@ -26,9 +25,9 @@ type Options struct {
 	Service bool
 	// ClaimSize is how much each PersistentVolumeClaim asks for, "1Gi" for example.
 	ClaimSize string
-	// ReadFile returns the content of a mounted file of the host, or an error
-	// for what is none or is too large for a ConfigMap.
-	ReadFile func(path string) (string, error)
+	// ReadFile returns the content of a mounted file of the host and whether it
+	// can be executed, or an error for what is no text or too large for a ConfigMap.
+	ReadFile func(path string) (text string, executable bool, err error)
 	// IsFile reports whether a path of the host is a regular file.
 	IsFile func(path string) bool
 	// ImageName completes the name of an image.
@@ -42,9 +41,12 @@ type generator struct {
 	volumes []object
 	claims  []object
 	files   object // of the ConfigMap
+	filled  int    // bytes in them
+	program bool   // one of them is to be executed
 	ports   []object
-	taken   map[string]bool // names of volumes
 	notes   []string
+
+	containers, storage, keys names // of containers, volumes and files
 }
 
 // Generate describes containers as one pod. The notes name what could not be
@@ -56,16 +58,23 @@ func Generate(views []runner.View, o Options) (text string, notes []string, err 
 	if o.Name == "" {
 		o.Name = views[0].Name
 	}
-	o.Name = label(o.Name)
-	g := &generator{Options: o, taken: map[string]bool{}}
+	asked := o.Name
+	if o.Name = label(asked); o.Name == "" {
+		return "", nil, fmt.Errorf("%q is no name in Kubernetes: give --name one of letters, digits and dashes", asked)
+	}
+	g := &generator{Options: o, containers: newNames(), storage: newNames(), keys: newNames()}
 	var containers []object
 	for i, v := range views {
+		if v.RootFS.ID == "" {
+			return "", nil, fmt.Errorf("container %s runs a folder (--rootfs), and Kubernetes runs images: rl import makes one", v.Name)
+		}
 		if i > 0 {
 			g.compare(views[0], v)
 		}
 		containers = append(containers, g.container(v))
 	}
 	g.podOf(views[0])
+	g.addFiles()
 	g.pod.add("containers", containers)
 	g.pod.add("volumes", g.volumes)
 	return documents(g.objects(views[0])), g.notes, nil
@@ -95,7 +104,7 @@ func (g *generator) objects(first runner.View) []object {
 		list = append(list, object{{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", meta}, {"spec", g.pod}})
 	}
 	if g.Service && len(g.ports) > 0 {
-		list = append(list, object{{"apiVersion", "v1"}, {"kind", "Service"}, {"metadata", object{{"name", g.Name}}},
+		list = append(list, object{{"apiVersion", "v1"}, {"kind", "Service"}, {"metadata", object{{"name", serviceName(g.Name)}}},
 			{"spec", object{{"selector", object{{"app", g.Name}}}, {"ports", g.ports}}}})
 	}
 	return list
@@ -107,26 +116,14 @@ func (g *generator) labels(v runner.View) object {
 	labelValue := regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$`)
 	labelKey := regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
 	for _, key := range sorted(v.Config.Labels) {
-		if value := v.Config.Labels[key]; key != "app" && labelKey.MatchString(key) && labelValue.MatchString(value) {
+		value := v.Config.Labels[key]
+		if key != "app" && labelKey.MatchString(key) && labelValue.MatchString(value) {
 			labels = append(labels, field{key, value})
+		} else if key == "app" && value != g.Name {
+			g.note(v, "label app=%s: it is %s there, by which Services find the pods", value, g.Name)
 		} else if key != "app" && v.RootFS.Config.Labels[key] != value {
 			g.note(v, "label %s is no label in Kubernetes", key)
 		}
 	}
 	return labels
-}
-
-// label makes a name that Kubernetes accepts, of lower case letters, digits and
-// dashes.
-func label(name string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(name) {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			b.WriteRune(r)
-		} else {
-			b.WriteByte('-')
-		}
-	}
-	s := b.String()
-	return strings.Trim(s[:min(len(s), 63)], "-")
 }

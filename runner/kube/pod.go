@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"unicode/utf8"
 
 	"github.com/rl-project/rl/runner"
 	"github.com/rl-project/rl/runner/docker"
@@ -33,7 +33,7 @@ func (g *generator) podOf(v runner.View) {
 	g.pod.add("hostIPC", o.IPC == "host")
 	g.restart(v, facts.Restart)
 	if t := o.StopTimeout; t != nil && *t >= 0 {
-		g.pod.add("terminationGracePeriodSeconds", *t)
+		g.pod = append(g.pod, field{"terminationGracePeriodSeconds", *t}) // 0 too
 	}
 	var sysctls []object
 	for _, key := range sorted(v.Spec.Linux.Sysctl) {
@@ -60,30 +60,19 @@ func (g *generator) restart(v runner.View, p spec.RestartPolicy) {
 	g.pod.add("restartPolicy", cmp.Or(word, "Never"))
 }
 
-// compare notes what a further container has otherwise than the first, where a
-// pod has it once.
-func (g *generator) compare(first, v runner.View) {
-	a, b := factsOf(first), factsOf(v)
-	if a.Restart.Name != b.Restart.Name {
-		g.note(v, "--restart is that of %s, as the containers of a pod have one", first.Name)
-	}
-	if a.Network != b.Network && b.Join[specs.NetworkNamespace] != first.ID {
-		g.note(v, "--network is that of %s, as the containers of a pod have one", first.Name)
-	}
-}
-
 // container describes one container.
 func (g *generator) container(v runner.View) object {
 	o := v.Options
-	c := object{{"name", label(v.Name)}, {"image", g.ImageName(v.Image)}}
+	name, _ := g.containers.give(v.ID, label(v.Name))
+	c := object{{"name", name}, {"image", g.ImageName(v.Image)}}
 	if o.Entrypoint != nil && *o.Entrypoint != "" {
-		c.add("command", []string{*o.Entrypoint})
+		c.add("command", []string{literal(*o.Entrypoint)})
 	}
-	c.add("args", o.Args)
+	c.add("args", literals(o.Args))
 	c.add("workingDir", o.Workdir)
 	c.add("stdin", v.OpenStdin)
 	c.add("tty", o.TTY)
-	c.add("env", environment(v))
+	c.add("env", g.environment(v))
 	c.add("ports", g.portsOf(v))
 	c.add("resources", resources(v))
 	c.add("securityContext", g.security(v))
@@ -93,13 +82,21 @@ func (g *generator) container(v runner.View) object {
 	return c
 }
 
+// variable is what Kubernetes calls a variable.
+var variable = regexp.MustCompile(`^[-._a-zA-Z][-._a-zA-Z0-9]*$`)
+
 // environment is what the person set, not what the image says anyway.
-func environment(v runner.View) []object {
+func (g *generator) environment(v runner.View) []object {
 	var list []object
 	for _, e := range docker.Environment(v) {
 		name, value, _ := strings.Cut(e, "=")
-		if !slices.Contains(v.RootFS.Config.Env, e) {
-			list = append(list, object{{"name", name}, {"value", value}})
+		switch {
+		case slices.Contains(v.RootFS.Config.Env, e):
+		case name == "HOSTNAME" && v.Spec.Hostname == "" && !slices.Contains(v.Options.Env, e): // the host's
+		case !variable.MatchString(name) || !utf8.ValidString(value):
+			g.note(v, "the variable %q: its name or its value is none in Kubernetes", name)
+		default:
+			list = append(list, object{{"name", name}, {"value", literal(value)}})
 		}
 	}
 	return list
@@ -113,13 +110,30 @@ func (g *generator) portsOf(v runner.View) []object {
 		if !g.Service {
 			o.add("hostPort", int(p.Host))
 		}
+		if ip := p.HostIP; ip.IsValid() && !ip.IsUnspecified() {
+			if g.Service {
+				g.note(v, "port %d is published on %s alone", p.Container, ip)
+			} else {
+				o.add("hostIP", ip.String())
+			}
+		}
 		o.add("protocol", protocol)
 		list = append(list, o)
-		port := cmp.Or(int(p.Host), int(p.Container))
-		g.ports = append(g.ports, object{{"name", fmt.Sprintf("p%d-%s", port, p.Protocol)}, {"port", port},
-			{"targetPort", int(p.Container)}, {"protocol", protocol}})
+		g.serve(v, cmp.Or(int(p.Host), int(p.Container)), int(p.Container), p.Protocol)
 	}
 	return list
+}
+
+// serve adds a port to the Service, which has each once.
+func (g *generator) serve(v runner.View, port, target int, protocol string) {
+	name := fmt.Sprintf("p%d-%s", port, protocol)
+	if slices.ContainsFunc(g.ports, func(o object) bool { return o[0].value == name }) {
+		if g.Service {
+			g.note(v, "port %d/%s: the Service has one already", port, protocol)
+		}
+		return
+	}
+	g.ports = append(g.ports, object{{"name", name}, {"port", port}, {"targetPort", target}, {"protocol", strings.ToUpper(protocol)}})
 }
 
 func resources(v runner.View) object {
@@ -182,53 +196,10 @@ func probe(h *spec.Health) object {
 		return nil
 	}
 	seconds := func(d time.Duration) int { return max(1, int(math.Ceil(d.Seconds()))) }
-	p := object{{"exec", object{{"command", h.Args}}}, {"periodSeconds", seconds(h.Interval)},
+	p := object{{"exec", object{{"command", literals(h.Args)}}}, {"periodSeconds", seconds(h.Interval)},
 		{"timeoutSeconds", seconds(h.Timeout)}, {"failureThreshold", h.Retries}}
 	if h.StartPeriod > 0 {
 		p.add("initialDelaySeconds", seconds(h.StartPeriod))
 	}
 	return p
-}
-
-// notCarried names what Kubernetes has no word for.
-func (g *generator) notCarried(v runner.View) {
-	o, facts := v.Options, factsOf(v)
-	lists := []struct {
-		flag  string
-		words []string
-	}{
-		{"--device", o.Devices}, {"--ulimit", o.Ulimits}, {"--blkio-weight-device", o.Limits.BlkioWeightDevice},
-		{"--device-read-bps", o.Limits.DeviceReadBps}, {"--device-write-bps", o.Limits.DeviceWriteBps},
-		{"--device-read-iops", o.Limits.DeviceReadIOps}, {"--device-write-iops", o.Limits.DeviceWriteIOps},
-	}
-	for _, l := range lists {
-		for _, word := range l.words {
-			g.note(v, "%s %s", l.flag, word)
-		}
-	}
-	words := []struct{ flag, word string }{
-		{"--cpuset-cpus", o.Limits.CPUSetCPUs}, {"--cpuset-mems", o.Limits.CPUSetMems}, {"--stop-signal", o.StopSignal},
-		{"--userns", o.UserNS}, {"--domainname", o.Domainname}, {"--memory-swap", o.Limits.MemorySwap},
-	}
-	for _, w := range words {
-		if w.word != "" {
-			g.note(v, "%s %s", w.flag, w.word)
-		}
-	}
-	if o.Limits.PidsLimit != nil {
-		g.note(v, "--pids-limit is the node's to set")
-	}
-	if facts.Init {
-		g.note(v, "--init: use shareProcessNamespace or an init of the image's own")
-	}
-	if o.Entrypoint != nil && *o.Entrypoint == "" {
-		g.note(v, "--entrypoint \"\": Kubernetes cannot drop the image's entrypoint")
-	}
-	switch facts.Network {
-	case "bridge", "host":
-	default:
-		if facts.Join[specs.NetworkNamespace] == "" {
-			g.note(v, "--network %s: pods have the cluster's", facts.Network)
-		}
-	}
 }

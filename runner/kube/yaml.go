@@ -77,7 +77,15 @@ func scalar(v any) string {
 		return s
 	}
 	text, _ := json.Marshal(s) // strings always can be
-	return string(text)
+	var b strings.Builder
+	for _, r := range string(text) {
+		if r >= 0x7f && r < 0xa0 || r == 0xfeff || r == 0xfffe || r == 0xffff { // which YAML has not as they are
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // write appends the object, indented, to b. first is what the first line begins
