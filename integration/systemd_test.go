@@ -103,6 +103,14 @@ func TestSystemdQuadletNamesTheLine(t *testing.T) {
 	config := e.Folder(t)
 	bad := e.File(t, "web.container", "[Container]\nImage="+Image+"\nColour=red\n")
 	e.Cmd("systemd", "install", bad).Set("XDG_CONFIG_HOME="+config).Run(t).Exits(t, 125).Says(t, "web.container line 3", "Colour")
+	for line, says := range map[string]string{"PodmanArgs=--tls-verify=false": "--tls-verify", "PublishPort=80800:80": "80800", "HealthRetries=many": "--health-retries"} {
+		bad := e.File(t, "web.container", "[Container]\nImage="+Image+"\n"+line+"\n")
+		e.Cmd("systemd", "show", bad).Run(t).Exits(t, 125).Says(t, "web.container line 3", says)
+	}
+	good := e.File(t, "web.container", "[Container]\nImage="+Image+"\nPublishPort=80%i:80\nIP=10.9.0.2\nNetworkAlias=a\nPublishPort=\n")
+	if got := e.Run(t, "systemd", "show", good).OK(t); strings.Contains(got, "--publish") {
+		t.Error(got)
+	}
 	pod := e.File(t, "web.pod", "[Pod]\n")
 	e.Cmd("systemd", "install", pod).Set("XDG_CONFIG_HOME="+config).Run(t).Exits(t, 125).Says(t, pod, "no pods", ".container")
 	if left, _ := filepath.Glob(filepath.Join(config, "*")); left != nil {

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -49,6 +50,33 @@ func takeTimezone(t *translation, value string) error {
 		source = "/usr/share/zoneinfo/" + value
 	}
 	t.flags = append(t.flags, "--volume", source+":/etc/localtime:ro")
+	return nil
+}
+
+// takeEntrypoint takes a command, or a list as in JSON, whose rest goes before Exec.
+func takeEntrypoint(t *translation, value string) error {
+	list := []string{value}
+	if strings.HasPrefix(value, "[") {
+		if err := json.Unmarshal([]byte(value), &list); err != nil || len(list) == 0 {
+			return errors.New(`a list is like ["command", "argument"]`)
+		}
+	}
+	t.flags, t.first = append(t.flags, "--entrypoint", list[0]), list[1:]
+	return nil
+}
+
+func takeNotify(t *translation, value string) error {
+	if value == "healthy" {
+		t.notify = value
+		return nil
+	}
+	itself, err := truth(value)
+	if err != nil {
+		return errors.New("it is true, false or healthy")
+	}
+	if t.notify = ""; itself {
+		t.notify = "container"
+	}
 	return nil
 }
 
@@ -131,6 +159,7 @@ const (
 	noPods    = "rl has no pods"
 	noSecrets = "rl has no secrets; mount a file instead"
 	noMaps    = "all containers of a user share one map of ids; UserNS=keep-id maps yours"
+	noOwner   = "it belongs to root in containers, or to the owner of the image's folder that fills it"
 	insecure  = "write insecure = true for the registry into registries.conf"
 )
 
@@ -140,7 +169,7 @@ func containerKeys() map[string]translate {
 		"Annotation": each("--annotation"), "AppArmor": only("unconfined", "only root can load profiles"), "AutoUpdate": refuse("rl does not replace images by itself"),
 		"CgroupsMode": only("split", "the container's group lies below the unit's"), "ContainerName": set(setName),
 		"ContainersConfModule": refuse("rl does not read containers.conf"), "DNS": flag("--dns"), "DNSOption": flag("--dns-option"),
-		"DNSSearch": flag("--dns-search"), "DropCapability": each("--cap-drop"), "Entrypoint": flag("--entrypoint"),
+		"DNSSearch": flag("--dns-search"), "DropCapability": each("--cap-drop"), "Entrypoint": takeEntrypoint,
 		"Environment": each("--env"), "EnvironmentFile": fileFlag("--env-file"),
 		"EnvironmentHost": only("false", "name the variables in Environment, without a value"), "Exec": takeArgs, "ExposeHostPort": flag("--expose"),
 		"GIDMap": refuse(noMaps), "GlobalArgs": refuse("they are Podman's own"),
@@ -156,7 +185,7 @@ func containerKeys() map[string]translate {
 		"Label": each("--label"), "LogDriver": flag("--log-driver"), "LogOpt": flag("--log-opt"),
 		"Mask": option("--security-opt", "mask="), "Memory": flag("--memory"), "Mount": takeMount, "Network": takeNetwork,
 		"NetworkAlias": flag("--network-alias"), "NoNewPrivileges": yes("--security-opt=no-new-privileges"),
-		"Notify": set(func(t *translation) *string { return &t.notify }), "PidsLimit": flag("--pids-limit"),
+		"Notify": takeNotify, "PidsLimit": flag("--pids-limit"),
 		"Pod": refuse(noPods), "PodmanArgs": takePodmanArgs, "PublishPort": flag("--publish"), "Pull": takePull,
 		"ReadOnly": yes("--read-only"), "ReadOnlyTmpfs": yes("--tmpfs=/run", "--tmpfs=/tmp", "--tmpfs=/var/tmp"),
 		"ReloadCmd": takeReload, "ReloadSignal": takeReloadSignal,
@@ -177,17 +206,17 @@ func containerKeys() map[string]translate {
 func volumeKeys() map[string]translate {
 	return map[string]translate{
 		"ContainersConfModule": refuse("rl does not read containers.conf"), "Copy": only("true", "write nocopy where a container mounts it"), "Device": option("--opt", "device="),
-		"Driver": flag("--driver"), "GlobalArgs": refuse("they are Podman's own"), "Group": option("--opt", "gid="),
+		"Driver": only("local", "without root there are no others"), "GlobalArgs": refuse("they are Podman's own"), "Group": refuse(noOwner),
 		"Image": refuse("volumes are not made from images"), "Label": each("--label"), "Options": option("--opt", "o="),
-		"PodmanArgs": takePodmanArgs, "ServiceName": takeServiceName, "Type": option("--opt", "type="),
-		"User": option("--opt", "uid="), "VolumeName": set(setName),
+		"PodmanArgs": takePodmanArgs, "ServiceName": takeServiceName, "Type": only("none", "only root can mount others; that is for Options=bind and a Device"),
+		"User": refuse(noOwner), "VolumeName": set(setName),
 	}
 }
 
 func networkKeys() map[string]translate {
 	return map[string]translate{
 		"ContainersConfModule": refuse("rl does not read containers.conf"), "DisableDNS": only("false", "containers find each other by name"),
-		"DNS": refuse("give it to the containers"), "Driver": flag("--driver"), "Gateway": flag("--gateway"),
+		"DNS": refuse("give it to the containers"), "Driver": only("bridge", "the others need root"), "Gateway": flag("--gateway"),
 		"GlobalArgs": refuse("they are Podman's own"), "InterfaceName": refuse("rl names its interfaces"), "Internal": yes("--internal"),
 		"IPAMDriver": only("host-local", "addresses are rl's to give"), "IPRange": flag("--ip-range"), "IPv6": yes("--ipv6"), "Label": each("--label"),
 		"NetworkDeleteOnStop": takeDeleteOnStop, "NetworkName": set(setName), "Options": flag("--opt"), "PodmanArgs": takePodmanArgs,

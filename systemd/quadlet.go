@@ -102,6 +102,15 @@ func (f *file) last(key string) string {
 	return value
 }
 
+// emptied reports whether a line says nothing: it is, or one after it is, the
+// assignment of nothing that takes back what was said before.
+func (f *file) emptied(i int) bool {
+	l := f.lines[i]
+	return slices.ContainsFunc(f.lines[i:], func(later line) bool {
+		return later.section == l.section && later.key == l.key && later.value == ""
+	})
+}
+
 // Options say how Quadlet files are read.
 type Options struct {
 	Program string // absolute path of rl
@@ -109,6 +118,8 @@ type Options struct {
 	Dir string
 	// Read returns the content of another Quadlet file that one refers to.
 	Read func(name string) (string, error)
+	// Check fails for flags that rl run does not take; nil for no check.
+	Check func(flags []string) error
 }
 
 // FromQuadlet returns the unit for a Quadlet file called name, and the names
@@ -127,7 +138,7 @@ func FromQuadlet(name, text string, o Options) (u *Unit, needs []string, err err
 	if err := t.copySections(k.section); err != nil {
 		return nil, nil, err
 	}
-	for _, l := range f.lines {
+	for i, l := range f.lines {
 		if l.section != k.section {
 			continue
 		}
@@ -135,7 +146,10 @@ func FromQuadlet(name, text string, o Options) (u *Unit, needs []string, err err
 		if !known {
 			return nil, nil, fmt.Errorf("%w: %s line %d: unknown key %s in [%s]", ErrQuadlet, name, l.number, l.key, l.section)
 		}
-		if err := do(t, l.value); err != nil {
+		if f.emptied(i) {
+			continue
+		}
+		if err := t.take(do, l.value); err != nil {
 			return nil, nil, fmt.Errorf("%w: %s line %d: %s: %w", ErrQuadlet, name, l.number, l.key, err)
 		}
 	}

@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -188,6 +189,14 @@ func TestQuadletPathsAndDependencies(t *testing.T) {
 	}
 }
 
+func TestQuadletTakesBack(t *testing.T) {
+	text := "[Container]\nImage=a\nVolume=/x:/x\nEnvironment=A=1\nVolume=\nVolume=/y:/y\nPublishPort=\nExec=b\nExec=\nEntrypoint=[\"sh\", \"-c\"]\n"
+	u, _, err := FromQuadlet("web.container", text, Options{Program: "/bin/rl"})
+	if want := "--sdnotify rl --env A=1 --volume /y:/y --entrypoint sh a -c\n"; err != nil || !strings.Contains(u.String(), want) {
+		t.Errorf("%v, want %q in\n%s", err, want, u)
+	}
+}
+
 func TestQuadletBuild(t *testing.T) {
 	for text, want := range map[string]string{
 		"File=./Containerfile\n":                          "--file /q/Containerfile /q\n",
@@ -220,9 +229,19 @@ func TestQuadletRefusesByLine(t *testing.T) {
 		"[Container]\nImage=a\nPull=sometimes\n":     "line 3: Pull: it is always, newer, missing or never",
 		"[Container]\nImage=a\nCgroupsMode=none\n":   "line 3: CgroupsMode: it can only be split: ",
 		"[Container]\nImage=a\nVolume=b.volume:/x\n": "line 3: Volume: it needs the file b.volume",
+		"[Container]\nImage=a\nNotify=maybe\n":       "line 3: Notify: it is true, false or healthy",
+		"[Container]\nImage=a\nEntrypoint=[\"a\n":    "line 3: Entrypoint: a list is like",
+		"[Container]\nImage=a\nColour=\n":            "line 3: unknown key Colour",
+		"[Container]\nImage=a\nHealthRetries=many\n": "line 3: HealthRetries: not so: --health-retries many",
 	} {
 		read := func(string) (string, error) { return "", fs.ErrNotExist }
-		_, _, err := FromQuadlet("web.container", text, Options{Read: read})
+		check := func(flags []string) error {
+			if flags[0] == "--health-retries" {
+				return fmt.Errorf("not so: %s", strings.Join(flags, " "))
+			}
+			return nil
+		}
+		_, _, err := FromQuadlet("web.container", text, Options{Read: read, Check: check})
 		if !errors.Is(err, ErrQuadlet) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", text, err)
 		}

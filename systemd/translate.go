@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,7 +16,8 @@ type translation struct {
 	o     Options
 	unit  *Unit
 	flags []string // of the command, systemd's specifiers in them
-	args  []string // after its operand
+	first []string // after its operand: the rest of the entrypoint
+	args  []string // after those
 	extra []string // flags that were written for Podman's command line
 	needs []string // other Quadlet files
 
@@ -34,6 +36,20 @@ const defaultStop = 10 * time.Second
 
 // translate does what one key says.
 type translate func(t *translation, value string) error
+
+// take does what a key says, and checks flags for a container that come of it. What
+// systemd is to replace in them is not known yet.
+func (t *translation) take(do translate, value string) error {
+	flags, extra := len(t.flags), len(t.extra)
+	if err := do(t, value); err != nil {
+		return err
+	}
+	added := slices.Concat(t.flags[flags:], t.extra[extra:])
+	if len(added) == 0 || t.o.Check == nil || path.Ext(t.file.name) != ".container" || strings.ContainsAny(value, "%$") {
+		return nil
+	}
+	return t.o.Check(added)
+}
 
 // flag passes the value on as a flag's.
 func flag(name string) translate {
@@ -250,12 +266,9 @@ func (t *translation) container() error {
 		}
 		t.flags = append(t.flags, "--user", u)
 	}
-	mode := map[string]string{"": "rl", "false": "rl", "true": "container", "yes": "container", "healthy": "healthy"}[t.notify]
-	if mode == "" {
-		return fmt.Errorf("it is true, false or healthy: Notify=%s", t.notify)
-	}
+	mode := cmp.Or(t.notify, "rl")
 	run := append([]string{"run", "--name", t.own(), "--rm", "--sdnotify", mode}, t.flags...)
-	run = append(append(append(run, t.extra...), image), t.args...)
+	run = append(append(append(run, t.extra...), image), slices.Concat(t.first, t.args)...)
 	t.unit.Add("Service", "ExecStart", t.command(run...))
 	t.unit.Add("Service", "ExecStop", t.command("stop", t.own()))
 	if t.reload != nil {

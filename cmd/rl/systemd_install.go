@@ -196,11 +196,20 @@ func (a *app) describeUnit(what string) (*systemd.Unit, []string, error) {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		return string(text), err
 	}
-	u, needs, err := systemd.FromQuadlet(filepath.Base(what), string(text), systemd.Options{Program: program, Dir: dir, Read: read})
+	u, needs, err := systemd.FromQuadlet(filepath.Base(what), string(text), systemd.Options{Program: program, Dir: dir, Read: read, Check: a.checkRun})
 	if err != nil {
 		return nil, nil, usagef("%w", err)
 	}
 	return u, needs, nil
+}
+
+// checkRun fails for flags that run would refuse, whatever others are with them.
+func (a *app) checkRun(flags []string) error {
+	cmd := new(runCmd)
+	if err := parse(a, commandIndex()["run"], cmd, append(slices.Clone(flags), "image")); err != nil {
+		return err
+	}
+	return cmd.publish(new(runner.CreateOptions))
 }
 
 // ownProgram is the absolute path of this program.
