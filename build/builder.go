@@ -113,7 +113,7 @@ func (b *builder) source(name string, in *stage) (*stage, error) {
 	}
 	if s := b.stageNamed(name, len(b.list)); s != nil {
 		if s == in {
-			return nil, fmt.Errorf("%w: stage %s copies from itself", ErrCycle, s.shown())
+			return nil, fmt.Errorf("%w: stage %s copies from itself", ErrCycle, name)
 		}
 		return nil, fmt.Errorf("%w: stage %s comes after %s, which needs it", ErrCycle, s.shown(), in.shown())
 	}

@@ -130,7 +130,7 @@ func (s *stage) copyFiles(ctx context.Context, t transfer) error {
 			o.Seen = new(tree.Seen)
 		}
 		err := s.place(w, t, from, items, fetched, o)
-		if w.torn = known != nil && !known.Same(o.Seen); w.torn {
+		if w.torn = err == nil && known != nil && !known.Same(o.Seen); w.torn {
 			log.print("WARN: files changed while they were copied: the next build copies them again")
 		}
 		return err

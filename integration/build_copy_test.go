@@ -56,6 +56,7 @@ func TestBuildCopies(t *testing.T) {
 		"WORKDIR /o\nCOPY f d/sub/../a.o ./":                                   "755 0:0 directory .\n644 0:0 regular file ./a.o\n640 0:0 regular file ./f",
 		"WORKDIR /o\nCOPY f d/a.o /o":                                          "755 0:0 directory .\n644 0:0 regular file ./a.o\n640 0:0 regular file ./f",
 		"COPY d/e f /o":                                                        "755 0:0 directory .\n640 0:0 regular file ./f\n644 0:0 regular file ./x",
+		"RUN ln -s /o/real /dangling\nCOPY f /dangling/new/":                   "755 0:0 directory .\n755 0:0 directory ./real\n755 0:0 directory ./real/new\n640 0:0 regular file ./real/new/f",
 		"ADD --chmod=600 f /o/":                                                "755 0:0 directory .\n600 0:0 regular file ./f",
 	} {
 		dir := e.toCopy(t, "FROM alpine:3.20\n"+line+"\nRUN test -e /o || exit 0; "+listAll+" >/list\n")

@@ -113,8 +113,21 @@ func (r *Root) list() ([]os.DirEntry, error) {
 }
 
 // MkdirAll makes a folder and those above it, the new ones with a mode and an
-// owner. It returns the folder, opened.
+// owner. It returns the folder, opened. Where a link on the way leads to nothing, the
+// folder that it leads to is made.
 func (r *Root) MkdirAll(name string, mode uint32, o Owner) (*Root, error) {
+	made, err := r.mkdirAll(name, mode, o)
+	if !errors.Is(err, unix.EEXIST) {
+		return made, err
+	}
+	real, err := r.Resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	return r.mkdirAll(real, mode, o)
+}
+
+func (r *Root) mkdirAll(name string, mode uint32, o Owner) (*Root, error) {
 	at, err := r.Folder(".")
 	if err != nil {
 		return nil, err
