@@ -112,11 +112,11 @@ func lockResult(path string) (*os.File, error) {
 // removed. Images stay as they are.
 func Prune(data string, remove func(Record) bool) (removed []Record, err error) {
 	c := cacheIn(data)
-	tmp, err := scratch.Open(filepath.Join(data, "tmp"), scratchPrefix)
-	if err != nil {
+	tmp := filepath.Join(data, "tmp")
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, tmp.Close()) }()
+	scratch.Clear(tmp, scratchPrefix)
 	all, err := Records(data)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func Prune(data string, remove func(Record) bool) (removed []Record, err error) 
 		if r.InUse || !remove(r) {
 			continue
 		}
-		switch err := c.remove(r, tmp.Path); {
+		switch err := c.remove(r, filepath.Join(tmp, scratchPrefix+newID()[:20])); {
 		case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, os.ErrNotExist): // taken meanwhile
 		case err != nil:
 			return removed, err
@@ -137,7 +137,8 @@ func Prune(data string, remove func(Record) bool) (removed []Record, err error) 
 }
 
 // remove takes a result out of the cache at once, and then its files, which may
-// take longer, away.
+// take longer, away. It moves to trash, a new name for what a killed build has left,
+// as a folder for it could not be made on a full disk.
 func (c cache) remove(r Record, trash string) error {
 	dir := c.steps(r.ID)
 	if r.Type == cacheMountType {
@@ -148,10 +149,10 @@ func (c cache) remove(r Record, trash string) error {
 		return err
 	}
 	defer lock.Close()
-	if err := os.Rename(dir, filepath.Join(trash, r.ID)); err != nil {
+	if err := os.Rename(dir, trash); err != nil {
 		return err
 	}
-	return errors.Join(os.RemoveAll(filepath.Join(trash, r.ID)), ignoreMissing(os.Remove(c.fresh(r.ID))))
+	return errors.Join(os.RemoveAll(trash), ignoreMissing(os.Remove(c.fresh(r.ID))))
 }
 
 func ignoreMissing(err error) error {
