@@ -82,13 +82,19 @@ func hasShorterName(c command) bool {
 // printNoun lists the commands that exist under a noun such as "container".
 func printNoun(w io.Writer, noun string) {
 	fmt.Fprintf(w, "%s.\n\nUsage:  rl %s COMMAND\n\n", aboutNoun(noun), noun)
+	var examples []string
 	for _, c := range commands {
 		for _, name := range append([]string{c.name}, c.aliases...) {
 			if verb, ok := strings.CutPrefix(name, noun+" "); ok && c.group != "" {
 				fmt.Fprintf(w, "  %-14s %s\n", verb, c.summary)
+				examples = append(examples, c.examples[0])
 				break // its other names say no more
 			}
 		}
+	}
+	fmt.Fprint(w, "\nExamples:\n")
+	for _, e := range examples[:min(len(examples), 3)] {
+		fmt.Fprintf(w, "  %s\n", e)
 	}
 	fmt.Fprintf(w, "\n'rl help %s COMMAND' tells more about one of them.\n", noun)
 }
@@ -96,8 +102,12 @@ func printNoun(w io.Writer, noun string) {
 // aboutNoun says what the commands under a noun are about.
 func aboutNoun(noun string) string {
 	switch noun {
-	case "kube", "system", "systemd":
-		return "Commands about " + noun
+	case "kube":
+		return "Commands about Kubernetes"
+	case "system":
+		return "Commands about all that rl has stored"
+	case "systemd":
+		return "Units of systemd, from containers and from Quadlet files"
 	}
 	return "Commands about " + strings.TrimSuffix(noun, "s") + "s"
 }
