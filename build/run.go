@@ -268,11 +268,7 @@ func (s *stage) runStep(ctx context.Context, e execution, log *stepLog, w *works
 	if step.Files, err = s.b.stepFiles(w.dir, step.Network, e.network); err != nil {
 		return step, undo, err
 	}
-	passwd, err := w.accounts()
-	if err != nil {
-		return step, undo, err
-	}
-	step.Open = passwd
+	step.Open = w.readBelow
 	if err := w.stubs(step.Files); err != nil {
 		return step, undo, err
 	}
@@ -302,10 +298,10 @@ func (w *workspace) stubs(files map[string]string) error {
 	return err
 }
 
-// accounts returns a way to read the image's list of users. The layers are
-// looked through without mounting them.
-func (w *workspace) accounts() (func(string) (io.ReadCloser, error), error) {
-	return func(path string) (io.ReadCloser, error) { return tree.OpenLayered(w.lower, path) }, nil
+// readBelow opens a file of the image below the step, its list of users for
+// example. The layers are looked through without mounting them.
+func (w *workspace) readBelow(path string) (io.ReadCloser, error) {
+	return tree.OpenLayered(w.lower, path)
 }
 
 // pipeTo makes a pipe whose text goes to log; closed is closed when all of it has.

@@ -143,7 +143,7 @@ func (w *workspace) open() (*tree.Root, error) {
 	return w.files, err
 }
 
-// read opens a file of the image below the step.
+// read opens a file of the step.
 func (w *workspace) read(path string) (io.ReadCloser, error) {
 	root, err := w.open()
 	if err != nil {
