@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -408,38 +407,6 @@ func (m *monitor) started(pid int) error {
 	return m.save()
 }
 
-// explain turns the failure of a child into Docker's exit codes: 127 for a
-// command that is not there, 126 for one that cannot be executed.
-func explain(err error, name string) error {
-	step := new(fork.StepError)
-	executes := errors.As(err, &step) && boot.IsExecute(step.Step)
-	if !executes && errors.Is(err, unix.ESRCH) { // the container that was to be entered
-		return failf("%w", ErrNotRunning)
-	}
-	if step != nil && boot.IsWorkdir(step.Step) {
-		return &StartError{Code: CodeNotExecutable, Text: err.Error() + ": make it, or name another with -w"}
-	}
-	if !executes {
-		return failf("set up the process: %w", err)
-	}
-	switch {
-	case errors.Is(err, unix.EACCES):
-		return &StartError{Code: CodeNotExecutable, Text: fmt.Sprintf("exec: %q: permission denied", name)}
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-		if strings.Contains(name, "/") {
-			return &StartError{Code: CodeNotFound, Text: fmt.Sprintf("exec: %q: no such file, or its interpreter is missing in the image", name)}
-		}
-		text := fmt.Sprintf("exec: %q: executable file not found in $PATH", name)
-		if strings.HasPrefix(name, "-") {
-			text += ": flags stand before the image or container"
-		}
-		return &StartError{Code: CodeNotFound, Text: text}
-	case errors.Is(err, unix.ENOEXEC):
-		return &StartError{Code: CodeNotExecutable, Text: fmt.Sprintf("exec: %q: not a program of this machine's kind (exec format error)", name)}
-	}
-	return &StartError{Code: CodeNotExecutable, Text: fmt.Sprintf("exec: %q: %v", name, step.Err)}
-}
-
 // cleanup undoes the steps of a start that failed, the last first.
 type cleanup struct{ steps []func() }
 
@@ -449,48 +416,6 @@ func (c *cleanup) run() {
 	for _, f := range slices.Backward(c.steps) {
 		f()
 	}
-}
-
-var errNoFile = errors.New("no descriptor came")
-
-// receiveFile receives one descriptor from a socket.
-func receiveFile(socket *os.File) (*os.File, error) {
-	fd, err := receiveFD(socket)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), "received"), nil
-}
-
-// receiveTerminal is receiveFile for the outer side of a terminal, which is
-// read by polling.
-func receiveTerminal(socket *os.File) (*os.File, error) {
-	fd, err := receiveFD(socket)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	return os.NewFile(uintptr(fd), "terminal"), nil
-}
-
-func receiveFD(socket *os.File) (int, error) {
-	data, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
-	_, n, _, _, err := unix.Recvmsg(int(socket.Fd()), data, oob, unix.MSG_CMSG_CLOEXEC)
-	if err != nil {
-		return 0, os.NewSyscallError("recvmsg", err)
-	}
-	messages, err := unix.ParseSocketControlMessage(oob[:n])
-	if err != nil || len(messages) == 0 {
-		return 0, errNoFile
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) == 0 {
-		return 0, errNoFile
-	}
-	return fds[0], nil
 }
 
 // pidNamespace reports whether the container has processes of its own only.

@@ -12,8 +12,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/rl-project/rl/internal/process"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/process"
 )
 
 // SocketName is where the network process listens, in the runtime folder.

@@ -11,8 +11,9 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/rl-project/rl/storage"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/storage"
 )
 
 func TestCommand(t *testing.T) {

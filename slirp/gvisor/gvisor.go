@@ -20,9 +20,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rl-project/rl/internal/footprint"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/footprint"
 )
 
 // tapDescriptor is where the network process passes the tap device.

@@ -11,8 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rl-project/rl/slirp"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/slirp"
 )
 
 // Bounds on what the clients of one published UDP port can make it hold.

@@ -9,8 +9,9 @@ import (
 
 	"github.com/google/nftables/binaryutil"
 	"github.com/mdlayher/netlink"
-	"github.com/rl-project/rl/slirp"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/slirp"
 )
 
 // Bounds on what containers that try what they may not can make of it.

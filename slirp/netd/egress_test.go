@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"github.com/rl-project/rl/slirp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/slirp"
 )
 
 // restricted attaches a container that may reach no more than allow names.

@@ -16,10 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rl-project/rl/slirp"
-	"github.com/rl-project/rl/slirp/gvisor"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/slirp/gvisor"
 )
 
 // The tests of this package that move packets run in a host of their own: a

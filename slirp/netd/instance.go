@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rl-project/rl/internal/process"
 	"github.com/rl-project/rl/slirp"
-	"golang.org/x/sys/unix"
 )
 
 // lockName is held by the network process as long as it lives, and names it.

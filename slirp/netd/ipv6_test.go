@@ -7,9 +7,10 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/rl-project/rl/slirp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/slirp"
 )
 
 // network6 is a user-defined network with IPv6.

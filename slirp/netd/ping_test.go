@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rl-project/rl/slirp"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+
+	"github.com/rl-project/rl/slirp"
 )
 
 // envPing is what the host's ping_group_range is to be.

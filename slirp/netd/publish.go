@@ -8,8 +8,9 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/rl-project/rl/slirp"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/slirp"
 )
 
 // publisher listens on host ports: see streamPort and datagramPort.

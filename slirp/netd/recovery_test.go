@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rl-project/rl/internal/process"
 	"github.com/rl-project/rl/slirp"
-	"golang.org/x/sys/unix"
 )
 
 // patience is far longer than anything takes, also on a machine that has much

@@ -7,9 +7,10 @@ import (
 	"os"
 	"sync"
 
-	"github.com/rl-project/rl/slirp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/slirp"
 )
 
 const (

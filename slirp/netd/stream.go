@@ -10,8 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rl-project/rl/slirp"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/slirp"
 )
 
 // streamPort is one published TCP port: each connection to it is joined with

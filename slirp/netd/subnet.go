@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/rl-project/rl/slirp"
-	"github.com/rl-project/rl/slirp/network"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/slirp"
+	"github.com/rl-project/rl/slirp/network"
 )
 
 // pickSubnet returns the first of candidates that overlaps neither taken
