@@ -22,7 +22,7 @@ func laterCommand(args []string) error {
 	if !slices.Contains(laterCommands, word) {
 		return nil
 	}
-	return usagef("%q is a command of Docker's that rl does not have yet\nSee 'rl --help'", word)
+	return usagef("%q is a command of Docker's that rl does not have yet: start its services with 'rl run' on one 'rl network create', where they find each other by name\nSee 'rl --help'", word)
 }
 
 // unknownFlag explains kong's error about a flag that cmd does not have; nil
