@@ -118,3 +118,29 @@ func TestRestartKeepsBindMounts(t *testing.T) {
 		e.OK(t, "rm", name)
 	})
 }
+
+// A full disk keeps a container neither from starting again nor from being asked
+// about, also once it has ended.
+func TestRestartOnAFullDisk(t *testing.T) {
+	e := onSmallDisk(t, "128m")
+	if err := e.Preload(); err != nil {
+		t.Fatal(err)
+	}
+	name := e.Name(t)
+	e.OK(t, "run", "-d", "--name", name, "--restart", "always", "--tmpfs", "/run", Image, "sh", "-c", "trap 'exit 5' TERM; touch /run/up; until [ -e /run/go ]; do sleep 0.02; done; exit 3")
+	filled := e.fill(t)
+	e.OK(t, "exec", name, "touch", "/run/go")
+	e.Until(t, "running 1", "inspect", "-f", "{{.State.Status}} {{.RestartCount}}", name)
+	e.OK(t, "exec", name, "sh", "-c", "until [ -e /run/up ]; do sleep 0.02; done")
+	e.Want(t, name, "stop", name)
+	e.Want(t, "exited 5 ", "inspect", "-f", "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}", name)
+	if got := e.OK(t, "ps", "-a", "--format", "{{.Status}}"); !strings.HasPrefix(got, "Exited (5) ") || strings.Contains(got, "killed") {
+		t.Errorf("ps says %q", got)
+	}
+	if err := os.Remove(filled); err != nil {
+		t.Fatal(err)
+	}
+	e.OK(t, "start", name)
+	e.Want(t, "running 0", "inspect", "-f", "{{.State.Status}} {{.RestartCount}}", name)
+	e.OK(t, "rm", "-f", name)
+}

@@ -40,7 +40,7 @@ func (s Store) Glance(running bool) ([]View, error) {
 			return v, false, err
 		}
 		s.settleName(&c)
-		v := look(c, st)
+		v := look(c, s.settleState(id, st))
 		return v, !running || v.Active(), err
 	})
 }

@@ -405,11 +405,15 @@ func (m *monitor) conclude() error {
 		m.record("destroy")
 		return nil
 	}
-	return m.store.save(m.ID, "state.json", m.State)
+	return m.save()
 }
 
 // save writes the state down. The caller holds mu or is alone.
-func (m *monitor) save() error { return m.store.save(m.ID, "state.json", m.State) }
+func (m *monitor) save() error {
+	err := m.store.save(m.ID, "state.json", m.State)
+	m.store.spill(m.ID, m.State, err)
+	return err
+}
 
 // watchMemory enforces --memory where the kernel cannot be asked to.
 func (m *monitor) watchMemory(ctx context.Context) {

@@ -93,6 +93,7 @@ func (s Store) hide(c Container) error {
 		os.Remove(name)
 	}
 	os.Remove(s.healthPath(c.ID))
+	os.Remove(s.spillPath(c.ID))
 	return nil
 }
 

@@ -404,7 +404,10 @@ func (m *monitor) started(pid int) error {
 	if m.halted() { // asked for while it was being started again
 		m.init.Signal(unix.SIGKILL)
 	}
-	return m.save()
+	if err := m.save(); err != nil && m.State.Restarts == 0 { // a full disk does not keep it from starting again
+		return err
+	}
+	return nil
 }
 
 // cleanup undoes the steps of a start that failed, the last first.

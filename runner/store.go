@@ -60,7 +60,7 @@ func (s Store) Load(id string) (View, error) {
 	if err != nil {
 		return s.damaged(id, err)
 	}
-	return look(c, st), nil
+	return look(c, s.settleState(id, st)), nil
 }
 
 // loadState returns a container's state, the zero one where nothing has
