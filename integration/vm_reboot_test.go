@@ -74,8 +74,8 @@ func (l *Login) started(t *testing.T) {
 
 func nothing(*testing.T, *Login) {}
 
-// keptServices are units with restart policies, the last one stopped by a
-// person. They are there until the test ends.
+// keptServices are units with restart policies, of which a person has stopped
+// the first and the last. They are there until the test ends.
 func keptServices(t *testing.T) onBoot {
 	l := login(t, "tester")
 	t.Cleanup(func() {
@@ -84,7 +84,7 @@ func keptServices(t *testing.T) onBoot {
 	for name, policy := range map[string]string{"first": "always", "second": "unless-stopped", "third": "unless-stopped"} {
 		l.OK(t, "rl create --name "+name+" --restart "+policy+" --network none "+Image+sleeper+" && rl systemd install --enable --now "+name)
 	}
-	l.OK(t, "rl stop third; sync")
+	l.OK(t, "rl stop first third; sync")
 	check := func(t *testing.T, l *Login) {
 		if got := l.OK(t, "rl inspect -f '{{.Name}} {{.State.Status}}' first second third"); got != "/first running\n/second running\n/third exited" {
 			t.Errorf("there are %q\n%s", got, l.OK(t, "systemctl --user status first second third --no-pager; true"))
@@ -141,7 +141,7 @@ func rootService() onBoot {
 		func(t *testing.T, l *Login) {
 			l.await(t, "systemctl -q is-active atboot", "systemctl status atboot")
 			l.OK(t, "rl exec atboot true")
-			l.await(t, "journalctl -q -b -o cat -u atboot | grep -q '^said by root$'", "journalctl -b -u atboot")
+			l.await(t, "journalctl -q -b -o cat -u atboot CONTAINER_NAME=atboot | grep -q '^said by root$'", "journalctl -b -u atboot")
 			l.OK(t, "systemctl stop atboot")
 			if got := l.OK(t, "rl inspect -f '{{.State.Status}}' atboot"); got != "exited" {
 				t.Errorf("after systemctl stop the container is %s", got)
