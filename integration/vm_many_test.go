@@ -98,7 +98,7 @@ func manyServices(n int, starts *map[int]start) onBoot {
 			}
 		},
 		func(t *testing.T, l *Login) {
-			l.OK(t, "systemctl --user disable -q "+instances("many", n)+"; systemctl --user stop --no-block 'many@*.service'")
+			l.OK(t, "systemctl --user disable -q "+instances("many", n)+"; timeout 90 systemctl --user stop 'many@*.service'; true")
 			l.await(t, "[ $(rl ps -aq --filter name=systemd-many_ | wc -l) = 0 ]", "systemctl --user list-units 'many@*.service'")
 			l.OK(t, "rl systemd remove many@; rm -r many ~/.config/systemd/user/many@*.service.d")
 		},
@@ -114,7 +114,10 @@ func podmanServices(n int, starts *map[int]start) onBoot {
 			l.OK(t, "podman generate systemd --new --template --name twin > .config/systemd/user/twin@.service")
 			l.enableMany(t, "twin", n)
 		},
-		func(t *testing.T, l *Login) { *starts = l.allUp(t, "twin", n) },
+		func(t *testing.T, l *Login) {
+			l.await(t, fmt.Sprintf("[ $(systemctl --user list-units --plain --no-legend --state=active 'twin@*.service' | wc -l) = %d ]", n), "systemctl --user status 'twin@*.service'")
+			*starts = l.allUp(t, "twin", n)
+		},
 		func(t *testing.T, l *Login) {
 			l.OK(t, "systemctl --user disable -q "+instances("twin", n)+"; rm -r ~/.config/systemd/user/twin@*")
 			// To stop them one by one takes podman minutes.

@@ -26,7 +26,7 @@ func TestVMStartsAgain(t *testing.T) {
 		root.OK(t, "loginctl disable-linger tester")
 	})
 	// Podman's are fewer: each takes the emulated machine seconds.
-	const many, some = 50, 20
+	const many, some = 50, 10
 	var ours, podmans map[int]start
 	kept := keptServices(t)
 	t.Run("reboot", func(t *testing.T) {

@@ -145,7 +145,8 @@ func (c *systemdRemoveCmd) Run(a *app) error {
 	return nil
 }
 
-// disable stops the units, of templates all instances.
+// disable stops the units, of templates all instances. Systemd reads its files
+// again when they are removed.
 func (c *systemdRemoveCmd) disable(a *app) error {
 	var units, templates, instances []string
 	for _, name := range c.Units {
@@ -158,10 +159,10 @@ func (c *systemdRemoveCmd) disable(a *app) error {
 	}
 	var failed []error
 	if len(units) > 0 {
-		failed = append(failed, systemctl(a, append([]string{"disable", "--quiet", "--now"}, units...)...))
+		failed = append(failed, systemctl(a, append([]string{"disable", "--quiet", "--no-reload", "--now"}, units...)...))
 	}
 	if len(templates) > 0 {
-		failed = append(failed, systemctl(a, append([]string{"disable", "--quiet"}, templates...)...),
+		failed = append(failed, systemctl(a, append([]string{"disable", "--quiet", "--no-reload"}, templates...)...),
 			systemctl(a, append([]string{"stop"}, instances...)...))
 	}
 	return errors.Join(failed...)

@@ -142,13 +142,6 @@ func (c *systemdInstallCmd) free(dir string, units []*systemd.Unit) ([]*systemd.
 
 // activate tells systemd of the new units.
 func (c *systemdInstallCmd) activate(a *app, units []*systemd.Unit) error {
-	if err := systemctl(a, "daemon-reload"); err != nil {
-		if c.Enable || c.Now {
-			return err
-		}
-		a.warnf("the units are written, but systemd does not know of them yet: %v", err)
-		return nil
-	}
 	var names, enable []string
 	for _, u := range units {
 		if c.Enable && (u.Has("Install", "WantedBy") || u.Has("Install", "RequiredBy")) {
@@ -158,15 +151,28 @@ func (c *systemdInstallCmd) activate(a *app, units []*systemd.Unit) error {
 			names = append(names, u.Name)
 		}
 	}
+	if err := c.announce(a, enable); err != nil {
+		return err
+	}
 	if len(enable) > 0 {
-		if err := systemctl(a, append([]string{"enable", "--quiet"}, enable...)...); err != nil {
-			return err
-		}
 		a.noteLinger()
 	}
 	if c.Now && len(names) > 0 {
 		return systemctl(a, append([]string{"start"}, names...)...)
 	}
+	return nil
+}
+
+// announce has systemd read all units, once: it does so when it enables some.
+func (c *systemdInstallCmd) announce(a *app, enable []string) error {
+	if len(enable) > 0 {
+		return systemctl(a, append([]string{"enable", "--quiet"}, enable...)...)
+	}
+	err := systemctl(a, "daemon-reload")
+	if err == nil || c.Enable || c.Now {
+		return err
+	}
+	a.warnf("the units are written, but systemd does not know of them yet: %v", err)
 	return nil
 }
 
