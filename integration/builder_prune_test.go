@@ -1,9 +1,13 @@
 package integration
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestBuilderPrune(t *testing.T) {
@@ -32,5 +36,28 @@ func TestBuilderPrune(t *testing.T) {
 	}
 	for _, bad := range []string{"--filter=color=red", "--filter=until=soon", "--keep-storage=much"} {
 		e.Run(t, "builder", "prune", "-f", bad).Exits(t, 125)
+	}
+}
+
+// Where nothing more can be made, results can still be removed.
+func TestBuilderPruneWithoutInodes(t *testing.T) {
+	Need(t, RealImages)
+	e := onSmallDisk(t, "200m,nr_inodes=4000")
+	e.Load(t, Archive("alpine-3.20.3.tar"))
+	e.built(t, e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN --mount=type=cache,target=/c echo kept | tee /c/in >/kept\n"}))
+	var err error
+	for n := 0; err == nil; n++ {
+		err = os.WriteFile(filepath.Join(e.Home, "fill"+itoa(n)), nil, 0o600)
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+	if out := e.OK(t, "builder", "prune", "-f"); strings.Count(out, "\n") != 4 {
+		t.Errorf("two results are there, and pruned was %q", out)
+	}
+	for _, pattern := range []string{"build/steps/*", "build/mounts/*", "tmp/build-*"} {
+		if left, err := filepath.Glob(filepath.Join(e.Data(), pattern)); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %q, %v", left, err)
+		}
 	}
 }
