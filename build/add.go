@@ -180,7 +180,7 @@ func (t transfer) placeArchive(root *tree.Root, dest string, from source, name s
 		o.Owner = nil // the archive says who
 	}
 	// Links of the archive may be absolute: they mean the image's root.
-	if err := root.Unpack(whole, tree.Target{Path: dest, Contents: true, Time: o.Time, Owner: o.Owner}); err != nil {
+	if err := root.Unpack(whole, tree.Target{Path: dest, Contents: true, Replace: true, Time: o.Time, Owner: o.Owner}); err != nil {
 		return true, err
 	}
 	read, err := from.root.Stat(name)

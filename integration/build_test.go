@@ -239,6 +239,23 @@ func TestBuildUnpacksArchives(t *testing.T) {
 		"run", "--rm", "look", "cat", "/out")
 }
 
+// What is in an archive wins over what is there; an owner who cannot be is named.
+func TestBuildUnpacksOverWhatIsThere(t *testing.T) {
+	e := AsUser(t)
+	dir := e.context(t, map[string]string{"f": "f", "Dockerfile": "FROM alpine:3.20\nADD over.tar /\n",
+		"over.tar":    string(tarOf(t, textFile("opt", "file"), tar.Header{Name: "etc/motd/", Typeflag: tar.TypeDir, Mode: 0o755}, textFile("etc/motd/in", "in"))),
+		"foreign.tar": string(tarOf(t, tar.Header{Name: "foreign", Typeflag: tar.TypeReg, Mode: 0o644, Uid: 5000000, Gid: 7}))})
+	e.built(t, dir, "-t", "over")
+	e.Want(t, "filein", "run", "--rm", "over", "cat", "/opt", "/etc/motd/in")
+	for _, line := range []string{"ADD foreign.tar /", "COPY --chown=5000000:7 f /"} {
+		bad := filepath.Join(dir, "Dockerfile")
+		if err := os.WriteFile(bad, []byte("FROM alpine:3.20\n"+line+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		e.Run(t, "build", dir).Exits(t, 1).Says(t, "cannot belong to 5000000:7", "/etc/subuid", "--chown")
+	}
+}
+
 func TestBuildIsReproducible(t *testing.T) {
 	e := AsUser(t)
 	dir := e.context(t, map[string]string{"f": "x", "Dockerfile": "FROM alpine:3.20\nRUN echo x >/x\nCOPY f /\nWORKDIR /w\n"})

@@ -94,7 +94,7 @@ func (c *copier) regular(to *Root, name string, from *Root, source string, st *u
 	// In this order: a change of owner clears set-user-id bits and capabilities.
 	o := c.owner(st)
 	if err := unix.Fchown(out, o.UID, o.GID); err != nil {
-		return err
+		return chownError(name, o, err)
 	}
 	if err := unix.Fchmod(out, c.mode(st)); err != nil {
 		return err

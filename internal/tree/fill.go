@@ -27,7 +27,7 @@ func (u *unpacker) file(above *Root, base string, h *tar.Header) (err error) {
 	}
 	if u.chowns() {
 		if err := u.mayChown(unix.Fchown(fd, u.owner(h).UID, u.owner(h).GID)); err != nil {
-			return pathError("chown", h.Name, err)
+			return chownError(h.Name, u.owner(h), err)
 		}
 	}
 	if err := unix.Fchmod(fd, uint32(h.Mode&0o7777)); err != nil {

@@ -8,6 +8,7 @@ package tree
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path"
@@ -164,10 +165,16 @@ func (r *Root) mkdir(name string, mode uint32, o Owner) error {
 }
 
 func (r *Root) chown(name string, o Owner) error {
-	if err := unix.Fchownat(int(r.dir.Fd()), name, o.UID, o.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return &os.PathError{Op: "chown", Path: name, Err: err}
+	return chownError(name, o, unix.Fchownat(int(r.dir.Fd()), name, o.UID, o.GID, unix.AT_SYMLINK_NOFOLLOW))
+}
+
+// chownError is err of a change of owner, nil for no error. The kernel calls an owner that
+// the id map does not have an invalid argument.
+func chownError(name string, o Owner, err error) error {
+	if errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("%s cannot belong to %d:%d: your containers have fewer ids (see /etc/subuid and /etc/subgid): choose another owner, in a build with --chown: %w", name, o.UID, o.GID, err)
 	}
-	return nil
+	return pathError("chown", name, err)
 }
 
 // Owner is who a file belongs to, in ids of the user namespace.

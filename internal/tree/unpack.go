@@ -46,6 +46,9 @@ type Target struct {
 	// that. Otherwise these entries become files, as programs in place of overlayfs
 	// want it.
 	Whiteouts bool
+	// Replace lets what is in the archive win over what is there: a file takes the place
+	// of a folder, and a folder that of a file, as with Docker's ADD.
+	Replace bool
 	// Lenient lets the files of owners that are not in the id map be root's.
 	Lenient bool
 }
@@ -288,12 +291,12 @@ func (u *unpacker) makeRoom(above *Root, h *tar.Header) (done, removed bool, err
 	case there && comes:
 		u.folders[h.Name] = h
 		return true, false, nil
-	case there && u.Layer:
+	case there && (u.Layer || u.Replace):
 		maps.DeleteFunc(u.folders, func(name string, _ *tar.Header) bool { return name == h.Name || strings.HasPrefix(name, h.Name+"/") })
 		return false, true, os.RemoveAll(above.procPath(base))
 	case there:
 		return false, false, fmt.Errorf("%s: %w: a file cannot replace it", h.Name, unix.EISDIR)
-	case comes && !u.Layer:
+	case comes && !u.Layer && !u.Replace:
 		return false, false, fmt.Errorf("%s: %w: a folder cannot replace it", h.Name, unix.ENOTDIR)
 	}
 	return false, true, pathError("remove", h.Name, unix.Unlinkat(int(above.dir.Fd()), base, 0))
