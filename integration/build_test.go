@@ -284,7 +284,7 @@ func TestBuildSavedAndLoaded(t *testing.T) {
 func TestBuildKilled(t *testing.T) {
 	e := AsUser(t)
 	dir := e.context(t, map[string]string{"Dockerfile": "FROM alpine:3.20\nRUN echo first\nRUN echo waiting; sleep 1000\n"})
-	for _, signal := range []os.Signal{syscall.SIGTERM, os.Kill} {
+	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, os.Kill} {
 		reader, writer, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)

@@ -125,18 +125,31 @@ func (a *app) runInsideThen(at where, args []string, started func()) error {
 	return exitStatus(child)
 }
 
-// forward hands termination signals on to child. Those from the terminal
-// reach it as well, and must not end this program before it.
+// forward hands signals on to child. Those that a terminal sends reach it as
+// well, and must not end this program before it.
 func forward(child *process.Child) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	go func() {
 		for s := range signals {
-			if s != unix.SIGINT && s != unix.SIGQUIT {
-				child.Signal(s.(syscall.Signal))
+			if (s == unix.SIGINT || s == unix.SIGQUIT) && inFront() {
+				continue
 			}
+			child.Signal(s.(syscall.Signal))
 		}
 	}()
+}
+
+// inFront tells whether this process is in the foreground of a terminal, whose
+// keys send signals to the whole process group (termios(3), ISIG).
+func inFront() bool {
+	terminal, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(terminal)
+	group, err := unix.IoctlGetInt(terminal, unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
 }
 
 // exitStatus waits for child and returns its end as ours.
