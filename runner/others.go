@@ -1,13 +1,13 @@
 package runner
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/rl-project/rl/internal/process"
 )
 
 // keepMounts holds on to the mount namespace of a container whose processes nothing
@@ -36,22 +36,27 @@ func (m *monitor) killOthers() {
 	if err != nil {
 		return
 	}
-	// A process may start another while it is looked for.
-	for end := time.Now().Add(outputTime); killIn(own) && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), outputTime)
+	defer cancel()
+	for killIn(ctx, own) && ctx.Err() == nil {
+		// A process may have started another while it was looked for.
 	}
 }
 
 // killIn kills the processes in a mount namespace, and reports whether there were any.
-func killIn(namespace os.FileInfo) (found bool) {
+func killIn(ctx context.Context, namespace os.FileInfo) (found bool) {
 	links, _ := filepath.Glob("/proc/[0-9]*/ns/mnt")
 	for _, link := range links {
-		if info, err := os.Stat(link); err != nil || !os.SameFile(info, namespace) {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(link))))
+		if err != nil {
 			continue
 		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(link)))); err == nil {
-			unix.Kill(pid, unix.SIGKILL)
-			found = true
+		p, err := process.Identify(pid)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		if info, err := os.Stat(link); err == nil && os.SameFile(info, namespace) {
+			found = killAndWait(ctx, p) == nil || found
 		}
 	}
 	return found
