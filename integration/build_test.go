@@ -176,6 +176,29 @@ func TestBuildCacheIsByContent(t *testing.T) {
 	}
 }
 
+// What is built again as it is there writes no list of the store, which would wait for
+// the disk, and no record of all the images.
+func TestBuildAgainLeavesTheListOfImages(t *testing.T) {
+	Each(t, func(t *testing.T, e *Env) {
+		dir := e.context(t, map[string]string{"Dockerfile": "FROM " + Image + "\nRUN echo again >/f\n"})
+		name := e.Name(t)
+		id := e.OK(t, "build", "-q", "-t", name, dir)
+		list := filepath.Join(e.store(), "overlay-images", "images.json")
+		before, err := os.Stat(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Want(t, id, "build", "-q", "-t", name, dir)
+		if after, err := os.Stat(list); err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
+			t.Errorf("%s was written again: %v, %v", list, after, err)
+		}
+		// A name more is one.
+		e.Want(t, id, "build", "-q", "-t", name, "-t", name+":more", dir)
+		e.Want(t, id, "image", "inspect", "-f", "{{.Id}}", name+":more")
+		e.OK(t, "rmi", name, name+":more")
+	})
+}
+
 func TestBuildErrors(t *testing.T) {
 	e := AsUser(t)
 	for _, c := range []struct{ name, file, says string }{

@@ -285,13 +285,18 @@ func TestPullErrors(t *testing.T) {
 	})
 }
 
+// store is the folder of the image store.
+func (e *Env) store() string {
+	if e.Account.Root() {
+		return filepath.Join(e.Data(), "storage")
+	}
+	return filepath.Join(e.Home, ".local/share/containers/storage")
+}
+
 // storeFiles lists what the image store and the temporary folder hold.
 func storeFiles(t testing.TB, e *Env) []string {
 	t.Helper()
-	store := filepath.Join(e.Home, ".local/share/containers/storage")
-	if e.Account.Root() {
-		store = filepath.Join(e.Data(), "storage")
-	}
+	store := e.store()
 	var found []string
 	for _, pattern := range []string{
 		store + "/overlay/*", store + "/overlay/l/*", store + "/overlay-images/*", store + "/overlay-layers/*",

@@ -121,12 +121,24 @@ func (s *Store) putImage(blob, data []byte, top string, names []string) (id, man
 	if err != nil {
 		return "", "", explain(fmt.Errorf("store the image: %w", err))
 	}
-	if len(names) > 0 {
-		if err := s.store.AddNames(id, names); err != nil {
-			return "", "", explain(fmt.Errorf("name the image: %w", err))
-		}
+	if err := s.addNames(id, names); err != nil {
+		return "", "", explain(fmt.Errorf("name the image: %w", err))
 	}
 	return id, made.String(), nil
+}
+
+// addNames gives an image the names that it does not have yet. Of an image that is
+// made again nothing is written: the store waits for the disk when it writes its list.
+func (s *Store) addNames(id string, names []string) error {
+	img, err := s.store.Image(id)
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(img.Names, name) })
+	if len(names) == 0 {
+		return nil
+	}
+	return s.store.AddNames(id, names)
 }
 
 // complete adds to an image what a killed process has not.

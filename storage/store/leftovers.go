@@ -10,20 +10,24 @@ import (
 	cstorage "go.podman.io/storage"
 	"go.podman.io/storage/pkg/lockfile"
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/storage"
 )
 
 // leftoverAge is how long a layer without an image is taken for a part of a
 // pull that still runs, in rl or in another program.
 const leftoverAge = 24 * time.Hour
 
-// tidy does what is due after the store was changed.
+// tidy does what is due after the store was to be changed.
 func (s *Store) tidy() {
 	_, err := s.RemoveLeftovers()
 	if err = errors.Join(err, s.location().ReleaseDead()); err != nil {
 		s.warnf("clean up: %v", oneLine(err))
 	}
 	s.keepReserve()
-	s.refresh()
+	if !slices.Equal(storage.GatherFacts(s.factFiles()), s.facts) {
+		s.refresh()
+	}
 }
 
 // sweepHalves removes what processes leave that are killed while they open the
