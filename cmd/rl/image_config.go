@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rl-project/rl/internal/dirs"
 )
 
 // configVar names the descriptor of root's configuration for registries, which
@@ -31,9 +33,10 @@ func configFolder() string {
 	return filepath.Join(config, "containers")
 }
 
-// lendConfig returns root's configuration as said above, and the variables about
-// it; nil for an ordinary user, and where there is none.
-func (a *app) lendConfig(fd int) (folder *os.File, env []string, err error) {
+// lendConfig returns root's configuration as said above for a process that has the
+// given places, and the variables about it; nil for an ordinary user, and where
+// there is none.
+func (a *app) lendConfig(inside dirs.Dirs, fd int) (folder *os.File, env []string, err error) {
 	if a.places.UID != 0 {
 		return nil, nil, nil
 	}
@@ -47,7 +50,7 @@ func (a *app) lendConfig(fd int) (folder *os.File, env []string, err error) {
 	for _, name := range explicitConfig {
 		if path := os.Getenv(name); path != "" {
 			found[name] = path
-			env = append(env, name+"="+filepath.Join(a.places.Config(), name))
+			env = append(env, name+"="+filepath.Join(inside.Config(), name))
 		}
 	}
 	if len(found) == 0 {

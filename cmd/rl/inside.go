@@ -89,7 +89,7 @@ func (a *app) runInsideThen(at where, args []string, started func()) error {
 	}
 	files, env = append(files, lent...), append(env, about...)
 	if at == inFull {
-		config, about, err := a.lendConfig(len(files))
+		config, about, err := a.lendConfig(ns.Places(), len(files))
 		if err != nil {
 			return &exitError{exitUsage, fmt.Errorf("read the configuration for registries: %w", err)}
 		}
