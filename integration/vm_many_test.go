@@ -121,7 +121,10 @@ func podmanServices(n int, starts *map[int]start) onBoot {
 		func(t *testing.T, l *Login) {
 			l.OK(t, "systemctl --user disable -q "+instances("twin", n)+"; rm -r ~/.config/systemd/user/twin@*")
 			// To stop and remove them one by one takes podman minutes. Its image and its records stay.
-			login(t, "root").OK(t, "echo 1 > /sys/fs/cgroup/user.slice/user-1000.slice/cgroup.kill")
+			// The person's systemd and runtime folder are gone with them: who logged in before they
+			// are there again would begin without.
+			login(t, "root").OK(t, "echo 1 > /sys/fs/cgroup/user.slice/user-1000.slice/cgroup.kill && "+
+				"systemctl stop user@1000 user-runtime-dir@1000 && systemctl start user@1000")
 		},
 	}
 }
